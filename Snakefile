@@ -1,0 +1,67 @@
+# From first principles to the polarization patterns of h-BN moire bilayers.
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from moirepol.config import ConfigError, check_config
+
+
+configfile: "config.yaml"
+
+
+try:
+    config = check_config(config)
+except ConfigError as error:
+    sys.exit(f"config error: {error}")
+
+
+include: "rules/common.smk"
+
+
+for stage in ["labels", "models", "maps", "figures", "claims"]:
+    if (Path(workflow.basedir) / f"rules/{stage}.smk").is_file():
+
+        include: f"rules/{stage}.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [figure_files(figure) for figure in config["figures"]],
+        "results/claims.csv",
+
+
+rule fig1:
+    input:
+        figure_files("fig1"),
+
+
+rule fig2:
+    input:
+        figure_files("fig2"),
+
+
+rule fig3:
+    input:
+        figure_files("fig3"),
+
+
+rule fig4:
+    input:
+        figure_files("fig4"),
+
+
+rule labels:
+    input:
+        expand("results/labels/{set}.nc", set=LABEL_SETS),
+
+
+rule claims:
+    input:
+        "results/claims.csv",

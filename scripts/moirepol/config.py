@@ -1,0 +1,105 @@
+"""Settings of the workflow: checked before any job, errors on one line."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+REMOVABLE = (("labels", "sets"), ("protocols",), ("models",))
+
+
+class ConfigError(ValueError):
+    """A setting that is not allowed; the message is one line for the user."""
+
+
+def load_schema() -> dict[str, Any]:
+    """The JSON schema of the settings."""
+    return yaml.safe_load(SCHEMA.read_text())
+
+
+def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, with removed (null) entries left out.
+
+    Raises ConfigError, one line with key, value and what is allowed, for a setting that the
+    schema or another setting rules out.
+    """
+    config = _without_removed(config)
+    validator = Draft202012Validator(load_schema())
+    error = best_match(validator.iter_errors(config))
+    if error is not None:
+        raise ConfigError(_describe(error))
+    _check_names(config)
+    return config
+
+
+def _without_removed(config: Mapping[str, Any]) -> dict[str, Any]:
+    config = dict(config)
+    for *parents, last in REMOVABLE:
+        section = config
+        for key in parents:
+            section[key] = dict(section[key]) if isinstance(section.get(key), Mapping) else {}
+            section = section[key]
+        if isinstance(section.get(last), Mapping):
+            section[last] = {k: v for k, v in section[last].items() if v is not None}
+    return config
+
+
+def _describe(error: ValidationError) -> str:
+    """One line: key, value, what is allowed, and what the key means."""
+    rule, schema, value = error.validator, error.schema, error.instance
+    key = ".".join(map(str, error.absolute_path)) or "config"
+    match rule:
+        case "additionalProperties":
+            unknown = sorted(set(value) - set(schema["properties"]))
+            known = ", ".join(sorted(schema["properties"]))
+            return f"{key}: unknown key {unknown[0]!r}; allowed: {known}"
+        case "required":
+            missing = sorted(set(schema["required"]) - set(value))
+            return f"{key}: key {missing[0]!r} is missing"
+        case "enum":
+            allowed = "one of " + ", ".join(map(str, schema["enum"]))
+        case "type":
+            allowed = f"a value of type {schema['type']}"
+            if isinstance(value, str) and schema["type"] in ("number", "integer"):
+                allowed += " (YAML reads 1e-6 as text: write 1.0e-6)"
+        case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
+            sign = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<="}.get(rule, "<")
+            allowed = f"a number {sign} {schema[rule]}"
+        case "uniqueItems":
+            allowed = "no entry twice"
+        case "minItems" | "minProperties":
+            allowed = f"at least {schema[rule]} entry"
+        case "pattern":
+            allowed = f"text like {schema['pattern']}"
+        case _:
+            allowed = f"{rule} {schema[rule]}"
+    meaning = " ".join(schema.get("description", "").split())
+    return f"{key} = {_short(value)}: allowed is {allowed}" + (f". {meaning}" if meaning else "")
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _check_names(config: Mapping[str, Any]) -> None:
+    """Rules between settings that a schema cannot state."""
+    recipe = config["labels"]["recipe"]
+    if recipe["ecutrho_Ry"] < 4 * recipe["ecutwfc_Ry"]:
+        raise ConfigError(
+            f"labels.recipe.ecutrho_Ry = {recipe['ecutrho_Ry']}: allowed is at least "
+            f"4 x ecutwfc_Ry = {4 * recipe['ecutwfc_Ry']}"
+        )
+    for name, model in config["models"].items():
+        for label_set in model["labels"]:
+            _known(f"models.{name}.labels", label_set, config["labels"]["sets"])
+        _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+
+
+def _known(key: str, value: str, names: Mapping[str, Any]) -> None:
+    if value not in names:
+        raise ConfigError(f"{key} = {value!r}: allowed is one of {', '.join(sorted(names))}")
