@@ -1,0 +1,254 @@
+"""Time reversal: a scf on half of a uniform k mesh, handed on as the whole mesh.
+
+Without spin-orbit coupling or a magnetic field (an electric field is harmless) the Bloch functions
+of k and -k are complex conjugates: c(-k, -G) = conj(c(k, G)). pw.x therefore needs one of each
+pair; the Wannier functions need both. `time_reversal_half` gives pw.x its k list,
+`unfold_time_reversal` completes the save folder pw.x leaves behind.
+"""
+
+import os
+import xml.etree.ElementTree as ET
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from scipy.io import FortranFile
+
+from moirepol.job import JobError
+
+TOLERANCE = 1e-6  # of a k point, in crystal units and in 1/bohr
+NAMESPACES = {
+    "xsi": "http://www.w3.org/2001/XMLSchema-instance",
+    "qes": "http://www.quantum-espresso.org/ns/qes/qes-1.0",
+}
+WFC_HEADER = np.dtype(
+    [
+        ("ik", "<i4"),
+        ("k", "<f8", 3),
+        ("spin", "<i4"),
+        ("gamma_only", "<i4"),
+        ("scale", "<f8"),
+    ]
+)
+
+
+def time_reversal_half(kpoints_full):
+    """One k point of each pair k, -k, and its weight.
+
+    kpoints_full: (nk, 3), crystal units, a mesh closed under k -> -k modulo reciprocal vectors.
+    Returns (kpoints, weights): the first member of each pair in the order given, (nhalf, 3), and
+    1 where k and -k are the same point, otherwise 2, (nhalf,).
+    """
+    kpoints_full = np.asarray(kpoints_full, dtype=float)
+    partner = [_match(-k, kpoints_full) for k in kpoints_full]
+    if None in partner:
+        raise JobError("the k mesh is not closed under time reversal")
+    own = np.arange(len(kpoints_full))
+    first = own <= np.array(partner)
+    return kpoints_full[first], np.where(own == partner, 1, 2)[first]
+
+
+def unfold_time_reversal(save_dir, kpoints_full):
+    """Rewrite a Quantum ESPRESSO save folder in place so that it holds the full k mesh.
+
+    save_dir: `<prefix>.save` of a pw.x 6.7 scf on at least one of each pair k, -k (norm-conserving
+    or ultrasoft, spin-unpolarized, complex wavefunctions, no HDF5).
+    kpoints_full: (nk, 3), crystal units, in the order the folder shall have (Wannier90's).
+    The plane waves of every k point follow the order of the density's, which is the order in which
+    every program of the suite reads them. A folder that is already full passes unchanged.
+    Raises JobError, with the folder untouched, if it is not of that kind.
+    Source: time reversal, u_{-k}(G) = conj(u_k(-G)); checked against a scf on the full mesh.
+    """
+    save_dir = Path(save_dir)
+    kpoints_full = np.asarray(kpoints_full, dtype=float)
+    xml = _read_schema(save_dir / "data-file-schema.xml")
+    cutoff = 2 * float(xml.find("output/basis_set/ecutwfc").text)  # Ry
+    miller, reciprocal = _read_density_basis(save_dir / "charge-density.dat")
+    bands = xml.find("output/band_structure")
+    blocks = bands.findall("ks_energies")
+    reciprocal_alat = np.array(
+        [_floats(xml.find(f"output/basis_set/reciprocal_lattice/b{i}")) for i in (1, 2, 3)]
+    )
+    kpoints = np.array([_floats(b.find("k_point")) for b in blocks]) @ np.linalg.inv(
+        reciprocal_alat
+    )
+
+    sources = [_source(k, kpoints) for k in kpoints_full]
+    if missing := [k for k, source in zip(kpoints_full, sources) if source is None]:
+        raise JobError(
+            f"{save_dir}: neither k nor -k was computed for {len(missing)} of {len(kpoints_full)} "
+            f"k points, the first {missing[0]}"
+        )
+
+    position = _positions(miller)
+    with TemporaryDirectory(dir=save_dir) as new_dir:
+        for number, (k, (source, sign)) in enumerate(zip(kpoints_full, sources), start=1):
+            wave = _read_wavefunctions(save_dir / f"wfc{source + 1}.dat")
+            if not np.allclose(wave["k"], kpoints[source] @ reciprocal, atol=TOLERANCE):
+                raise JobError(f"{save_dir}: wfc{source + 1}.dat is not k {source + 1}")
+            shift = np.rint(k - sign * kpoints[source]).astype(int)
+            target = sign * wave["miller"] - shift
+            place = position(target)
+            order = np.argsort(place)
+            sphere = np.flatnonzero(np.sum(((miller + k) @ reciprocal) ** 2, axis=1) <= cutoff)
+            if not np.array_equal(place[order], sphere):
+                raise JobError(
+                    f"{save_dir}: the plane waves of wfc{source + 1}.dat are not those within the "
+                    f"cut-off at k = {k}"
+                )
+            coefficients = wave["coefficients"][:, order]
+            wave.update(
+                ik=number,
+                k=k @ reciprocal,
+                miller=target[order],
+                largest=sphere[-1] + 1,
+                coefficients=coefficients if sign > 0 else coefficients.conj(),
+            )
+            _write_wavefunctions(Path(new_dir) / f"wfc{number}.dat", wave)
+
+        _set_kpoints(xml, kpoints_full @ reciprocal_alat, [blocks[s] for s, _ in sources])
+        for prefix, uri in NAMESPACES.items():
+            ET.register_namespace(prefix, uri)
+        ET.ElementTree(xml).write(
+            Path(new_dir) / "data-file-schema.xml", encoding="UTF-8", xml_declaration=True
+        )
+        # The k list last: a folder left half renamed fails the k test above.
+        for file in sorted(Path(new_dir).iterdir(), key=lambda file: file.suffix == ".xml"):
+            os.replace(file, save_dir / file.name)
+
+
+def _match(k, kpoints):
+    """Index of the first of `kpoints` equal to k modulo reciprocal vectors, or None."""
+    difference = kpoints - k
+    hit = np.all(np.abs(difference - np.rint(difference)) < TOLERANCE, axis=1)
+    return int(np.argmax(hit)) if hit.any() else None
+
+
+def _source(k, kpoints):
+    """(index, +1 or -1) of the computed k point that k, or its reverse, is a copy of, or None."""
+    for sign in (1, -1):
+        if (index := _match(sign * k, kpoints)) is not None:
+            return index, sign
+    return None
+
+
+def _floats(element):
+    return np.array(element.text.split(), dtype=float)
+
+
+def _read_schema(path):
+    """Root of the XML file, after the tests that concern it."""
+    try:
+        xml = ET.parse(path).getroot()
+    except (OSError, ET.ParseError) as error:
+        raise JobError(f"{path}: unreadable ({error})") from None
+    required = {
+        "output/basis_set/gamma_only": "false",
+        "output/band_structure/lsda": "false",
+        "output/band_structure/noncolin": "false",
+        "output/band_structure/wf_collected": "true",
+        "status": "0",
+    }
+    for name, value in required.items():
+        found = xml.findtext(name, default="nothing").strip()
+        if found != value:
+            raise JobError(f"{path}: {name} is {found}, not {value}")
+    blocks = xml.findall("output/band_structure/ks_energies")
+    if not blocks or len(blocks) != int(xml.findtext("output/band_structure/nks")):
+        raise JobError(f"{path}: the k points do not match their number")
+    return xml
+
+
+@contextmanager
+def _open_records(path):
+    """FortranFile for reading; whatever goes wrong inside is a JobError that names the file."""
+    try:
+        with FortranFile(path) as records:
+            yield records
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        message = str(error).splitlines()[0]
+        raise JobError(f"{path}: not a Fortran binary of pw.x 6.7 ({message})") from None
+
+
+def _read_density_basis(path):
+    """Miller indices of the density's plane waves (ng, 3) and b1, b2, b3 as rows, 1/bohr."""
+    with _open_records(path) as records:
+        _, count, _ = records.read_record("<i4")
+        reciprocal = records.read_record("<f8").reshape(3, 3)
+        miller = records.read_record("<i4").reshape(-1, 3)
+    if len(miller) != count:
+        raise JobError(f"{path}: {len(miller)} plane waves, not {count}")
+    return miller, reciprocal
+
+
+def _positions(miller):
+    """Function: Miller indices (n, 3) -> their places (n,) in the list `miller`, -1 if absent."""
+    low, high = miller.min(axis=0), miller.max(axis=0)
+    table = np.full(high - low + 1, -1)
+    table[tuple((miller - low).T)] = np.arange(len(miller))
+
+    def position(wanted):
+        inside = np.all((wanted >= low) & (wanted <= high), axis=1)
+        place = np.full(len(wanted), -1)
+        place[inside] = table[tuple((wanted[inside] - low).T)]
+        return place
+
+    return position
+
+
+def _read_wavefunctions(path):
+    """The records of a wfc file; coefficients (nbnd, npw), miller (npw, 3), k in 1/bohr."""
+    with _open_records(path) as records:
+        header = records.read_record(WFC_HEADER)[0]
+        largest, waves, spinors, bands = records.read_record("<i4")
+        reciprocal = records.read_record("<f8")
+        miller = records.read_record("<i4").reshape(-1, 3)
+        if header["gamma_only"] or spinors != 1 or len(miller) != waves:
+            raise JobError(f"{path}: not a file of complex one-component wavefunctions")
+        coefficients = np.array([records.read_record("<c16") for _ in range(bands)])
+    return {
+        "ik": header["ik"],
+        "k": header["k"],
+        "scale": header["scale"],
+        "largest": largest,
+        "reciprocal": reciprocal,
+        "miller": miller,
+        "coefficients": coefficients,
+    }
+
+
+def _write_wavefunctions(path, wave):
+    bands, waves = wave["coefficients"].shape
+    header = np.array([(wave["ik"], wave["k"], 1, 0, wave["scale"])], dtype=WFC_HEADER)
+    with FortranFile(path, "w") as records:
+        records.write_record(header)
+        records.write_record(np.array([wave["largest"], waves, 1, bands], dtype="<i4"))
+        records.write_record(wave["reciprocal"])
+        records.write_record(wave["miller"].astype("<i4"))
+        for coefficients in wave["coefficients"]:
+            records.write_record(coefficients)
+
+
+def _set_kpoints(xml, kpoints_alat, blocks):
+    """Replace the k lists of the XML tree: uniform weights, bands copied from `blocks`."""
+
+    def set_point(element, k, weight):
+        element.set("weight", f"{weight:.12e}")
+        element.text = " ".join(f"{x:.15e}" for x in k)
+
+    for listing in (*xml.iter("k_points_IBZ"), *xml.iter("starting_k_points")):
+        for element in list(listing):
+            listing.remove(element)
+        ET.SubElement(listing, "nk").text = str(len(kpoints_alat))
+        for k in kpoints_alat:
+            set_point(ET.SubElement(listing, "k_point"), k, 1.0)
+
+    bands = xml.find("output/band_structure")
+    bands.find("nks").text = str(len(kpoints_alat))
+    for block in bands.findall("ks_energies"):
+        bands.remove(block)
+    for k, source in zip(kpoints_alat, blocks):
+        block = ET.fromstring(ET.tostring(source))
+        set_point(block.find("k_point"), k, 2 / len(kpoints_alat))
+        bands.append(block)
