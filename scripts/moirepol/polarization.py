@@ -1,0 +1,111 @@
+"""Local polarization field P(r) of a bilayer from the dipoles of its N atoms.
+
+P(r) is the sum of the two layers' dipoles per N, each interpolated between the N atoms of its own
+layer. The N atoms of a flat, uniformly strained and rotated layer are a triangular lattice
+commensurate with the moire cell, so the natural interpolant is the band-limited one: the shortest
+plane waves, as many as there are atoms, with those on the border of the layer's Brillouin zone
+shared between their equivalents. It passes through every dipole, is smooth, and has every symmetry
+of the dipoles to round-off; no choice of triangles or diagonals enters.
+"""
+
+from itertools import product
+
+import numpy as np
+
+COMPONENTS = ("x", "y", "z")
+LAYERS = ("lower", "upper")
+
+
+def diagonalize(matrix):
+    """Unimodular U, V with U matrix V diagonal, for an integer 2 x 2 matrix of full rank."""
+    D, U, V = np.array(matrix, dtype=int), np.eye(2, dtype=int), np.eye(2, dtype=int)
+    while D[0, 1] or D[1, 0]:
+        for left, right, column in ((D, U, D[:, 0]), (D.T, V.T, D[0])):
+            while column[1]:
+                if column[0]:
+                    factor = column[1] // column[0]
+                    left[1] -= factor * left[0]
+                    right[1] -= factor * right[0]
+                if column[1]:
+                    left[[0, 1]], right[[0, 1]] = left[[1, 0]], right[[1, 0]]
+    return U, D, V
+
+
+def plane_waves(sites, values, lattice, cell):
+    """Band-limited expansion of values on a lattice, periodic in a larger cell.
+
+    sites: (N, 2) in A, all on one Bravais lattice. values: (N, c). lattice, cell: (2, 2) row
+    vectors in A, cell a superlattice. Returns integer wave vectors k (K, 2) and coefficients (K, c)
+    with value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u.
+    """
+    ratio = cell @ np.linalg.inv(lattice)
+    super_cell = np.rint(ratio).astype(int)
+    steps = (sites - sites[0]) @ np.linalg.inv(lattice)
+    whole = np.rint(steps).astype(int)
+    if np.abs(ratio - super_cell).max() > 1e-6 or np.abs(steps - whole).max() > 1e-4:
+        raise ValueError("the sites are not a Bravais lattice commensurate with the cell")
+    U, D, V = diagonalize(super_cell)
+    sizes = np.abs(D.diagonal())
+    slot = whole @ V % sizes
+    table = np.full((*sizes, values.shape[1]), np.nan)
+    table[slot[:, 0], slot[:, 1]] = values
+    if len(sites) != sizes.prod() or np.isnan(table).any():
+        raise ValueError("the sites do not fill the cell once")
+    # The sign of a diagonal element turns the order of its frequencies.
+    h = np.indices(sizes).reshape(2, -1).T * np.sign(D.diagonal())
+    k = np.rint(h @ np.linalg.inv(U).T).astype(int)
+    C = np.fft.fft2(table, axes=(0, 1)).reshape(len(k), -1) / len(k)
+    owner, k, share = shortest_equivalents(k, super_cell, np.linalg.inv(cell).T)
+    phase = np.exp(-2j * np.pi * (k @ np.linalg.solve(cell.T, sites[0])))
+    return k, C[owner] * (share * phase)[:, None]
+
+
+def shortest_equivalents(k, super_cell, reciprocal):
+    """Fold wave vectors into the Brillouin zone of a layer, centred at zero.
+
+    k: (K, 2) integers in units of the moire cell's reciprocal vectors (2, 2). On the layer's sites
+    k and k + super_cell @ integers are the same wave. Returns (owner, k, share): the shortest
+    equivalents of all k, the index of the k each comes from, and 1 / the number it came with.
+    """
+    k = k - np.rint(k @ np.linalg.inv(super_cell).T).astype(int) @ super_cell.T
+    images = k[:, None] + np.array(list(product((-1, 0, 1), repeat=2))) @ super_cell.T
+    length = np.linalg.norm(images @ reciprocal, axis=-1)
+    shortest = length < length.min(axis=1, keepdims=True) + 1e-6 * length.max()
+    owner, image = np.nonzero(shortest)
+    return owner, images[owner, image], 1 / shortest.sum(axis=1)[owner]
+
+
+def on_grid(k, C, n):
+    """Evaluate plane waves (K, 2), (K, c) at the n x n grid nodes u = (i/n, j/n): (c, n, n)."""
+    table = np.zeros((n, n, C.shape[1]), dtype=complex)
+    np.add.at(table, (k[:, 0] % n, k[:, 1] % n), C)
+    return np.moveaxis(np.fft.ifft2(table, axes=(0, 1)).real * n**2, -1, 0)
+
+
+def layer_fields(atoms, n):
+    """Dipole per N of each layer, interpolated on the n x n grid of the moire cell.
+
+    atoms: a frame with arrays `dipole` (e.A) and `layer` and info `layer_cell`. Returns
+    (2 LAYERS, 3, n, n) in e.A per N; the sum over the layers is P(r), in e.A per N pair.
+    """
+    cell = atoms.cell.array[:2, :2]
+    is_N = atoms.symbols == "N"
+    fields = []
+    for layer, lattice in enumerate(np.asarray(atoms.info["layer_cell"])):
+        chosen = is_N & (atoms.arrays["layer"] == layer)
+        sites, dipoles = atoms.positions[chosen, :2], atoms.arrays["dipole"][chosen]
+        fields.append(on_grid(*plane_waves(sites, dipoles, lattice, cell), n))
+    return np.array(fields)
+
+
+def resample(field, n):
+    """Move a periodic band-limited field (..., m, m) to another grid (..., n, n).
+
+    Exact where the field's wave vectors are below m / 2, as they are on every map.
+    """
+    m = field.shape[-1]
+    flat = field.reshape(-1, m, m)
+    frequency = np.rint(np.fft.fftfreq(m, 1 / m)).astype(int)
+    k = np.stack(np.meshgrid(frequency, frequency, indexing="ij"), axis=-1).reshape(-1, 2)
+    C = np.fft.fft2(flat).reshape(len(flat), -1).T / m**2
+    return on_grid(k, C, n).reshape(*field.shape[:-2], n, n)
