@@ -5,14 +5,15 @@
 # params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
 
 from moirepol.code import code_digest
+from moirepol.systems import PATTERN as SYSTEM
 
 
 wildcard_constraints:
     set="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
-    system=r"AAp?_[a-z]+[-+.0-9]+(_[a-z]+[-+.0-9]+)*",
-    frame=r"AAp?_[a-z]+[-+.0-9]+(_[a-z]+[-+.0-9]+)*",
+    system=SYSTEM,
+    frame=SYSTEM,
     panel="fig[1-4][a-i]",
 
 
@@ -22,6 +23,4 @@ LABEL_SETS = config["labels"]["sets"]
 def figure_files(figure: str) -> list[str]:
     """The files of a figure's panels; the data of each panel lies beside them as NetCDF."""
     panels = config["figures"][figure]["panels"]
-    return expand(
-        "results/figures/{panel}.{ending}", panel=panels, ending=["pdf", "png"]
-    )
+    return expand("results/figures/{panel}.{ending}", panel=panels, ending=["pdf", "png"])

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+
+from moirepol.systems import System
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 REMOVABLE = (("labels", "sets"), ("protocols",), ("models",))
@@ -94,10 +97,28 @@ def _check_names(config: Mapping[str, Any]) -> None:
             f"labels.recipe.ecutrho_Ry = {recipe['ecutrho_Ry']}: allowed is at least "
             f"4 x ecutwfc_Ry = {4 * recipe['ecutwfc_Ry']}"
         )
+    for name, label_set in config["labels"]["sets"].items():
+        _systems(f"labels.sets.{name}.systems", label_set.get("systems", []))
+    for name, figure in config["figures"].items():
+        _systems(f"figures.{name}.systems", figure.get("systems", []))
     for name, model in config["models"].items():
         for label_set in model["labels"]:
             _known(f"models.{name}.labels", label_set, config["labels"]["sets"])
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+
+
+def _systems(key: str, names: list[str]) -> None:
+    """Every name must be a system's, in the one spelling that files are named by."""
+    for name in names:
+        try:
+            canonical = System.parse(name).name
+        except pydantic.ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"{key} = {name!r}: {reason}") from None
+        except ValueError as error:
+            raise ConfigError(f"{key} = {name!r}: {error}") from None
+        if name != canonical:
+            raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")
 
 
 def _known(key: str, value: str, names: Mapping[str, Any]) -> None:
