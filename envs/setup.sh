@@ -1,0 +1,81 @@
+# Sourced by run and run-tests: system packages and the locked Python environment in .venv,
+# each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+python_fits() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+}
+
+find_python() {
+    local name
+    for name in python3 python3.13 python3.12 python3.11; do
+        if python_fits "$name"; then command -v "$name"; return; fi
+    done
+    return 1
+}
+
+install_packages() { # the packages given; status 1 where that is impossible
+    local root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || return 1
+        root=(sudo)
+    fi
+    command -v apt-get >/dev/null || return 1
+    say "Installing $* (apt)"
+    {
+        "${root[@]}" apt-get -qq update
+        "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes \
+            --no-install-recommends "$@"
+    } >&2
+}
+
+setup_python() {
+    local python
+    [ "$(uname -sm)" = "Linux x86_64" ] ||
+        fail "the locked environment is for Linux on x86_64, this is $(uname -sm)"
+    python=$(find_python) || { install_packages python3 && python=$(find_python); } ||
+        fail "Python 3.11, 3.12 or 3.13 is needed, found $(python3 --version 2>&1 | tail -n 1)"
+    "$python" -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv ||
+        fail "Python's venv module is missing: apt install python3-venv"
+
+    local stamp=.venv/.requirements total
+    if ! cmp -s requirements.lock "$stamp"; then
+        total=$(grep -c '^[^# ]' requirements.lock)
+        say "Installing $total Python packages into .venv (2 GB, a few minutes)"
+        "$python" -m venv --clear .venv
+        .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
+            -r requirements.lock 2>&1 | show_pip "$total" ||
+            fail "pip could not install requirements.lock; its words are above"
+        cp requirements.lock "$stamp"
+    fi
+    export PATH="$PWD/.venv/bin:$PATH" PYTHONNOUSERSITE=1
+}
+
+show_pip() { # one line for each package of the $1, and pip's own words where it fails
+    awk -v total="$1" '
+        /^Collecting /                      { printf "\r  %3d/%d %s\033[K", ++n, total, $2 }
+        /^Installing collected packages/    { printf "\r  installing\033[K" }
+        /^(ERROR|WARNING|error|  error)/    { printf "\r\033[K%s\n", $0 }
+        { fflush() }
+        END { printf "\r\033[K" }' >&2
+}
+
+setup_labels() { # only new labels need these programs
+    local missing=()
+    command -v git >/dev/null || missing+=(git)
+    command -v pw.x >/dev/null && command -v pw2wannier90.x >/dev/null ||
+        missing+=(quantum-espresso)
+    [ -n "${ESPRESSO_PSEUDO:-}" ] || [ -d /usr/share/espresso/pseudo ] ||
+        missing+=(quantum-espresso-data)
+    command -v wannier90.x >/dev/null || missing+=(wannier90)
+    [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}" ||
+        say "Not installed: ${missing[*]}. Shipped labels still work, new ones cannot be computed."
+}
+
+exec 9<requirements.lock
+flock 9 # two at once: the second waits for the first's set-up
+setup_labels
+setup_python
+exec 9<&-
