@@ -1,6 +1,6 @@
 """Settings of the workflow: checked before any job, errors on one line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
+from moirepol.sets import STANDARD, recipe_of
 from moirepol.systems import System
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -68,7 +69,7 @@ def _describe(error: ValidationError) -> str:
         case "type":
             allowed = f"a value of type {schema['type']}"
             if isinstance(value, str) and schema["type"] in ("number", "integer"):
-                allowed += " (YAML reads 1e-6 as text: write 1.0e-6)"
+                allowed += f", this is text{_hint(value)}"
         case "minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum":
             sign = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<="}.get(rule, "<")
             allowed = f"a number {sign} {schema[rule]}"
@@ -77,11 +78,22 @@ def _describe(error: ValidationError) -> str:
         case "minItems" | "minProperties":
             allowed = f"at least {schema[rule]} entry"
         case "pattern":
-            allowed = f"text like {schema['pattern']}"
+            allowed = f"text that matches {schema['pattern']}"
+        case "not":
+            allowed = f"anything else than {schema['not'].get('const')}"
         case _:
             allowed = f"{rule} {schema[rule]}"
     meaning = " ".join(schema.get("description", "").split())
     return f"{key} = {_short(value)}: allowed is {allowed}" + (f". {meaning}" if meaning else "")
+
+
+def _hint(text: str) -> str:
+    """Why a number arrived as text."""
+    try:
+        float(text)
+    except ValueError:
+        return ""
+    return " (YAML reads 1e-6 as text, so write 1.0e-6; --config passes nested numbers as text)"
 
 
 def _short(value: Any) -> str:
@@ -91,14 +103,17 @@ def _short(value: Any) -> str:
 
 def _check_names(config: Mapping[str, Any]) -> None:
     """Rules between settings that a schema cannot state."""
-    recipe = config["labels"]["recipe"]
-    if recipe["ecutrho_Ry"] < 4 * recipe["ecutwfc_Ry"]:
-        raise ConfigError(
-            f"labels.recipe.ecutrho_Ry = {recipe['ecutrho_Ry']}: allowed is at least "
-            f"4 x ecutwfc_Ry = {4 * recipe['ecutwfc_Ry']}"
-        )
+    for name in (STANDARD, *config["labels"]["variants"]):
+        recipe = recipe_of(config, name)
+        if recipe["ecutrho_Ry"] < 4 * recipe["ecutwfc_Ry"]:
+            raise ConfigError(
+                f"recipe {name}, ecutrho_Ry = {recipe['ecutrho_Ry']}: allowed is at least "
+                f"4 x ecutwfc_Ry = {4 * recipe['ecutwfc_Ry']}"
+            )
     for name, label_set in config["labels"]["sets"].items():
         _systems(f"labels.sets.{name}.systems", label_set.get("systems", []))
+        recipe = label_set.get("recipe", STANDARD)
+        _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
     for name, figure in config["figures"].items():
         _systems(f"figures.{name}.systems", figure.get("systems", []))
     for name, model in config["models"].items():
@@ -121,6 +136,6 @@ def _systems(key: str, names: list[str]) -> None:
             raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")
 
 
-def _known(key: str, value: str, names: Mapping[str, Any]) -> None:
+def _known(key: str, value: str, names: Iterable[str]) -> None:
     if value not in names:
         raise ConfigError(f"{key} = {value!r}: allowed is one of {', '.join(sorted(names))}")
