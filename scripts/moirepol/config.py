@@ -79,6 +79,8 @@ def _describe(error: ValidationError) -> str:
             allowed = f"at least {schema[rule]} entry"
         case "pattern":
             allowed = f"text that matches {schema['pattern']}"
+        case "multipleOf":
+            allowed = f"a multiple of {schema[rule]}"
         case "not":
             allowed = f"anything else than {schema['not'].get('const')}"
         case _:
