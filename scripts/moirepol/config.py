@@ -119,9 +119,20 @@ def _check_names(config: Mapping[str, Any]) -> None:
     for name, figure in config["figures"].items():
         _systems(f"figures.{name}.systems", figure.get("systems", []))
     for name, model in config["models"].items():
-        for label_set in model["labels"]:
-            _known(f"models.{name}.labels", label_set, config["labels"]["sets"])
+        for key in ("labels", "tests"):
+            for label_set in model.get(key, []):
+                _known(f"models.{name}.{key}", label_set, config["labels"]["sets"])
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+    for family, kinds in config["predictors"].items():
+        for kind, name in kinds.items():
+            key = f"predictors.{family}.{kind}"
+            _known(key, name, config["models"])
+            model = config["models"][name]
+            if (model["family"], model["kind"]) != (family, kind):
+                raise ConfigError(
+                    f"{key} = {name!r}: a {model['kind']} model of {model['family']}, "
+                    f"wanted is a {kind} model of {family}"
+                )
 
 
 def _systems(key: str, names: list[str]) -> None:
