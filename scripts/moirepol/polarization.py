@@ -11,6 +11,7 @@ of the dipoles to round-off; no choice of triangles or diagonals enters.
 from itertools import product
 
 import numpy as np
+import xarray as xr
 
 COMPONENTS = ("x", "y", "z")
 LAYERS = ("lower", "upper")
@@ -109,3 +110,53 @@ def resample(field, n):
     k = np.stack(np.meshgrid(frequency, frequency, indexing="ij"), axis=-1).reshape(-1, 2)
     C = np.fft.fft2(flat).reshape(len(flat), -1).T / m**2
     return on_grid(k, C, n).reshape(*field.shape[:-2], n, n)
+
+
+def map_dataset(P_layer, cell, points):
+    """The map layout: P and P_layer on the grid, with places, cell and high-symmetry points.
+
+    P_layer: (2 LAYERS, 3, n, n) in e.A per N. cell: (2, 2) row vectors in A. points: label -> xy in A.
+    n must be a multiple of 6, so that all points are nodes.
+    """
+    n = P_layer.shape[-1]
+    if n % 6:
+        raise ValueError(f"{n} grid points do not meet M, N, A, B and C: take a multiple of 6")
+    fraction = np.arange(n) / n
+    x, y = np.einsum("aij,ax->xij", np.stack(np.meshgrid(fraction, fraction, indexing="ij")), cell)
+    places = np.array(list(points.values()))
+    dipole = {"units": "e.angstrom"}
+    length = {"units": "angstrom"}
+    return xr.Dataset(
+        {
+            "P": (
+                ("component", "i", "j"),
+                P_layer.sum(axis=0),
+                dipole | {"long_name": "polarization per N pair, sum of the layers"},
+            ),
+            "P_layer": (
+                ("layer", "component", "i", "j"),
+                P_layer,
+                dipole | {"long_name": "interpolated dipole per N of each layer"},
+            ),
+            "cell": (("vector", "xy"), cell, length | {"long_name": "cell vectors"}),
+        },
+        coords={
+            "component": list(COMPONENTS),
+            "layer": list(LAYERS),
+            "point": list(points),
+            "u": ("i", fraction, {"long_name": "fraction of the first cell vector"}),
+            "v": ("j", fraction, {"long_name": "fraction of the second cell vector"}),
+            "x": (("i", "j"), x, length),
+            "y": (("i", "j"), y, length),
+            "point_x": ("point", places[:, 0], length),
+            "point_y": ("point", places[:, 1], length),
+        },
+    )
+
+
+def point_fractions(ds):
+    """Fractional places (u, v) of the named points of a map: label -> (2,), G at zero."""
+    places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
+    fractions = places @ np.linalg.inv(ds["cell"].values)
+    fractions = (fractions - fractions[list(ds["point"].values).index("G")] + 1e-9) % 1 - 1e-9
+    return dict(zip(ds["point"].values.tolist(), fractions, strict=True))

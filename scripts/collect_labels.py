@@ -1,0 +1,52 @@
+"""Collect the frames of one label set, shipped and computed, into one NetCDF file."""
+
+from pathlib import Path
+
+from moirepol.frames import read_frames, to_dataset
+from moirepol.job import JobError
+from moirepol.labels import AUDIT_UNITS, check
+from moirepol.provenance import read_netcdf, sha256, stamp, write_netcdf
+from moirepol.sets import CHECKSUMS, digest
+
+
+def collect_labels(frames, settings, labels, computed=(), shipped=None, title="labels"):
+    """Write the set `labels` with the frames named in `frames`, in that order.
+
+    computed : files of single frames. shipped : a set to take the other frames from; its SHA-256
+    must be the one listed beside it. settings : what all frames must have been made with.
+    """
+    found = {}
+    files = [computed] if isinstance(computed, str) else list(computed)
+    if shipped:
+        verify_checksum(Path(shipped))
+        files.insert(0, shipped)
+    wanted = digest(settings)
+    attributes = {}
+    for file in files:
+        ds = read_netcdf(file)
+        if ds.attrs.get("settings_digest") != wanted:
+            raise JobError(f"{file} was made with other settings; remove it to make it again")
+        attributes.setdefault("pseudopotentials_sha256", ds.attrs["pseudopotentials_sha256"])
+        for frame in read_frames(file):
+            check(frame)
+            found[frame.info["name"]] = frame
+    missing = [frame for frame in frames if frame not in found]
+    if missing:
+        raise JobError(f"{len(missing)} frames are missing, the first is {missing[0]}")
+    ds = to_dataset([found[frame] for frame in frames], units=AUDIT_UNITS)
+    ds = stamp(ds, f"DFT labels, set {title}", settings)
+    write_netcdf(ds.assign_attrs(settings_digest=wanted, **attributes), labels)
+
+
+def verify_checksum(path: Path) -> None:
+    """JobError where a shipped file is not the one its folder's table lists."""
+    table = path.parent / CHECKSUMS
+    listed = dict(line.split()[::-1] for line in table.read_text().splitlines() if line.strip())
+    if listed.get(path.name) != sha256(path):
+        raise JobError(f"{path} is not the file that {table} lists: restore it from the repository")
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(collect_labels, globals().get("snakemake"))

@@ -1,0 +1,50 @@
+"""Label one bilayer: the dipole of every N atom from pw.x, pw2wannier90.x and wannier90.x."""
+
+import shutil
+from pathlib import Path
+
+from moirepol import espresso
+from moirepol.frames import to_dataset
+from moirepol.job import JobError
+from moirepol.labels import AUDIT_UNITS, label
+from moirepol.provenance import sha256, stamp, write_netcdf
+from moirepol.sets import digest
+from moirepol.structures import build
+
+
+def label_frame(frame, settings, scratch, label, threads=1):
+    """Label the bilayer named `frame`.
+
+    frame : name of the system. settings : `moirepol.sets.settings_of` of the recipe.
+    scratch : folder for the programs' files, emptied before and removed after.
+    label : NetCDF file of one frame.
+    """
+    espresso.require_programs()
+    recipe = settings["recipe"]
+    atoms = build(
+        frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
+    )
+    scratch = Path(scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        labelled = label(atoms, recipe, settings["lattice_constant_A"], scratch, threads)
+    except JobError:
+        for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
+            print(f"--- end of {out.name} ---", *out.read_text(errors="replace").splitlines()[-40:], sep="\n")
+        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    ds = stamp(to_dataset([labelled], units=AUDIT_UNITS), f"DFT label of {frame}", settings)
+    ds.attrs["settings_digest"] = digest(settings)
+    ds.attrs["pseudopotentials_sha256"] = " ".join(
+        f"{path.name}:{sha256(path)}"
+        for path in espresso.find_pseudopotentials(recipe["pseudopotentials"]).values()
+    )
+    write_netcdf(ds, label)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(label_frame, globals().get("snakemake"))

@@ -1,0 +1,1 @@
+"""Shared science of the workflow: bilayers, DFT labels, deep-Wannier models, polarization, topology."""

@@ -1,0 +1,186 @@
+"""Quantum ESPRESSO: input of pw.x and pw2wannier90.x, running a program, reading its results."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_masses, chemical_symbols
+from scipy.io import FortranFile
+
+from moirepol.job import JobError
+
+PREFIX = "hbn"
+PROGRAMS = {"pw.x": "quantum-espresso", "pw2wannier90.x": "quantum-espresso", "wannier90.x": "wannier90"}
+PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
+HARTREE_FIELD_V_PER_A = 51.4220632
+RYDBERG_BOHR_MOMENTUM_PER_A = 1 / 0.529177210903
+
+
+def require_programs() -> None:
+    """One line where a program of the label stage is not installed."""
+    for program, package in PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise JobError(f"{program} is not installed; on Debian or Ubuntu: apt install {package}")
+
+
+def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
+    """The pseudopotential file of each element, from $ESPRESSO_PSEUDO or the Debian package."""
+    folders = [os.environ.get("ESPRESSO_PSEUDO", ""), *PSEUDOPOTENTIAL_FOLDERS]
+    found = {}
+    for element, name in files.items():
+        places = [Path(folder) / name for folder in folders if folder]
+        found[element] = next((place for place in places if place.is_file()), None)
+        if found[element] is None:
+            raise JobError(
+                f"pseudopotential {name} is not in {' or '.join(str(p.parent) for p in places)}; "
+                "install quantum-espresso-data or set ESPRESSO_PSEUDO"
+            )
+    return found
+
+
+def mesh_size(atoms: Atoms, lattice_constant_A: float, mesh_4_atom_cell: int) -> tuple[int, int]:
+    """Divisions along the two in-plane vectors that match an n x n mesh of the 4-atom cell."""
+    lengths = atoms.cell.lengths()[:2]
+    return tuple(max(1, round(mesh_4_atom_cell * lattice_constant_A / length)) for length in lengths)
+
+
+def uniform_mesh(size: tuple[int, int]) -> np.ndarray:
+    """Gamma-centred k points (nk, 3) in crystal units in [0, 1), the last index fastest."""
+    n1, n2 = size
+    return np.array([[i / n1, j / n2, 0.0] for i in range(n1) for j in range(n2)])
+
+
+def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
+    """Write the scf input of pw.x; the field of ``atoms.info['field_V_per_A']`` points along +z."""
+    field = atoms.info["field_V_per_A"]
+    electrostatics = "dipole" if field else recipe["electrostatics"]
+    pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
+    folder = next(iter(pseudopotentials.values())).parent
+    sawtooth = electrostatics == "dipole"
+    control = {
+        "calculation": "'scf'",
+        "prefix": f"'{PREFIX}'",
+        "outdir": "'.'",
+        "pseudo_dir": f"'{folder}'",
+        "disk_io": "'low'",
+    }
+    system = {
+        "ibrav": 0,
+        "nat": len(atoms),
+        "ntyp": len(pseudopotentials),
+        "ecutwfc": recipe["ecutwfc_Ry"],
+        "ecutrho": recipe["ecutrho_Ry"],
+        "occupations": "'fixed'",
+        "nbnd": 4 * int((atoms.numbers == 7).sum()),
+        "nosym": ".true.",
+        "noinv": ".true.",
+    }
+    if sawtooth:
+        control |= {"tefield": ".true.", "dipfield": ".true."}
+        system |= {"edir": 3, "emaxpos": 0.95, "eopreg": 0.10, "eamp": f"{field / HARTREE_FIELD_V_PER_A:.12e}"}
+    elif electrostatics == "2D":
+        system["assume_isolated"] = "'2D'"
+    electrons = {
+        "conv_thr": f"{recipe['conv_thr_Ry_per_atom'] * len(atoms):.3e}",
+        "mixing_beta": recipe["mixing_beta"],
+        "electron_maxstep": 100,
+    }
+    lines = []
+    for name, namelist in (("control", control), ("system", system), ("electrons", electrons)):
+        lines += [f"&{name}", *(f"  {key} = {value}" for key, value in namelist.items()), "/"]
+    lines.append("ATOMIC_SPECIES")
+    for element, file in pseudopotentials.items():
+        lines.append(f"{element} {atomic_masses[chemical_symbols.index(element)]:.4f} {file.name}")
+    lines.append("CELL_PARAMETERS angstrom")
+    lines += [" ".join(f"{x:.12f}" for x in vector) for vector in atoms.cell]
+    lines.append("ATOMIC_POSITIONS angstrom")
+    lines += [f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms]
+    lines.append(f"K_POINTS crystal\n{len(kpoints)}")
+    lines += [" ".join(f"{x:.14f}" for x in k) + f" {w:.1f}" for k, w in zip(kpoints, weights, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def run_program(command: list[str], folder: Path, stdin: str | None = None) -> str:
+    """Run a program in `folder` with one OpenMP thread; its stdout; JobError where it fails."""
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "OMPI_MCA_ras": "^slurm",
+        "OMPI_MCA_plm": "^slurm",
+    }
+    out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
+    with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
+        code = subprocess.run(
+            command, cwd=folder, stdin=source, stdout=sink, stderr=subprocess.STDOUT, env=environment, check=False
+        ).returncode
+    text = out.read_text(errors="replace")
+    if code:
+        raise JobError(f"{' '.join(command)} ended with exit code {code}: {_reason(text)}")
+    return text
+
+
+def _reason(text):
+    """The program's own words of what went wrong, in one line."""
+    error = re.search(r"Error in routine[^\n]*\n[^\n]*", text)
+    lines = error.group(0).splitlines() if error else [line for line in text.splitlines() if line.strip()][-1:]
+    return " ".join(" ".join(lines).split()) or "no output"
+
+
+def run_scf(folder: Path, threads: int) -> dict[str, float]:
+    """Run pw.x on ``pw.in``; energy in eV, last estimated scf accuracy in Ry and number of iterations."""
+    launcher = ["mpirun", "-np", str(threads)] if threads > 1 else []
+    text = run_program([*launcher, "pw.x", "-in", "pw.in"], folder) if launcher else run_program(["pw.x"], folder, "pw.in")
+    if "convergence has been achieved" not in text or "JOB DONE" not in text:
+        raise JobError(f"the scf did not converge: {_reason(text)}")
+    energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
+    accuracy = float(re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)[-1])
+    iterations = int(re.findall(r"convergence has been achieved in\s+(\d+)", text)[-1])
+    return {"energy_eV": energy * 13.605693122994, "scf_accuracy_Ry": accuracy, "scf_iterations": iterations}
+
+
+def program_versions(folder: Path) -> str:
+    """The programs that ran in `folder`, with their versions."""
+    found = []
+    for out, pattern in (
+        ("pw.out", r"Program (PWSCF v\.\S+)"),
+        ("pw2wannier90.out", r"Program (PW2WANNIER v\.\S+)"),
+        (f"{PREFIX}.wout", r"Release: (\d\S+)"),
+    ):
+        match = re.search(pattern, (folder / out).read_text(errors="replace"))
+        found.append(match.group(1) if match else f"{out}: unknown")
+    return ", ".join(found[:2]) + f", Wannier90 {found[2]}"
+
+
+def run_pw2wannier90(folder: Path) -> None:
+    """Write the overlaps of the neighbours listed in the .nnkp file to the .mmn file."""
+    (folder / "pw2wannier90.in").write_text(
+        f"&inputpp\n  outdir = '.'\n  prefix = '{PREFIX}'\n  seedname = '{PREFIX}'\n"
+        "  write_mmn = .true.\n  write_amn = .false.\n  write_unk = .false.\n/\n"
+    )
+    text = run_program(["pw2wannier90.x"], folder, "pw2wannier90.in")
+    if "JOB DONE" not in text:
+        raise JobError(f"pw2wannier90.x did not finish: {_reason(text)}")
+
+
+def read_wavefunctions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read one ``wfcN.dat`` of a save folder.
+
+    Returns
+    -------
+    k : (3,) crystal units; miller : (npw, 3) integers; coefficients : (nband, npw) complex.
+    """
+    with FortranFile(path, "r") as file:
+        head = file.read_record("i4", "3f8", "i4", "i4", "f8")
+        k_cartesian = head[1].ravel()
+        _, npw, npol, nband = file.read_ints()
+        reciprocal = file.read_reals().reshape(3, 3)
+        miller = file.read_ints().reshape(-1, 3)
+        coefficients = np.array([file.read_record("c16") for _ in range(nband)])
+    if npol != 1 or coefficients.shape[1] != npw:
+        raise JobError(f"{path} holds no collinear wavefunctions")
+    return np.linalg.solve(reciprocal.T, k_cartesian), miller, coefficients

@@ -1,0 +1,109 @@
+"""Structures with a dipole on every N: one NetCDF layout for labels, data sets and predictions.
+
+Atoms of all frames stand one after the other (CF contiguous ragged array, ``n_atoms`` per frame).
+A frame in memory is an ase.Atoms as `moirepol.structures.build` makes it, with ``arrays['dipole']``
+(n, 3) in e.A, NaN on B, and any further array of `ATOM_ARRAYS`; every plain number or string in
+``info`` is kept as a variable of the frame.
+"""
+
+import numbers
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from ase import Atoms
+
+from moirepol.job import JobError
+from moirepol.provenance import read_netcdf
+
+#: name -> (further dimensions, unit, long name)
+ATOM_ARRAYS = {
+    "layer": ((), "1", "layer: 0 lower, 1 upper"),
+    "dipole": (("xyz",), "e.angstrom", "dipole of the N atom, Eq. (1)"),
+    "dipole_spread": (
+        ("xyz",),
+        "e.angstrom",
+        "standard deviation of the dipole over the committee",
+    ),
+    "wannier_centre": (("centre", "xyz"), "angstrom", "Wannier centres owned by the N atom"),
+    "wannier_spread": (("centre",), "angstrom2", "spread of the Wannier functions of the N atom"),
+}
+INFO_ARRAYS = {
+    "layer_cell": (
+        ("sheet", "vector", "xy"),
+        "angstrom",
+        "primitive in-plane vectors of each layer",
+    ),
+    "layer_origin": (("sheet", "xy"), "angstrom", "a hexagon centre of each layer"),
+}
+
+
+def to_dataset(frames: list[Atoms], units: dict[str, str] | None = None) -> xr.Dataset:
+    """Pack frames; `units` names the units of scalar ``info`` values that are kept along."""
+    ds = xr.Dataset(coords={"frame": [frame.info["name"] for frame in frames]})
+    ds["n_atoms"] = "frame", [len(frame) for frame in frames]
+    ds["n_atoms"].attrs.update(sample_dimension="atom", long_name="atoms of the frame")
+    cells = np.array([np.asarray(frame.cell) for frame in frames])
+    ds["cell"] = ("frame", "vector3", "xyz"), cells
+    ds["cell"].attrs.update(units="angstrom", long_name="cell vectors")
+    ds["number"] = "atom", np.concatenate([frame.numbers for frame in frames])
+    ds["number"].attrs.update(long_name="atomic number")
+    ds["position"] = ("atom", "xyz"), np.concatenate([frame.positions for frame in frames])
+    ds["position"].attrs.update(units="angstrom", long_name="Cartesian position")
+    for name, (dims, unit, long_name) in ATOM_ARRAYS.items():
+        if all(name in frame.arrays for frame in frames):
+            values = np.concatenate([frame.arrays[name] for frame in frames])
+            ds[name] = ("atom", *dims), values, {"units": unit, "long_name": long_name}
+    for name, (dims, unit, long_name) in INFO_ARRAYS.items():
+        values = np.array([frame.info[name] for frame in frames])
+        ds[name] = ("frame", *dims), values, {"units": unit, "long_name": long_name}
+    scalars = [
+        name
+        for name, value in frames[0].info.items()
+        if isinstance(value, str | numbers.Real) and name != "name"
+    ]
+    for name in scalars:
+        if all(name in frame.info for frame in frames):
+            ds[name] = "frame", np.array([frame.info[name] for frame in frames])
+            unit = (units or {}).get(name)
+            if unit is None and name.endswith("_V_per_A"):
+                unit = "V/angstrom"
+            if unit:
+                ds[name].attrs["units"] = unit
+    return ds.assign_coords(xyz=["x", "y", "z"])
+
+
+def from_dataset(ds: xr.Dataset) -> list[Atoms]:
+    """Unpack what `to_dataset` packed."""
+    ends = np.cumsum(ds["n_atoms"].values)
+    scalars = [name for name in ds.data_vars if ds[name].dims == ("frame",) and name != "n_atoms"]
+    frames = []
+    for index, (name, end) in enumerate(zip(ds["frame"].values, ends, strict=True)):
+        atoms = slice(end - int(ds["n_atoms"][index]), end)
+        frame = Atoms(
+            numbers=ds["number"].values[atoms],
+            positions=ds["position"].values[atoms],
+            cell=ds["cell"].values[index],
+            pbc=True,
+        )
+        for array in ATOM_ARRAYS:
+            if array in ds:
+                frame.set_array(array, ds[array].values[atoms])
+        frame.info["name"] = str(name)
+        for array in INFO_ARRAYS:
+            frame.info[array] = ds[array].values[index]
+        for scalar in scalars:
+            frame.info[scalar] = ds[scalar].values[index].item()
+        frames.append(frame)
+    return frames
+
+
+def read_frames(path: str | Path) -> list[Atoms]:
+    """Read the frames of one file; JobError where the file is not of this layout."""
+    ds = read_netcdf(path)
+    missing = {"frame", "n_atoms", "cell", "number", "position", "layer_cell"} - set(ds.variables)
+    if missing or int(ds["n_atoms"].sum()) != ds.sizes["atom"]:
+        raise JobError(
+            f"{path} holds no frames (missing or damaged: {sorted(missing) or 'n_atoms'})"
+        )
+    return from_dataset(ds)

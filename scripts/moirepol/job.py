@@ -1,0 +1,136 @@
+"""The adapter between a pure function and a Snakemake job or a command line.
+
+A script defines one function and ends with::
+
+    if __name__ == "__main__":
+        from moirepol.job import run
+
+        run(the_function, globals().get("snakemake"))
+
+In a job, the function's arguments are filled by name from the rule's inputs, outputs, params,
+wildcards, resources and threads. Outputs are handed over as temporary paths beside their final
+place and renamed only when the function returns, so a file under its final name is always whole.
+By hand, the same arguments are options: ``python scripts/x.py --argument value`` (read as YAML).
+"""
+
+import argparse
+import contextlib
+import inspect
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+
+import yaml
+from tqdm import tqdm
+
+_console = sys.stderr
+
+
+class JobError(Exception):
+    """A foreseen failure, told to the user in one line."""
+
+
+def progress(iterable=None, **options):
+    """tqdm on the console, also while stdout and stderr go to a job's log."""
+    options = {
+        "file": _console,
+        "dynamic_ncols": True,
+        "mininterval": 2.0,
+        "leave": False,
+    } | options
+    return tqdm(iterable, **options)
+
+
+def say(message):
+    """Print one line on the console, also while stdout and stderr go to a job's log."""
+    print(message, file=_console, flush=True)
+
+
+def run(function, snakemake=None):
+    """Call `function` as a Snakemake job, or from the command line where `snakemake` is None."""
+    if snakemake is None:
+        return _run_by_hand(function)
+    given = {"threads": snakemake.threads}
+    for source in (snakemake.wildcards, snakemake.resources, snakemake.params, snakemake.input):
+        given.update(source.items())
+    finals = {name: Path(path) for name, path in snakemake.output.items()}
+    with _log_to(snakemake.log[0] if snakemake.log else None):
+        _call(function, given, finals, snakemake.rule, snakemake.wildcards)
+
+
+def _run_by_hand(function):
+    parser = argparse.ArgumentParser(
+        description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, parameter in inspect.signature(function).parameters.items():
+        required = parameter.default is parameter.empty
+        parser.add_argument(
+            f"--{name}", required=required, default=parameter.default, type=yaml.safe_load
+        )
+    try:
+        function(**vars(parser.parse_args()))
+    except JobError as error:
+        sys.exit(f"error: {error}")
+
+
+def _call(function, given, finals, rule, wildcards):
+    names = inspect.signature(function).parameters
+    temporary = {name: path.with_name(f".part-{path.name}") for name, path in finals.items()}
+    for path in temporary.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(path)
+    values = given | {name: str(path) for name, path in temporary.items()}
+    job = f"{rule} {' '.join(str(value) for _, value in wildcards.items())}".strip()
+    try:
+        function(**{name: values[name] for name in names if name in values})
+        for name, path in temporary.items():
+            if path.exists():
+                _remove(finals[name])
+                os.replace(path, finals[name])
+    except JobError as error:
+        traceback.print_exc()
+        say(f"error: {job}: {error}")
+        sys.exit(1)
+    except Exception as error:
+        traceback.print_exc()
+        say(f"error: {job}: {type(error).__name__}: {error}")
+        sys.exit(1)
+    finally:
+        for path in temporary.values():
+            _remove(path)
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _log_to(path):
+    """Send file descriptors 1 and 2 to `path`, children included; the console stays reachable."""
+    global _console
+    if path is None:
+        yield
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    before, _console = _console, os.fdopen(os.dup(2), "w", buffering=1)
+    with open(path, "w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+            _console.close()
+            _console = before

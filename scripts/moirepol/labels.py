@@ -1,0 +1,144 @@
+"""From a structure to a label: the dipole of every N atom by DFT and Wannier centres, audited."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import spglib
+from ase import Atoms
+
+from moirepol import espresso, wannier
+from moirepol.job import JobError
+from moirepol.unfold import time_reversal_half, unfold_time_reversal
+
+#: What a label must pass, beside the convergence of the scf.
+MAXIMUM_CENTRE_DISTANCE_A = 0.75
+MAXIMUM_SINGULAR_VALUE = 1 + 1e-6
+MINIMUM_PROJECTION = 0.05
+AUDIT_UNITS = {
+    "energy_eV": "eV",
+    "scf_accuracy_Ry": "Ry",
+    "centre_distance_A": "angstrom",
+    "spread_A2": "angstrom2",
+    "wannier90_difference_A": "angstrom",
+    "symmetry_residual_eA": "e.angstrom",
+    "order_difference_eA": "e.angstrom",
+    "wall_s": "s",
+}
+
+
+def label(atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1) -> Atoms:
+    """Run pw.x, pw2wannier90.x and wannier90.x in `folder` and return the labelled, audited frame.
+
+    Parameters
+    ----------
+    atoms : a bilayer of `moirepol.structures.build`; its ``info['field_V_per_A']`` is applied.
+    recipe : the settings ``labels.recipe`` of the configuration.
+
+    Raises JobError, naming what was found and what is allowed, for a label that is not sound.
+    """
+    started = time.monotonic()
+    mesh = espresso.mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
+    kpoints = espresso.uniform_mesh(mesh)
+    espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
+    audit = espresso.run_scf(folder, threads)
+    save = folder / f"{espresso.PREFIX}.save"
+    unfold_time_reversal(save, kpoints)
+
+    sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
+    seed = folder / espresso.PREFIX
+    wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, mesh, sites)
+    espresso.run_program(["wannier90.x", "-pp", espresso.PREFIX], folder)
+    near = wannier.extend_nnkp(seed.with_suffix(".nnkp"))
+    espresso.run_pw2wannier90(folder)
+    extended = seed.with_suffix(".mmn").rename(folder / "extended.mmn")
+    overlaps = wannier.read_mmn(extended, kpoints, atoms)
+    wannier.copy_near_neighbours(extended, seed.with_suffix(".mmn"), near)
+    a = wannier.projections(save, atoms, sites, len(kpoints), recipe["projection_sigma_A"])
+    wannier.write_amn(seed.with_suffix(".amn"), a)
+    espresso.run_program(["wannier90.x", espresso.PREFIX], folder)
+
+    u, smallest_projection = wannier.loewdin(a)
+    shifts, centres = wannier.centroid_shifts(overlaps, u, atoms, near)
+    fourth_order, _ = wannier.centroid_shifts(overlaps, u, atoms, near, order=4)
+    _, second_centres = wannier.centroid_shifts(overlaps, u, atoms, near, order=2)
+    judged, spreads = wannier.read_wannier90(folder, centres.shape[0] * centres.shape[1])
+
+    labelled = with_dipoles(atoms, shifts)
+    nitrogens = np.flatnonzero(atoms.numbers == 7)
+    centre_array = np.full((len(atoms), *centres.shape[1:]), np.nan)
+    centre_array[nitrogens] = centres
+    spread_array = np.full((len(atoms), centres.shape[1]), np.nan)
+    spread_array[nitrogens] = spreads.reshape(len(nitrogens), -1)
+    labelled.set_array("wannier_centre", centre_array)
+    labelled.set_array("wannier_spread", spread_array)
+    singular = np.linalg.svd(overlaps.matrices, compute_uv=False)
+    distances = np.linalg.norm(centres - atoms.positions[nitrogens][:, None], axis=-1)
+    difference = _minimum_image(judged - second_centres.reshape(-1, 3), atoms)
+    labelled.info.update(
+        audit,
+        mesh_1=mesh[0],
+        mesh_2=mesh[1],
+        centre_distance_A=float(distances.max()),
+        spread_A2=float(spreads.max()),
+        largest_singular_value=float(singular.max()),
+        smallest_singular_value=float(singular[:, :near].min()),
+        smallest_projection=smallest_projection,
+        wannier90_difference_A=float(np.abs(difference).max()),
+        order_difference_eA=float(2 * np.abs(shifts - fourth_order).max()),
+        symmetry_residual_eA=symmetry_residual(labelled),
+        wall_s=time.monotonic() - started,
+        programs=espresso.program_versions(folder),
+    )
+    check(labelled)
+    return labelled
+
+
+def with_dipoles(atoms: Atoms, centroid_shifts_A: np.ndarray) -> Atoms:
+    """Eq. (1) without an origin: p = e sum_B (r_B - r_N) - 2 e sum_n (r_n - r_N), in e.A, NaN on B.
+
+    centroid_shifts_A (nN, 3) holds the second sum; the first runs over the three bonded B.
+    """
+    labelled = atoms.copy()
+    nitrogens, bonds = wannier.bonded_borons(atoms)
+    dipole = np.full((len(atoms), 3), np.nan)
+    dipole[nitrogens] = bonds.sum(axis=1) - 2 * centroid_shifts_A
+    labelled.set_array("dipole", dipole)
+    return labelled
+
+
+def check(frame: Atoms) -> None:
+    """Refuse a label that is not sound, in one line."""
+    limits = (
+        ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
+        ("largest_singular_value", "<=", MAXIMUM_SINGULAR_VALUE),
+        ("smallest_projection", ">=", MINIMUM_PROJECTION),
+        ("wannier90_difference_A", "<=", 1e-4),
+    )
+    for name, relation, limit in limits:
+        value = frame.info[name]
+        if not (value <= limit if relation == "<=" else value >= limit):
+            raise JobError(f"{frame.info['name']}: {name} is {value:.6g}, must be {relation} {limit:g}")
+
+
+def symmetry_residual(frame: Atoms) -> float:
+    """Largest component in e.A by which the dipoles break a symmetry of their own structure and field."""
+    cell = np.asarray(frame.cell)
+    found = spglib.get_symmetry((cell, frame.get_scaled_positions(), frame.numbers), symprec=1e-4)
+    nitrogens = np.flatnonzero(frame.numbers == 7)
+    fractions, dipole = frame.get_scaled_positions()[nitrogens], frame.arrays["dipole"][nitrogens]
+    worst = 0.0
+    for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
+        q = cell.T @ rotation @ np.linalg.inv(cell.T)
+        if frame.info["field_V_per_A"] and q[2, 2] < 0:
+            continue
+        images = fractions @ rotation.T + translation
+        apart = images[:, None] - fractions[None]
+        target = np.abs(apart - np.rint(apart)).max(axis=-1).argmin(axis=1)
+        worst = max(worst, float(np.abs(dipole[target] - dipole @ q.T).max()))
+    return worst
+
+
+def _minimum_image(vectors, atoms):
+    fractions = vectors @ np.linalg.inv(atoms.cell)
+    return (fractions - np.rint(fractions)) @ np.asarray(atoms.cell)

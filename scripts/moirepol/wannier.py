@@ -1,0 +1,263 @@
+"""Wannier centres of flat h-BN layers from overlaps on a uniform k mesh.
+
+Gauge: four functions per N of the layer's own symmetry, three s Gaussians on its bonds and one p_z,
+Loewdin-orthonormalized; nothing is minimized, so the gauge is a smooth function of the structure.
+
+Centroid: with M(k, b) the overlaps in that gauge and r_N the place of an N atom, the phase
+
+    phi(b) = -mean_k Im ln det [ M_NN(k, b) exp(i b.r_N) ]
+
+of its 4 x 4 block does not care how the four functions mix, and equals b . sum_n (r_n - r_N) up to
+O(b^3). The sixth-order combination [45 phi(b) - 9 phi(2b) + phi(3b)] / 30 leaves O(b^7). (Marzari and
+Vanderbilt, Phys. Rev. B 56, 12847 (1997), give the second-order formula for single functions.)
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.neighborlist import neighbor_list
+
+from moirepol import espresso
+from moirepol.job import JobError
+
+FUNCTIONS_PER_N = 4
+MULTIPLES = (1, 2, 3)
+#: Weights of phi(b), phi(2b), phi(3b) that give b . r up to an error of order b^3, b^5, b^7.
+COEFFICIENTS = {2: (1.0,), 4: (8 / 6, -1 / 6), 6: (45 / 30, -9 / 30, 1 / 30)}
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Overlaps M_mn(k, b) = <u_m,k | u_n,k+b> and where they belong.
+
+    matrices (nk, nb, nband, nband); second (nk, nb) the index of k + b; b_vectors (nk, nb, 3)
+    in 1/A.
+    """
+
+    matrices: np.ndarray
+    second: np.ndarray
+    b_vectors: np.ndarray
+
+
+def bonded_borons(atoms: Atoms, maximum_bond_A: float = 1.8) -> tuple[np.ndarray, np.ndarray]:
+    """N atoms (nN,) and the vectors (nN, 3, 3) in A to the three B of the same layer bonded to each."""
+    i, j, vectors = neighbor_list("ijD", atoms, maximum_bond_A)
+    layer = atoms.arrays["layer"]
+    bond = (atoms.numbers[i] == 7) & (atoms.numbers[j] == 5) & (layer[i] == layer[j])
+    nitrogens = np.flatnonzero(atoms.numbers == 7)
+    order = np.argsort(i[bond], kind="stable")
+    counts = np.bincount(i[bond], minlength=len(atoms))[nitrogens]
+    if not (counts == 3).all():
+        bad = nitrogens[counts != 3][0]
+        raise JobError(f"atom {bad} (N) has {counts[counts != 3][0]} bonded B atoms, expected 3")
+    return nitrogens, vectors[bond][order].reshape(-1, 3, 3)
+
+
+def projection_sites(atoms: Atoms, bond_fraction: float) -> np.ndarray:
+    """Places (nN, 4, 3) in A of the trial functions: three on the bonds, the fourth (p_z) on N."""
+    nitrogens, bonds = bonded_borons(atoms)
+    sites = np.repeat(atoms.positions[nitrogens][:, None], FUNCTIONS_PER_N, axis=1)
+    sites[:, :3] += bond_fraction * bonds
+    return sites
+
+
+def write_win(path: Path, atoms: Atoms, kpoints: np.ndarray, mesh, sites: np.ndarray) -> None:
+    """Input of wannier90.x: no minimization, the trial functions' places as guiding centres."""
+    count = sites.shape[0] * FUNCTIONS_PER_N
+    lines = [
+        f"num_wann = {count}",
+        f"num_bands = {count}",
+        "num_iter = 0",
+        "guiding_centres = true",
+        "write_xyz = true",
+        f"mp_grid = {mesh[0]} {mesh[1]} 1",
+        "begin unit_cell_cart\nAng",
+        *(" ".join(f"{x:.12f}" for x in vector) for vector in atoms.cell),
+        "end unit_cell_cart\nbegin atoms_cart\nAng",
+        *(f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms),
+        "end atoms_cart\nbegin projections\nAng",
+    ]
+    for four in sites:
+        for number, site in enumerate(four):
+            place = ",".join(f"{x:.8f}" for x in site)
+            lines.append(f"c={place}:{'pz' if number == 3 else 's'}")
+    lines += ["end projections", "begin kpoints"]
+    lines += [" ".join(f"{x:.14f}" for x in k) for k in kpoints]
+    lines.append("end kpoints")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def extend_nnkp(path: Path) -> int:
+    """Add to every k point of a .nnkp file its neighbours k + 2b and k + 3b, for one b of each +-b.
+
+    Returns the number of neighbours there were before, which stay in front.
+    """
+    text = path.read_text()
+    block = re.search(r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", text, re.S)
+    near = int(block.group(1))
+    rows = np.array(block.group(2).split(), dtype=int).reshape(-1, near, 5)
+    table = re.search(r"begin kpoints\s+\d+\s+(.*?)end kpoints", text, re.S).group(1)
+    kpoints = np.array(table.split(), dtype=float).reshape(-1, 3)
+    index = {_key(k): number for number, k in enumerate(kpoints, start=1)}
+    lines = []
+    for number, (k, neighbours) in enumerate(zip(kpoints, rows, strict=True), start=1):
+        lines += neighbours.tolist()
+        for multiple in MULTIPLES[1:]:
+            for row in neighbours:
+                b = kpoints[row[1] - 1] + row[2:] - k
+                if _leads(b):
+                    end = k + multiple * b
+                    second = index.get(_key(end))
+                    if second is None:
+                        raise JobError("the k mesh is not uniform: it does not hold k + 2b")
+                    lines.append([number, second, *np.rint(end - kpoints[second - 1]).astype(int)])
+    count = len(lines) // len(kpoints)
+    body = "\n".join("%6d %6d %6d %6d %6d" % tuple(line) for line in lines)
+    path.write_text(text.replace(block.group(0), f"begin nnkpts\n{count:4d}\n{body}\nend nnkpts"))
+    return near
+
+
+def _key(k):
+    """A k point in crystal units modulo reciprocal lattice vectors, as something hashable."""
+    return tuple((np.rint(1e6 * np.asarray(k)).astype(int) % 1_000_000).tolist())
+
+
+def _leads(b):
+    """Whether b (3,) stands for the pair +-b: its first component that is not zero is positive."""
+    return b[np.abs(b) > 1e-6][0] > 0
+
+
+def read_mmn(path: Path, kpoints: np.ndarray, atoms: Atoms) -> Overlaps:
+    """Read a .mmn file for k points in crystal units."""
+    with open(path) as file:
+        file.readline()
+        nband, nk, nb = map(int, file.readline().split())
+        matrices = np.empty((nk, nb, nband, nband), dtype=complex)
+        second = np.empty((nk, nb), dtype=int)
+        shifts = np.empty((nk, nb, 3), dtype=int)
+        for k in range(nk):
+            for b in range(nb):
+                head = file.readline().split()
+                if len(head) != 5 or int(head[0]) != k + 1:
+                    raise JobError(f"{path.name} is damaged at k point {k + 1}")
+                second[k, b] = int(head[1]) - 1
+                shifts[k, b] = head[2:]
+                values = np.fromfile(file, sep=" ", count=2 * nband * nband).reshape(nband, nband, 2)
+                matrices[k, b] = (values[..., 0] + 1j * values[..., 1]).T
+    b_crystal = kpoints[second] + shifts - kpoints[:, None]
+    return Overlaps(matrices, second, b_crystal @ (2 * np.pi * np.asarray(atoms.cell.reciprocal())))
+
+
+def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
+    """Copy the first `near` neighbours of every k point of an extended .mmn file."""
+    with open(extended) as source, open(path, "w") as target:
+        target.write(source.readline())
+        nband, nk, nb = map(int, source.readline().split())
+        target.write(f"{nband} {nk} {near}\n")
+        for _ in range(nk):
+            for b in range(nb):
+                block = [source.readline() for _ in range(nband * nband + 1)]
+                if b < near:
+                    target.writelines(block)
+
+
+def projections(save: Path, atoms: Atoms, sites: np.ndarray, nk: int, sigma_A: float) -> np.ndarray:
+    """Overlaps A_mn(k) = <psi_m,k | g_n> (nk, nband, nwann) of the Bloch states and the Gaussians.
+
+    Taken from the pseudo-wavefunctions; any A gives a valid gauge U = A (A^+ A)^(-1/2).
+    """
+    reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
+    places = sites.reshape(-1, 3)
+    lone_pair = np.arange(len(places)) % FUNCTIONS_PER_N == 3
+    result = []
+    for number in range(1, nk + 1):
+        k, miller, psi = espresso.read_wavefunctions(save / f"wfc{number}.dat")
+        q = (miller + k) @ reciprocal
+        envelope = np.exp(-0.5 * sigma_A**2 * (q**2).sum(axis=1))
+        a = np.empty((len(psi), len(places)), dtype=complex)
+        for part in np.array_split(np.arange(len(places)), max(1, len(places) // 64)):
+            g = envelope[:, None] * np.exp(-1j * q @ places[part].T)
+            g[:, lone_pair[part]] *= -1j * sigma_A * q[:, 2:3]
+            a[:, part] = psi.conj() @ g
+        result.append(a / np.sqrt(np.linalg.norm(envelope) ** 2))
+    return np.array(result)
+
+
+def write_amn(path: Path, a: np.ndarray) -> None:
+    """Write the projections (nk, nband, nwann) as wannier90's .amn file."""
+    nk, nband, nwann = a.shape
+    with open(path, "w") as file:
+        file.write(f"bond-centred s and p_z Gaussians\n{nband} {nk} {nwann}\n")
+        for k in range(nk):
+            for n in range(nwann):
+                for m in range(nband):
+                    value = a[k, m, n]
+                    file.write(f"{m + 1} {n + 1} {k + 1} {value.real:.12e} {value.imag:.12e}\n")
+
+
+def loewdin(a: np.ndarray) -> tuple[np.ndarray, float]:
+    """Unitary part U (nk, n, n) of A, and the smallest singular value of the normalized A."""
+    left, values, right = np.linalg.svd(a)
+    return left @ right, float(values.min() / values.max())
+
+
+def shell_weights(b_vectors: np.ndarray) -> np.ndarray:
+    """Weights w_b (nb,) with sum_b w_b b b^T = 1, least squares over the given vectors (nb, 3)."""
+    i, j = np.triu_indices(3)
+    outer = np.einsum("bi,bj->bij", b_vectors, b_vectors)
+    weights, *_ = np.linalg.lstsq(outer[:, i, j].T, np.eye(3)[i, j], rcond=None)
+    if not np.allclose(np.einsum("b,bij->ij", weights, outer), np.eye(3), atol=1e-8):
+        raise JobError("the neighbouring k points do not span space")
+    return weights
+
+
+def centroid_shifts(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: int, order: int = 6):
+    """Sum over the four centres of every N of (r_n - r_N).
+
+    Parameters
+    ----------
+    overlaps : the `near` nearest neighbours first, then those at 2b and 3b of one b of each +-b.
+    u : (nk, nband, nwann) the gauge. order : 2, 4 or 6, the order of the formula.
+
+    Returns
+    -------
+    shifts : (nN, 3) in A; centres : (nN, 4, 3) in A, the single centres by the same formula.
+    """
+    nitrogens = np.flatnonzero(atoms.numbers == 7)
+    places = atoms.positions[nitrogens]
+    nk, nn = len(u), len(nitrogens)
+    shifts = np.zeros((nn, 3))
+    centres = np.zeros((nn, FUNCTIONS_PER_N, 3))
+    coefficients = COEFFICIENTS[order]
+    for k in range(nk):
+        b_vectors = overlaps.b_vectors[k]
+        crystal = b_vectors @ np.asarray(atoms.cell).T
+        leading = np.flatnonzero([_leads(b) for b in crystal[:near]])
+        weights = 2 * shell_weights(b_vectors[:near])[leading]
+        columns = np.concatenate([leading, np.arange(near, b_vectors.shape[0])])
+        columns = columns.reshape(len(MULTIPLES), len(leading))[: len(coefficients)]
+        for coefficient, row in zip(coefficients, columns, strict=True):
+            for column, number, weight in zip(row, leading, weights, strict=True):
+                m = u[k].conj().T @ overlaps.matrices[k, column] @ u[overlaps.second[k, column]]
+                blocks = m.reshape(nn, FUNCTIONS_PER_N, nn, FUNCTIONS_PER_N)
+                blocks = blocks[np.arange(nn), :, np.arange(nn), :]
+                blocks = blocks * np.exp(1j * places @ b_vectors[column])[:, None, None]
+                step = coefficient * weight / nk * b_vectors[number]
+                shifts -= np.angle(np.linalg.det(blocks))[:, None] * step
+                centres -= np.angle(np.einsum("inn->in", blocks))[..., None] * step
+    return shifts, places[:, None] + centres
+
+
+def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Final centres (n, 3) in A and spreads (n,) in A^2 that wannier90.x wrote."""
+    text = (folder / f"{espresso.PREFIX}.wout").read_text()
+    final = text.rsplit("Final State", 1)[-1]
+    number = r"\s*(-?\d+\.\d+)"
+    rows = re.findall(rf"WF centre and spread\s+\d+\s+\({number},{number},{number} \){number}", final)
+    if len(rows) != count:
+        raise JobError(f"wannier90.x gave {len(rows)} of {count} centres")
+    values = np.array(rows, dtype=float)
+    return values[:, :3], values[:, 3]
