@@ -53,11 +53,11 @@ setup_python() {
     export PATH="$PWD/.venv/bin:$PATH" PYTHONNOUSERSITE=1
 }
 
-show_pip() { # one line for each package of the $1, and pip's own words where it fails
+show_pip() { # a counter of the $1 packages, and pip's own words where it fails
     awk -v total="$1" '
-        /^Collecting /                      { printf "\r  %3d/%d %s\033[K", ++n, total, $2 }
-        /^Installing collected packages/    { printf "\r  installing\033[K" }
-        /^(ERROR|WARNING|error|  error)/    { printf "\r\033[K%s\n", $0 }
+        /^(Collecting|Processing) /      { printf "\r  %3d/%d %s\033[K", ++n, total, $2 }
+        /^Installing collected packages/ { printf "\r  installing\033[K" }
+        /^ *(ERROR|error)/               { printf "\r\033[K%s\n", $0 }
         { fflush() }
         END { printf "\r\033[K" }' >&2
 }

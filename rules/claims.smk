@@ -1,0 +1,32 @@
+# Claims: what the paper states, against what was found here.
+# Needs: the maps, charges and parities behind the configured figures. Makes: results/claims.csv.
+
+SHOWN_SYSTEMS = sorted(
+    {s for figure in config["figures"].values() for s in figure.get("systems", [])}
+)
+
+
+rule evaluate_claims:
+    input:
+        table="resources/claims.yaml",
+        maps=expand("results/maps/{system}.nc", system=["configuration_AA", *SHOWN_SYSTEMS]),
+        charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
+        parities=expand("results/models/{model}/parity.nc", model=MODELS),
+    output:
+        claims="results/claims.csv",
+    log:
+        "logs/evaluate_claims.log",
+    benchmark:
+        "benchmarks/evaluate_claims.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("evaluate_claims"),
+    message:
+        "judge the paper's claims"
+    script:
+        "../scripts/evaluate_claims.py"

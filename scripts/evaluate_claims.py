@@ -1,0 +1,36 @@
+"""The table of the paper's claims, each with what was found here and a verdict."""
+
+import csv
+from pathlib import Path
+
+import yaml
+
+from moirepol.claims import Results, judge_all
+from moirepol.provenance import read_netcdf
+
+
+def evaluate_claims(table: str, claims: str, maps=(), charges=(), parities=()):
+    """Judge every claim of `table` (YAML) from the results given and write `claims` (CSV).
+
+    maps, charges, parities: NetCDF files, the first two named by their system. A claim whose
+    results are not among them gets the verdict "not yet".
+    """
+    results = Results(
+        maps={Path(path).stem: read_netcdf(path) for path in maps},
+        charges={Path(path).stem: read_netcdf(path) for path in charges},
+        parities=[read_netcdf(path) for path in parities],
+    )
+    sections = yaml.safe_load(Path(table).read_text())
+    rows = judge_all([entry for section in sections.values() for entry in section], results)
+    with open(claims, "w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        print(f"{row['id']:14} {row['verdict']:15} {row['ours']}")
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(evaluate_claims, globals().get("snakemake"))
