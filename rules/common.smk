@@ -5,7 +5,9 @@
 # params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
 
 from moirepol.code import code_digest
+from moirepol.sets import STANDARD, digest, frames_of, settings_of, shipped_frames
 from moirepol.systems import PATTERN as SYSTEM
+from moirepol.systems import System
 
 
 wildcard_constraints:
@@ -18,9 +20,79 @@ wildcard_constraints:
 
 
 LABEL_SETS = config["labels"]["sets"]
+SHIPPED_LABELS = "resources/labels"
+SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
+MODELS = config["models"]
 
 
 def figure_files(figure: str) -> list[str]:
     """The files of a figure's panels; the data of each panel lies beside them as NetCDF."""
-    panels = config["figures"][figure]["panels"]
+    panels = config["figures"][figure]
     return expand("results/figures/{panel}.{ending}", panel=panels, ending=["pdf", "png"])
+
+
+# Labels
+
+
+def set_recipe(name):
+    """Name of the recipe that a label set is made by."""
+    return LABEL_SETS[name].get("recipe", STANDARD)
+
+
+def missing_frames(name):
+    """Frames of a set that must be computed: those that do not ship, or all of them."""
+    frames = frames_of(LABEL_SETS[name])
+    if config["labels"]["source"] == "compute":
+        return frames
+    wanted = digest(settings_of(config, set_recipe(name)))
+    missing = [frame for frame in frames if (name, frame, wanted) not in SHIPPED_FRAMES]
+    if missing and config["labels"]["source"] == "shipped":
+        raise WorkflowError(
+            f"labels.source = 'shipped': set {name} has {len(missing)} frames that do not ship with "
+            f"these settings, the first is {missing[0]}; use 'complete' to compute them"
+        )
+    return missing
+
+
+def label_inputs(wildcards):
+    """What a set is collected from: its shipped file, its computed frames, or both."""
+    missing = missing_frames(wildcards.set)
+    files = {
+        "computed": expand(
+            f"results/labels/{set_recipe(wildcards.set)}/{{frame}}.nc", frame=missing
+        )
+    }
+    if len(missing) < len(frames_of(LABEL_SETS[wildcards.set])):
+        files["shipped"] = f"{SHIPPED_LABELS}/{wildcards.set}.nc"
+    return files
+
+
+# Models
+
+
+def members(model: str, ending: str = "dp") -> list[str]:
+    """One file of every member of a model's committee."""
+    return expand(
+        "results/models/{model}/{seed}.{ending}",
+        model=model,
+        seed=MODELS[model]["seeds"],
+        ending=ending,
+    )
+
+
+def label_files(model: str, key: str) -> list[str]:
+    """Files of the label sets that a model names under `labels` or `tests`."""
+    return expand("results/labels/{set}.nc", set=MODELS[model].get(key, []))
+
+
+def models_of(kind: str):
+    """Input function: the members that predict `kind` for a system of its family and field."""
+
+    def files(wildcards):
+        system = System.parse(wildcards.system)
+        model = config["predictors"][system.family].get(kind)
+        if model is None or (kind != "zero_field" and not system.field_V_per_A):
+            return []
+        return members(model)
+
+    return files
