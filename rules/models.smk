@@ -1,0 +1,117 @@
+# Deep-Wannier models: committees of deepmd-kit dipole models trained on the labels.
+# Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file a member, the
+# courses of the training, the comparison with DFT) and results/dipoles/<system>.nc.
+
+
+rule models:
+    input:
+        expand("results/models/{model}/parity.nc", model=MODELS),
+        [members(model, "compressed.pb") for model in MODELS],
+
+
+rule train_model:
+    input:
+        labels=lambda wildcards: label_files(wildcards.model, "labels"),
+    output:
+        member="results/models/{model}/{seed}.dp",
+        loss="results/models/{model}/{seed}.loss.nc",
+    log:
+        "logs/train_model/{model}/{seed}.log",
+    benchmark:
+        "benchmarks/train_model/{model}/{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        family=lambda wildcards: MODELS[wildcards.model]["family"],
+        kind=lambda wildcards: MODELS[wildcards.model]["kind"],
+        field_V_per_A=lambda wildcards: MODELS[wildcards.model].get("field_V_per_A", 0.0),
+        split=lambda wildcards: MODELS[wildcards.model]["split"],
+        folds=lambda wildcards: MODELS[wildcards.model]["folds"],
+        protocol=lambda wildcards: config["protocols"][MODELS[wildcards.model]["protocol"]],
+        code=code_digest("train_model"),
+    message:
+        "train {wildcards.model}, seed {wildcards.seed}"
+    script:
+        "../scripts/train_model.py"
+
+
+rule evaluate_model:
+    input:
+        members=lambda wildcards: members(wildcards.model),
+        losses=lambda wildcards: members(wildcards.model, "loss.nc"),
+        labels=lambda wildcards: label_files(wildcards.model, "labels"),
+        tests=lambda wildcards: label_files(wildcards.model, "tests"),
+    output:
+        parity="results/models/{model}/parity.nc",
+        loss="results/models/{model}/loss.nc",
+    log:
+        "logs/evaluate_model/{model}.log",
+    benchmark:
+        "benchmarks/evaluate_model/{model}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("evaluate_model"),
+    message:
+        "compare {wildcards.model} with DFT"
+    script:
+        "../scripts/evaluate_model.py"
+
+
+rule freeze_model:
+    input:
+        member="results/models/{model}/{seed}.dp",
+    output:
+        frozen="results/models/{model}/{seed}.pb",
+        compressed="results/models/{model}/{seed}.compressed.pb",
+    log:
+        "logs/freeze_model/{model}/{seed}.log",
+    benchmark:
+        "benchmarks/freeze_model/{model}/{seed}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        code=code_digest("freeze_model"),
+    message:
+        "freeze and compress {wildcards.model}, seed {wildcards.seed}, for TensorFlow"
+    script:
+        "../scripts/freeze_model.py"
+
+
+rule predict_dipoles:
+    input:
+        zero_field=models_of("zero_field"),
+        response=models_of("response"),
+        curvature=models_of("curvature"),
+    output:
+        dipoles="results/dipoles/{system}.nc",
+    log:
+        "logs/predict_dipoles/{system}.log",
+    benchmark:
+        "benchmarks/predict_dipoles/{system}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("predict_dipoles"),
+    message:
+        "predict the dipoles of {wildcards.system}"
+    script:
+        "../scripts/predict_dipoles.py"

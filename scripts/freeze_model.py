@@ -1,0 +1,14 @@
+"""Export a trained member for deepmd-kit's TensorFlow backend, plain and compressed."""
+
+from moirepol import deepwannier
+
+
+def freeze_model(member, frozen, compressed):
+    """Write `frozen` and `compressed` (.pb) from the native model file `member` (.dp)."""
+    deepwannier.freeze(member, frozen, compressed)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(freeze_model, globals().get("snakemake"))

@@ -1,0 +1,330 @@
+"""The deep-Wannier network in numpy: deepmd-kit's `se_e2_a` descriptor and `dipole` fitting net.
+
+For every atom i of one type (N) deepmd-kit builds, from the neighbours j of each type t within the
+cut-off, the environment rows R_j = s_j (1, x_j/r_j, y_j/r_j, z_j/r_j) with s_j = w(r_j) / r_j, and
+
+    g = sum_t sum_j G_t(s_j) R_j / n_sel          (width, 4)
+    D = g g[:axis]^T                              (width, axis), invariant
+    p_i = F(D) g[:, 1:]                           (3), equivariant under every rotation and mirror
+
+(Zhang et al., Phys. Rev. B 102, 041121 (2020); Wang et al., Comput. Phys. Commun. 228, 178 (2018)).
+The same formulae are evaluated here with two additions that deepmd-kit does not have: the Jacobian
+of the dipoles with respect to every weight, which makes second-order training possible, and
+evaluation of the wanted atoms alone, block by block, which makes large cells cheap. Weights are
+read from and written to deepmd-kit's own model format.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial import cKDTree
+
+
+@dataclass
+class Environments:
+    """Neighbours of n atoms, one padded array (n, K, 3) of vectors r_j - r_i in A for each type.
+
+    Padding stands at an infinite distance.
+    """
+
+    vectors: list[np.ndarray]
+
+    def __len__(self):
+        return len(self.vectors[0])
+
+    def __getitem__(self, index):
+        return Environments([v[index] for v in self.vectors])
+
+
+class Neighbours:
+    """Who stands near whom in one structure, periodic in the plane (not along z)."""
+
+    def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):
+        cell = np.asarray(atoms.cell)[:2, :2]
+        scaled = atoms.get_scaled_positions(wrap=True)[:, :2]
+        self.positions = np.column_stack([scaled @ cell, atoms.positions[:, 2]])
+        self.cutoff = cutoff
+        margin = cutoff * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9
+        reach = np.ceil(margin).astype(int)
+        axes = [np.arange(-n, n + 1) for n in reach]
+        shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+        kinds = np.array(atoms.get_chemical_symbols())
+        self.points, self.trees = [], []
+        for symbol in symbols:
+            own = np.flatnonzero(kinds == symbol)
+            images = scaled[own] + shifts[:, None]
+            shift, which = np.nonzero(((images > -margin) & (images < 1 + margin)).all(axis=-1))
+            points = self.positions[own[which]]
+            points[:, :2] += shifts[shift] @ cell
+            self.points.append(points)
+            self.trees.append(cKDTree(points))
+
+    def of(self, centres: np.ndarray) -> Environments:
+        """Environments of the atoms `centres` (indices): all atoms within the cut-off, by type."""
+        wanted = self.positions[centres]
+        vectors = []
+        for points, tree in zip(self.points, self.trees, strict=True):
+            most = tree.query_ball_point(wanted, self.cutoff, return_length=True).max(initial=1)
+            distance, index = tree.query(
+                wanted, k=np.arange(1, most + 1), distance_upper_bound=self.cutoff
+            )
+            found = np.isfinite(distance) & (distance > 1e-6)
+            vector = np.full((*distance.shape, 3), np.inf)
+            vector[found] = (points[np.where(found, index, 0)] - wanted[:, None])[found]
+            vectors.append(vector)
+        return Environments(vectors)
+
+
+def join(parts: list[Environments]) -> Environments:
+    """One `Environments` of many, padded to the largest."""
+    joined = []
+    for kind in range(len(parts[0].vectors)):
+        blocks = [part.vectors[kind] for part in parts]
+        most = max(block.shape[1] for block in blocks)
+        joined.append(
+            np.concatenate(
+                [
+                    np.pad(b, ((0, 0), (0, most - b.shape[1]), (0, 0)), constant_values=np.inf)
+                    for b in blocks
+                ]
+            )
+        )
+    return Environments(joined)
+
+
+class Network:
+    """One deepmd-kit dipole model (`se_e2_a`, one-sided types, tanh, no time step) for one type.
+
+    Parameters
+    ----------
+    model : deepmd-kit's serialized model (a nested dict), changed in place by `weights`
+    centre_type : index of the type that carries dipoles
+    """
+
+    def __init__(self, model: dict, centre_type: int):
+        descriptor, fitting = model["descriptor"], model["fitting"]
+        self.model = model
+        self.symbols = tuple(model["type_map"])
+        self.cutoff, self.smooth = descriptor["rcut"], descriptor["rcut_smth"]
+        self.axis = descriptor["axis_neuron"]
+        self.capacity = sum(descriptor["sel"])
+        self.centre_type = centre_type
+        embeddings = descriptor["embeddings"]["networks"]
+        self._embedding = [[layer["@variables"] for layer in net["layers"]] for net in embeddings]
+        nets = fitting["nets"]["networks"]
+        self._fitting = [layer["@variables"] for layer in nets[centre_type]["layers"]]
+        self._stat = descriptor["@variables"]
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """Every weight and bias, in the order of `weights`."""
+        layers = [layer for net in self._embedding for layer in net] + self._fitting
+        return [layer[key] for layer in layers for key in ("w", "b")]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """All trainable numbers as one vector."""
+        return np.concatenate([a.ravel() for a in self.arrays])
+
+    @weights.setter
+    def weights(self, vector):
+        start = 0
+        for array in self.arrays:
+            array[...] = vector[start : start + array.size].reshape(array.shape)
+            start += array.size
+
+    def rows(self, environment: Environments, normalize: bool = True) -> list[np.ndarray]:
+        """Environment rows s (1, x/r, y/r, z/r) for each type: (n, K, 4)."""
+        rows = []
+        for vector in environment.vectors:
+            present = np.isfinite(vector[..., :1])
+            vector = np.where(present, vector, 1.0)
+            r = np.linalg.norm(vector, axis=-1, keepdims=True)
+            u = np.clip((r - self.smooth) / (self.cutoff - self.smooth), 0, 1)
+            switch = np.where(present, u**3 * (-6 * u**2 + 15 * u - 10) + 1, 0.0)
+            row = np.concatenate([switch / r, switch * vector / r**2], axis=-1)
+            rows.append(row / self._stat["dstd"][self.centre_type, 0] if normalize else row)
+        return rows
+
+    def set_statistics(self, environment: Environments):
+        """Scale the rows by their width over the neighbours found, without a shift."""
+        rows = np.concatenate([r.reshape(-1, 4) for r in self.rows(environment, normalize=False)])
+        rows = rows[rows[:, 0] > 0]
+        radial, angular = rows[:, 0].std(), np.sqrt((rows[:, 1:] ** 2).mean())
+        self._stat["davg"][...] = 0.0
+        self._stat["dstd"][...] = [radial, angular, angular, angular]
+
+    def _describe(self, rows):
+        hidden = [_embed(net, row[..., :1]) for net, row in zip(self._embedding, rows, strict=True)]
+        pairs = zip(hidden, rows, strict=True)
+        g = sum(np.matmul(h[-1].swapaxes(-1, -2), row) for h, row in pairs) / self.capacity
+        return hidden, g, np.matmul(g, g[:, : self.axis].swapaxes(-1, -2))
+
+    def invariants(self, environment: Environments) -> np.ndarray:
+        """The descriptor D (n, width x axis), the same for rotated and mirrored environments."""
+        return self._describe(self.rows(environment))[2].reshape(len(environment), -1)
+
+    def dipoles(self, environment: Environments) -> np.ndarray:
+        """Dipoles (n, 3) in the units of the training labels."""
+        _, g, d = self._describe(self.rows(environment))
+        out = _fit(self._fitting, d.reshape(len(d), -1))[-1]
+        return np.einsum("nm,nmc->nc", out, g[..., 1:])
+
+    def jacobian(self, environment: Environments) -> tuple[np.ndarray, np.ndarray]:
+        """Dipoles (n, 3) and their derivatives (n, 3, weights), by back-propagation."""
+        rows = self.rows(environment)
+        n = len(environment)
+        hidden, g, d = self._describe(rows)
+        axis = g[:, : self.axis]
+        states = _fit(self._fitting, d.reshape(n, -1))
+        dipole = np.einsum("nm,nmc->nc", states[-1], g[..., 1:])
+
+        gradients = []
+        delta = np.ascontiguousarray(g[..., 1:].swapaxes(1, 2))  # (n, 3, width)
+        for k in reversed(range(len(self._fitting))):
+            layer, x = self._fitting[k], states[k]
+            back = delta
+            if k < len(self._fitting) - 1:
+                skip = x.shape[-1] == states[k + 1].shape[-1]
+                tanh = states[k + 1] - x if skip else states[k + 1]
+                delta = delta * (1 - tanh**2)[:, None]
+            gradients[:0] = [
+                (x[:, None, :, None] * delta[:, :, None, :]).reshape(n, 3, -1),
+                delta,
+            ]
+            delta = delta @ layer["w"].T + (
+                back if 0 < k < len(self._fitting) - 1 and skip else 0.0
+            )
+        delta = delta.reshape(n, 3, *d.shape[1:])
+        slope = np.matmul(delta, axis[:, None])  # (n, 3, width, 4)
+        slope[:, :, : self.axis] += np.matmul(delta.swapaxes(-1, -2), g[:, None])
+        for c in range(3):
+            slope[:, c, :, 1 + c] += states[-1]
+        slope /= self.capacity
+
+        embedding = []
+        for net, row, h in zip(self._embedding, rows, hidden, strict=True):
+            delta = np.matmul(row[:, None], slope.swapaxes(-1, -2))  # (n, 3, K, width)
+            own = []
+            for k in reversed(range(len(net))):
+                x, width = h[k], h[k].shape[-1]
+                skip = (
+                    h[k + 1].shape[-1] // width if h[k + 1].shape[-1] in (width, 2 * width) else 0
+                )
+                tanh = h[k + 1] - np.tile(x, skip) if skip else h[k + 1]
+                back = delta
+                delta = delta * (1 - tanh**2)[:, None]
+                own[:0] = [
+                    np.matmul(x[:, None].swapaxes(-1, -2), delta).reshape(n, 3, -1),
+                    delta.sum(axis=2),
+                ]
+                if k:
+                    delta = delta @ net[k]["w"].T
+                    if skip:
+                        delta += back.reshape(*back.shape[:-1], skip, width).sum(axis=-2)
+            embedding += own
+        return dipole, np.concatenate(embedding + gradients, axis=-1)
+
+
+def _embed(net, s):
+    """Layer values of an embedding net, input first; the input is added where widths allow."""
+    states = [s]
+    for layer in net:
+        x = states[-1]
+        y = np.tanh(x @ layer["w"] + layer["b"])
+        if y.shape[-1] in (x.shape[-1], 2 * x.shape[-1]):
+            y += np.tile(x, y.shape[-1] // x.shape[-1])
+        states.append(y)
+    return states
+
+
+def _fit(net, x):
+    """Layer values of the fitting net, input first; the last layer is linear."""
+    states = [x]
+    for k, layer in enumerate(net):
+        x = states[-1]
+        y = x @ layer["w"] + layer["b"]
+        if k < len(net) - 1:
+            y = np.tanh(y)
+            if k and y.shape == x.shape:
+                y += x
+        states.append(y)
+    return states
+
+
+def distinct(network: Network, environment: Environments) -> np.ndarray:
+    """Indices of one atom of every set whose environments agree up to a rotation or a mirror.
+
+    An equivariant model gives all of them the same, turned, dipole.
+    """
+    invariants = network.invariants(environment)
+    rounded = np.round(invariants / np.abs(invariants).max(), 9)
+    return np.sort(np.unique(rounded, axis=0, return_index=True)[1])
+
+
+def fit(
+    network: Network,
+    environment: Environments,
+    targets: np.ndarray,
+    noise: float,
+    iterations: int,
+    report: Callable[[int, float], None] = lambda iteration, loss: None,
+):
+    """Most probable weights by damped Gauss-Newton steps, starting from, and tied to, those drawn.
+
+    Minimizes |y - f(w)|^2 / noise^2 + |w - w0|^2: normal noise on the labels, and normal weights of
+    unit width around the random start w0, so that networks of different starts are draws from
+    (approximately) the posterior and their spread an error bar. There are fewer labels than
+    weights, so a step is solved in the space of the labels,
+    dw = J^T (J J^T + a noise^2)^-1 (y - f + J u / a) - u / a with u = w - w0 and a = 1 + damping
+    (Levenberg-Marquardt; More, Lect. Notes Math. 630, 105 (1978); damping after Nielsen 1999).
+
+    Parameters
+    ----------
+    targets : (n, 3) labels, scaled; noise in the same units
+    report : called with (iteration, root mean square residual)
+    """
+    start = network.weights
+    y = targets.ravel()
+
+    def objective(weights):
+        network.weights = weights
+        residual = y - network.dipoles(environment).ravel()
+        return residual @ residual / noise**2 + (weights - start) @ (weights - start), residual
+
+    weights, damping, growth, idle = start, None, 2.0, 0
+    value, residual = objective(weights)
+    for iteration in range(1, iterations + 1):
+        network.weights = weights
+        jacobian = network.jacobian(environment)[1].reshape(y.size, -1)
+        kernel = jacobian @ jacobian.T
+        if damping is None:
+            damping = 1e-2 * np.trace(kernel) / y.size / noise**2
+        tied = weights - start
+        moved = jacobian @ tied
+        while True:
+            a = 1 + damping
+            shifted = kernel + a * noise**2 * np.eye(y.size)
+            z = cho_solve(cho_factor(shifted, overwrite_a=True), residual + moved / a)
+            step = jacobian.T @ z - tied / a
+            linear = residual - jacobian @ step
+            foreseen = value - (linear @ linear / noise**2 + (tied + step) @ (tied + step))
+            trial, trial_residual = objective(weights + step)
+            gain = (value - trial) / foreseen
+            if gain > 0 or damping > 1e15:
+                break
+            damping *= growth
+            growth *= 2
+        if not gain > 0:
+            break
+        damping *= max(1 / 10, 1 - (2 * gain - 1) ** 3)
+        growth = 2.0
+        idle = idle + 1 if value - trial < 1e-3 * value else 0
+        weights, value, residual = weights + step, trial, trial_residual
+        report(iteration, float(np.sqrt(residual @ residual / y.size)))
+        if idle == 5:
+            break
+    network.weights = weights

@@ -1,0 +1,36 @@
+"""Predict the dipole of every N atom of a bilayer."""
+
+from moirepol import deepwannier, provenance
+from moirepol.frames import to_dataset
+from moirepol.structures import build
+
+
+def predict_dipoles(
+    system,
+    zero_field,
+    dipoles,
+    lattice_constant_A,
+    layer_distance_A,
+    response=(),
+    curvature=(),
+):
+    """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
+
+    Parameters
+    ----------
+    system : name of the bilayer, its field included
+    zero_field, response, curvature : files of the members of each model
+    """
+    atoms = build(system, lattice_constant_A, layer_distance_A)
+    files = {"zero_field": zero_field, "response": response, "curvature": curvature}
+    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
+    predicted = deepwannier.predict(atoms, models)
+    settings = {kind: [member.info for member in members] for kind, members in models.items()}
+    ds = provenance.stamp(to_dataset([predicted]), f"Predicted dipoles of {system}", settings)
+    provenance.write_netcdf(ds, dipoles)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(predict_dipoles, globals().get("snakemake"))

@@ -1,0 +1,65 @@
+"""Train one member of a model's committee."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol import deepwannier, provenance
+from moirepol.frames import read_frames
+
+
+def train_model(
+    labels,
+    member,
+    loss,
+    family,
+    kind,
+    field_V_per_A,
+    split,
+    folds,
+    protocol,
+    seed,
+):
+    """Train on the labels that the member's split gives it.
+
+    Parameters
+    ----------
+    labels : files of labelled frames
+    member : the trained model, deepmd-kit's native format
+    loss : NetCDF, root mean square errors against the step in e.A
+    family, kind, field_V_per_A : what is learned, see `moirepol.deepwannier`
+    split, folds : how frames are kept for judging, see `deepwannier.split_frames`
+    protocol : network and optimizer, `protocols` of the configuration
+    seed : of the random weights; it also names the part that is left out
+    """
+    seed = int(seed)
+    frames = [frame for path in labels for frame in read_frames(path)]
+    learned = deepwannier.targets(frames, family, kind, field_V_per_A)
+    known, judges = deepwannier.split_frames(learned, split, folds, seed)
+    info = {
+        "family": family,
+        "kind": kind,
+        "field_V_per_A": field_V_per_A,
+        "split": split,
+        "folds": folds,
+        "seed": seed,
+        "protocol": protocol,
+    }
+    data, course = deepwannier.train(known, judges, protocol, seed, info)
+    deepwannier.save(data, member)
+
+    ds = xr.Dataset(coords={"step": [row["step"] for row in course]})
+    for name, unit, meaning in (
+        ("rmse_train", "e.angstrom", "root mean square error of a component, training frames"),
+        ("rmse_validation", "e.angstrom", "the same on frames left out of the training"),
+        ("seconds", "s", "time since the training began"),
+    ):
+        values = np.array([row[name] for row in course])
+        ds[name] = "step", values, {"units": unit, "long_name": meaning}
+    ds["step"].attrs["long_name"] = "step of the optimizer"
+    provenance.write_netcdf(provenance.stamp(ds, f"Training of {family} {kind}", info), loss)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(train_model, globals().get("snakemake"))
