@@ -1,0 +1,104 @@
+"""Settings: the shipped ones are valid, wrong ones are refused in one telling line."""
+
+import copy
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from moirepol.config import ConfigError, check_config, load_schema
+
+
+@pytest.fixture
+def config(root):
+    return yaml.safe_load((root / "config.yaml").read_text())
+
+
+def put(config, path, value):
+    """A copy of the settings with one of them replaced."""
+    config = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    section = config
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    return config
+
+
+def test_the_shipped_settings_are_valid(config):
+    assert check_config(config) == config
+
+
+def test_the_schema_is_a_schema():
+    Draft202012Validator.check_schema(load_schema())
+
+
+def test_every_setting_is_described_and_no_other_is_let_in():
+    schema = load_schema()
+    waiting, seen = [("config", schema)], 0
+    while waiting:
+        path, part = waiting.pop()
+        if "$ref" in part:
+            part = schema["$defs"][part["$ref"].rpartition("/")[2]] | part
+        if part.get("type") == "object":
+            assert "additionalProperties" in part, path
+        for key, value in part.get("properties", {}).items():
+            shared = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
+            assert value.get("description") or shared.get("description"), f"{path}.{key}"
+            waiting.append((f"{path}.{key}", value))
+            seen += 1
+        if isinstance(part.get("additionalProperties"), dict):
+            waiting.append((f"{path}.*", part["additionalProperties"]))
+    assert seen > 30
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("lattice_constant_A", 9, ["lattice_constant_A = 9", "<= 2.7", "Angstrom"]),
+        ("lattice_constant_A", None, ["lattice_constant_A = None", "number"]),
+        ("typo", 1, ["unknown key 'typo'", "layer_distance_A"]),
+        ("labels.source", "download", ["labels.source = 'download'", "shipped, complete, compute"]),
+        ("labels.recipe.conv_thr_Ry_per_atom", "1e-6", ["conv_thr_Ry_per_atom", "1.0e-6"]),
+        ("labels.recipe.ecutrho_Ry", 100, ["ecutrho_Ry = 100", "4 x ecutwfc_Ry = 140"]),
+        ("labels.recipe.pseudopotentials.B", "../../B.UPF", ["pseudopotentials.B", "matches"]),
+        ("labels.recipe.pseudopotentials.B", "$(date).UPF", ["pseudopotentials.B", "matches"]),
+        ("labels.variants", {"standard": {}}, ["labels.variants = 'standard'"]),
+        ("labels.variants", {"low": {"ecutrho_Ry": 90}}, ["low", "ecutrho_Ry = 90"]),
+        ("labels.sets.aa", {"recipe": "low", "systems": ["AA_twist-1-2"]}, ["recipe = 'low'"]),
+        ("labels.sets.aa", {"grid": []}, ["labels.sets.aa", "unknown key 'grid'"]),
+        ("labels.sets.aa", {}, ["labels.sets.aa = {}", "at least 1"]),
+        ("labels.sets", {"../aa": {"systems": ["AA_twist-1-2"]}}, ["labels.sets = '../aa'"]),
+        ("labels.sets.aa", {"systems": ["AA_twist-2-2"]}, ["AA_twist-2-2", "two different"]),
+        ("labels.sets.aa", {"systems": ["AB_twist-1-2"]}, ["AB_twist-1-2", "AA_twist-21-22"]),
+        ("labels.sets.aa", {"systems": ["AA_twist-1-2_strain+1"]}, ["AA_twist-1-2_strain+1.00"]),
+        ("models.aa.labels", ["nothing"], ["models.aa.labels = 'nothing'", "aa_field"]),
+        ("models.aa.protocol", "nothing", ["models.aa.protocol = 'nothing'", "paper"]),
+        ("models.aa.seeds", [1, 1], ["models.aa.seeds", "twice"]),
+        ("maps.grid_points", 100, ["maps.grid_points = 100", "multiple of 6"]),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line(config, path, value, words):
+    with pytest.raises(ConfigError) as error:
+        check_config(put(config, path, value))
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("section", ["labels", "labels.recipe", "models", "maps", "figures"])
+@pytest.mark.parametrize("value", [None, 3, "text", []])
+def test_a_section_of_the_wrong_kind_is_told_too(config, section, value):
+    with pytest.raises(ConfigError, match=r"^[^\n]+$"):
+        check_config(put(config, section, value))
+
+
+def test_null_removes_an_entry_of_the_default_settings(config):
+    config = put(config, "labels.sets.distance", None)
+    assert "distance" not in check_config(config)["labels"]["sets"]
+
+
+def test_a_removed_entry_must_not_be_needed(config):
+    with pytest.raises(ConfigError, match="allowed is one of"):
+        check_config(put(config, "labels.sets.aa", None))

@@ -1,0 +1,180 @@
+"""The workflow itself: its targets, its errors, what reruns, and one small real run."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from moirepol import code
+
+PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "schemas", "resources")
+TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "claims")
+
+
+def copy_project(root: Path, folder: Path) -> Path:
+    for part in (*PARTS, "tests/config-tiny.yaml"):
+        source, target = root / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
+def snakemake(project: Path, *arguments: str, **environment: str):
+    """Run snakemake in a copy of the project; output and errors together in `stdout`."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+        cwd=project,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copy_project(root, tmp_path_factory.mktemp("project"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_dry_run(project, target):
+    run = snakemake(project, "-n", "--quiet", "all", "--", target)
+    assert run.returncode == 0, run.stdout
+
+
+def test_wrong_setting_stops_before_any_job(project):
+    run = snakemake(project, "labels", "--config", "layer_distance_A=33")
+    assert run.returncode == 1
+    lines = [line for line in run.stdout.splitlines() if "layer_distance_A" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("config error: layer_distance_A = 33: allowed is a number <= 6")
+    assert "Traceback" not in run.stdout
+    assert not (project / "results").exists()
+
+
+def test_missing_program_is_named_in_one_line(project):
+    nowhere = project / "nowhere"
+    nowhere.mkdir()
+    run = snakemake(
+        project,
+        *("labels", "--configfile", "tests/config-tiny.yaml"),
+        PATH=f"{nowhere}:{Path(sys.executable).parent}",
+    )
+    assert run.returncode == 1
+    errors = [line for line in run.stdout.splitlines() if line.startswith("error:")]
+    assert errors, run.stdout
+    assert all("pw.x is not installed" in line and "apt install" in line for line in errors)
+
+
+class TestCodeDigest:
+    @pytest.fixture
+    def scripts(self, tmp_path, monkeypatch):
+        (tmp_path / "moirepol").mkdir()
+        files = {
+            "make.py": "from moirepol.middle import f\nf()",
+            "moirepol/middle.py": "from moirepol import inner\n\ndef f():\n    return inner.x\n",
+            "moirepol/inner.py": "x = 1",
+            "moirepol/other.py": "y = 1",
+        }
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        monkeypatch.setattr(code, "SCRIPTS", tmp_path)
+        return tmp_path
+
+    def digest(self):
+        code._parse.cache_clear()
+        return code.code_digest("make")
+
+    @pytest.mark.parametrize(
+        ("name", "text", "counts"),
+        [
+            ("moirepol/inner.py", "x = 2", True),
+            ("moirepol/inner.py", '"""Words."""\nx  =  1  # words', False),
+            ("moirepol/other.py", "y = 2", False),
+            ("make.py", "from moirepol.middle import f\nf(), f()", True),
+        ],
+    )
+    def test_only_code_that_is_used_counts(self, scripts, name, text, counts):
+        before = self.digest()
+        (scripts / name).write_text(text)
+        assert (self.digest() != before) == counts
+
+    def test_an_unknown_name_is_an_error(self, scripts):
+        with pytest.raises(FileNotFoundError, match="nothing"):
+            code.code_digest("nothing")
+
+
+def jobs_of(dry_run: str) -> set[str]:
+    """Rules in the job table of a dry run."""
+    table = dry_run.partition("Job stats:")[2].partition("total")[0]
+    return {line.split()[0] for line in table.splitlines()[2:] if line.split()}
+
+
+@pytest.mark.slow
+class TestWholeChain:
+    """Live labels, a training, a 28-atom cell, its map, charge and figures: in this order."""
+
+    TINY = ("--configfile", "tests/config-tiny.yaml")
+
+    @pytest.fixture(scope="class")
+    def finished(self, root, tmp_path_factory):
+        project = copy_project(root, tmp_path_factory.mktemp("chain"))
+        run = snakemake(project, "all", *self.TINY)
+        assert run.returncode == 0, run.stdout[-6000:]
+        return project
+
+    def test_results_are_there_and_open(self, finished):
+        results = finished / "results"
+        with xr.open_dataset(results / "maps" / "AA_twist-1-2.nc") as ds:
+            assert bool(abs(ds["P"]).max() > 0)
+        for panel in ("fig1b", "fig1c", "fig1f", "fig2d", "fig2e", "fig2f"):
+            for ending in ("pdf", "png"):
+                assert (results / "figures" / f"{panel}.{ending}").stat().st_size > 1000
+            with xr.open_dataset(results / "figures" / f"{panel}.nc") as ds:
+                assert ds.attrs["git_revision"]
+                assert ds.attrs["versions"]
+                assert all(
+                    "units" in v.attrs for v in ds.data_vars.values() if v.dtype.kind == "f"
+                ), panel
+
+    def test_live_labels_are_neutral_and_symmetric(self, finished):
+        """Loose as they are, the labels keep the exact zeros: no polarization at G."""
+        from moirepol.frames import read_frames
+
+        frames = read_frames(finished / "results" / "labels" / "aa.nc")
+        dipole = {frame.info["name"]: frame.arrays["dipole"] for frame in frames}
+        assert len(dipole) == 3
+        G = dipole["AA_slide-0-0-3"]
+        G = G[~(G != G).any(axis=1)]
+        assert abs(G.sum(axis=0)).max() < 2e-5
+        assert abs(G[:, 2]).min() > 1e-3
+
+    def test_claims_are_judged(self, finished):
+        with open(finished / "results" / "claims.csv", newline="") as file:
+            verdicts = {row["id"]: row["verdict"] for row in csv.DictReader(file)}
+        assert len(verdicts) == 30
+        assert verdicts["F1-zero-G"] == "reproduced"
+        assert verdicts["F2-Q"] == "not yet"
+
+    def test_nothing_is_left_to_do(self, finished):
+        run = snakemake(finished, "all", *self.TINY)
+        assert run.returncode == 0
+        assert "Nothing to be done" in run.stdout
+
+    def test_a_setting_reruns_what_depends_on_it_only(self, finished):
+        (finished / "finer.yaml").write_text("maps: {grid_points: 60}")
+        run = snakemake(finished, "-n", "all", *self.TINY, "finer.yaml")
+        assert run.returncode == 0, run.stdout
+        jobs = jobs_of(run.stdout)
+        assert {"map_polarization", "map_configuration", "compute_charge"} <= jobs
+        assert not {"label_frame", "collect_labels", "train_model", "predict_dipoles"} & jobs
