@@ -63,12 +63,14 @@ def test_wrong_setting_stops_before_any_job(project):
 
 
 def test_missing_program_is_named_in_one_line(project):
-    nowhere = project / "nowhere"
-    nowhere.mkdir()
+    programs = project / "programs"
+    programs.mkdir()
+    for name in ("bash", "sh", "env", "which", "git"):
+        (programs / name).symlink_to(shutil.which(name))
     run = snakemake(
         project,
         *("labels", "--configfile", "tests/config-tiny.yaml"),
-        PATH=f"{nowhere}:{Path(sys.executable).parent}",
+        PATH=f"{Path(sys.executable).parent}:{programs}",
     )
     assert run.returncode == 1
     errors = [line for line in run.stdout.splitlines() if line.startswith("error:")]
