@@ -2,7 +2,12 @@
 # Needs: the maps, charges and parities behind the configured figures. Makes: results/claims.csv.
 
 SHOWN_SYSTEMS = sorted(
-    {s for figure in config["figures"].values() for s in figure.get("systems", [])}
+    {
+        system
+        for figure in config["figures"].values()
+        for systems in figure.values()
+        for system in systems
+    }
 )
 
 

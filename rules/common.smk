@@ -96,3 +96,43 @@ def models_of(kind: str):
         return members(model)
 
     return files
+
+
+# Maps
+
+
+def slides_of(family: str) -> tuple[str, int]:
+    """The label set with the finest plain slides of a family, and its slides per axis."""
+    found = [
+        (grid["slides_per_axis"], name)
+        for name, label_set in LABEL_SETS.items()
+        for grid in label_set.get("grids", [])
+        if grid["family"] == family
+        and 0 in grid.get("strains_percent", [0])
+        and 0 in grid.get("fields_V_per_A", [0])
+        and "layer_distances_A" not in grid
+    ]
+    if not found:
+        raise WorkflowError(
+            f"labels.sets: no grid of plain {family} slides for a configuration map"
+        )
+    slides, name = max(found)
+    return f"results/labels/{name}.nc", slides
+
+
+# Figures
+
+
+def systems_of(panel: str) -> list[str]:
+    """The systems that a panel shows, in the order of config.yaml."""
+    return config["figures"][panel[:4]][panel]
+
+
+def shown(kind: str):
+    """Input function: the panel's file of this kind (maps, charge, dipoles), or configuration AA."""
+
+    def file(wildcards):
+        systems = systems_of(wildcards.panel)
+        return f"results/{kind}/{systems[0] if systems else 'configuration_AA'}.nc"
+
+    return file

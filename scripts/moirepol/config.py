@@ -117,7 +117,8 @@ def _check_names(config: Mapping[str, Any]) -> None:
         recipe = label_set.get("recipe", STANDARD)
         _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
     for name, figure in config["figures"].items():
-        _systems(f"figures.{name}.systems", figure.get("systems", []))
+        for panel, systems in figure.items():
+            _systems(f"figures.{name}.{panel}", systems)
     for name, model in config["models"].items():
         for key in ("labels", "tests"):
             for label_set in model.get(key, []):

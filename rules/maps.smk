@@ -1,0 +1,80 @@
+# Maps: polarization fields on a grid and their topological charge.
+# Needs: results/dipoles/<system>.nc, or the labels of slides for the configuration space.
+# Makes: results/maps/{<system>,configuration_<family>}.nc and results/charge/<the same>.nc.
+
+
+rule map_polarization:
+    input:
+        dipoles="results/dipoles/{system}.nc",
+    output:
+        polarization_map="results/maps/{system}.nc",
+    log:
+        "logs/map_polarization/{system}.log",
+    benchmark:
+        "benchmarks/map_polarization/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        grid_points=config["maps"]["grid_points"],
+        code=code_digest("map_polarization"),
+    message:
+        "map {wildcards.system}"
+    script:
+        "../scripts/map_polarization.py"
+
+
+rule map_configuration:
+    input:
+        labels=lambda wildcards: slides_of(wildcards.family)[0],
+    output:
+        configuration_map="results/maps/configuration_{family}.nc",
+    log:
+        "logs/map_configuration/{family}.log",
+    benchmark:
+        "benchmarks/map_configuration/{family}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        slides_per_axis=lambda wildcards: slides_of(wildcards.family)[1],
+        grid_points=config["maps"]["grid_points"],
+        code=code_digest("map_configuration"),
+    message:
+        "map the configuration space of {wildcards.family}"
+    script:
+        "../scripts/map_configuration.py"
+
+
+rule compute_charge:
+    input:
+        polarization_map="results/maps/{map}.nc",
+    output:
+        charge="results/charge/{map}.nc",
+    log:
+        "logs/compute_charge/{map}.log",
+    benchmark:
+        "benchmarks/compute_charge/{map}.tsv"
+    wildcard_constraints:
+        map=f"configuration_AAp?|{SYSTEM}",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        grids=config["maps"]["charge_grids"],
+        zero_tolerance=config["maps"]["zero_tolerance"],
+        offsets=config["maps"]["charge_offsets"],
+        code=code_digest("compute_charge"),
+    message:
+        "topological charge of {wildcards.map}"
+    script:
+        "../scripts/compute_charge.py"

@@ -1,0 +1,32 @@
+"""Local polarization field of a moire bilayer from the dipoles of its N atoms."""
+
+import numpy as np
+
+from moirepol.frames import read_frames
+from moirepol.polarization import layer_fields, map_dataset
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.structures import stacking_points
+
+
+def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
+    """Interpolate the layers' dipoles on a grid of the moire cell and add them.
+
+    dipoles: file of one frame with a dipole (e.A) on every N. polarization_map: the map to write.
+    grid_points: grid points along each cell vector, a multiple of 6.
+    """
+    (atoms,) = read_frames(dipoles)
+    ds = map_dataset(
+        layer_fields(atoms, grid_points), atoms.cell.array[:2, :2], stacking_points(atoms)
+    )
+    if "dipole_spread" in atoms.arrays:
+        spread = np.nanmean(atoms.arrays["dipole_spread"] ** 2) ** 0.5
+        ds["dipole_spread"] = (), spread, {"units": "e.angstrom", "long_name": "committee spread"}
+    ds.attrs.update(system=atoms.info["name"], space="real")
+    title = f"Local polarization of {atoms.info['name']}"
+    write_netcdf(stamp(ds, title, {"grid_points": grid_points}), polarization_map)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(map_polarization, globals().get("snakemake"))

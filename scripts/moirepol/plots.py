@@ -1,0 +1,166 @@
+"""Shared style and pieces of the figures: maps of periodic fields in a journal column."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.patheffects as effects
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import ListedColormap
+from scipy.ndimage import map_coordinates
+
+COLUMN_INCHES = 3.4
+UNIT = 1e3
+DIPOLE = r"$10^{-3}\,e\,\mathrm{\AA}$"
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "lines.linewidth": 1.0,
+    "mathtext.default": "regular",
+    "savefig.dpi": 400,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+# For |P_par|: light enough for black arrows on top.
+LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
+HALO = [effects.withStroke(linewidth=1.6, foreground="white")]
+
+
+def new_figure(height_inches, **subplots):
+    """A figure of one journal column and its axes, in the common style."""
+    matplotlib.rcParams.update(STYLE)
+    return plt.subplots(figsize=(COLUMN_INCHES, height_inches), **subplots)
+
+
+def save(figure, pdf, png):
+    """Write both formats, without dates, so that the same data give the same files."""
+    figure.savefig(pdf, metadata={"CreationDate": None, "ModDate": None})
+    figure.savefig(png, metadata={"Software": None})
+    plt.close(figure)
+
+
+def map_figure(ds):
+    """Figure and axes shaped for a map of this cell, with some of its periodic surroundings."""
+    (left, right), (bottom, top) = window(ds["cell"].values)
+    width = 0.74 * COLUMN_INCHES
+    height = min(width * (top - bottom) / (right - left), 3.0)
+    figure, ax = new_figure(height + 0.45)
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    symbol = r"\tau" if ds.attrs["space"] == "configuration" else ""
+    for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
+        axis.set_label_text(rf"${symbol}_{name}$ ($\AA$)" if symbol else rf"${name}$ ($\AA$)")
+    return figure, ax
+
+
+def window(cell, margin=0.07):
+    """Box ((left, right), (bottom, top)) around the cell (2, 2), never higher than wide."""
+    corners = np.array([[0, 0], cell[0], cell[1], cell[0] + cell[1]])
+    edge = margin * np.linalg.norm(cell[0])
+    low, high = corners.min(axis=0) - edge, corners.max(axis=0) + edge
+    missing = max(0.0, (high - low) @ [-1, 1]) / 2
+    return (low[0] - missing, high[0] + missing), (low[1], high[1])
+
+
+def sample(field, cell, xy):
+    """A periodic field (..., n, n) at the places xy (..., 2) in A, by cubic splines."""
+    n = field.shape[-1]
+    nodes = np.moveaxis(xy @ np.linalg.inv(cell) * n, -1, 0)
+    flat = field.reshape(-1, n, n)
+    values = [map_coordinates(part, nodes, order=3, mode="grid-wrap") for part in flat]
+    return np.reshape(values, field.shape[:-2] + xy.shape[:-1])
+
+
+def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
+    """Colour the axes by a periodic field (n, n); colours of signed data are centred at zero.
+
+    limits: (low, high) of the colour bar; by default symmetric about zero. Returns the pixels'
+    places (pixels, pixels, 2) in A and values, for contours.
+    """
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    x, y = np.linspace(left, right, pixels), np.linspace(bottom, top, pixels)
+    xy = np.stack(np.meshgrid(x, y), axis=-1)
+    values = sample(field, ds["cell"].values, xy)
+    low, high = limits or (-np.abs(field).max(), np.abs(field).max())
+    image = ax.imshow(
+        values,
+        extent=(left, right, bottom, top),
+        origin="lower",
+        cmap=cmap,
+        vmin=low,
+        vmax=high,
+        interpolation="bilinear",
+    )
+    beyond = {(0, 0): "neither", (0, 1): "max", (1, 0): "min", (1, 1): "both"}
+    slack = 1e-9 * (high - low)
+    extend = beyond[int(field.min() < low - slack), int(field.max() > high + slack)]
+    bar = ax.figure.colorbar(image, ax=ax, label=label, extend=extend, shrink=0.9, pad=0.02)
+    bar.outline.set_linewidth(0.6)
+    return xy, values
+
+
+def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
+    """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n)."""
+    cell = ds["cell"].values
+    steps = np.arange(-per_cell, 2 * per_cell + 1) / per_cell
+    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ cell
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    x, y = places.T
+    places = places[(x > left) & (x < right) & (y > bottom) & (y < top)]
+    arrows = sample(P_par, cell, places)
+    longest = np.linalg.norm(P_par, axis=0).max()
+    spacing = np.linalg.norm(cell[0]) / per_cell
+    ax.quiver(
+        *places.T,
+        *arrows,
+        pivot="mid",
+        angles="xy",
+        scale_units="xy",
+        scale=longest / (0.95 * spacing) or 1.0,
+        width=0.006,
+        headwidth=3.5,
+        headlength=4,
+        headaxislength=3.5,
+        color=color,
+    )
+
+
+def draw_cell(ax, ds, triangles=False):
+    """Outline of the cell, or of the two triangles around M and N, dashed; points by name."""
+    cell = ds["cell"].values
+    corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
+    style = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
+    ax.plot(*corners.T, **style | ({} if triangles else {"linestyle": "-"}))
+    if triangles:
+        ax.plot(*np.array([cell[0], cell[1]]).T, **style)
+    places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    for label, place in zip(ds["point"].values, places, strict=True):
+        for shift in np.ndindex(2, 2):
+            x, y = place + np.array(shift) @ cell
+            u, v = np.array([x, y]) @ np.linalg.inv(cell)
+            if max(u, v) > 1 + 1e-6 or not (left < x < right and bottom < y < top):
+                continue
+            ax.plot(x, y, "o", color="black", markersize=1.8, markeredgewidth=0)
+            text = ax.annotate(
+                label, (x, y), (2.5, 2.5), textcoords="offset points", fontsize=7, weight="bold"
+            )
+            text.set_path_effects(HALO)
+
+
+def figure_data(ds, names):
+    """The variables that a panel shows, with the cell and its points and no coordinate unused."""
+    shown = ds.drop_vars(set(ds.data_vars) - {*names, "cell"})
+    used = {"point"}.union(*(variable.dims for variable in shown.data_vars.values()))
+    return shown.drop_vars(name for name, c in shown.coords.items() if not used.issuperset(c.dims))

@@ -1,0 +1,26 @@
+"""Map of P_perp in configuration space or in a moire cell (Figs. 1b, 2d, 3d, 4b, 4c)."""
+
+from moirepol.plots import DIPOLE, UNIT, draw_cell, draw_field, figure_data, map_figure, save
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+
+
+def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
+    """Draw P_perp; dashed contours mark P_perp = 0.
+
+    polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
+    """
+    ds = read_netcdf(polarization_map)
+    shown = figure_data(ds.sel(component="z", drop=True).rename(P="P_perp"), ["P_perp"])
+    write_netcdf(stamp(shown, f"P_perp of {ds.attrs['system']}"), data)
+
+    figure, ax = map_figure(shown)
+    xy, values = draw_field(ax, shown, UNIT * shown["P_perp"].values, rf"$P_\perp$ ({DIPOLE})")
+    ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
+    draw_cell(ax, shown)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_out_of_plane, globals().get("snakemake"))
