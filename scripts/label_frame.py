@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-from moirepol import espresso
+from moirepol import espresso, labels
 from moirepol.frames import to_dataset
 from moirepol.job import JobError
-from moirepol.labels import AUDIT_UNITS, label
 from moirepol.provenance import sha256, stamp, write_netcdf
 from moirepol.sets import digest
 from moirepol.structures import build
@@ -28,14 +27,18 @@ def label_frame(frame, settings, scratch, label, threads=1):
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        labelled = label(atoms, recipe, settings["lattice_constant_A"], scratch, threads)
+        labelled = labels.label(atoms, recipe, settings["lattice_constant_A"], scratch, threads)
     except JobError:
         for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
-            print(f"--- end of {out.name} ---", *out.read_text(errors="replace").splitlines()[-40:], sep="\n")
+            print(
+                f"--- end of {out.name} ---",
+                *out.read_text(errors="replace").splitlines()[-40:],
+                sep="\n",
+            )
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    ds = stamp(to_dataset([labelled], units=AUDIT_UNITS), f"DFT label of {frame}", settings)
+    ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
     ds.attrs["pseudopotentials_sha256"] = " ".join(
         f"{path.name}:{sha256(path)}"

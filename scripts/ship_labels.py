@@ -25,17 +25,27 @@ def ship_labels(sets, computed_folder, shipped_folder):
         have = set()
         if shipped.is_file() and read_netcdf(shipped).attrs["settings_digest"] == wanted:
             have = {frame.info["name"] for frame in read_frames(shipped)}
-        files = {frame: Path(computed_folder) / label_set["recipe"] / f"{frame}.nc" for frame in label_set["frames"]}
+        files = {
+            frame: Path(computed_folder) / label_set["recipe"] / f"{frame}.nc"
+            for frame in label_set["frames"]
+        }
         computed = [
             str(file)
             for frame, file in files.items()
-            if frame not in have and file.is_file() and read_netcdf(file).attrs["settings_digest"] == wanted
+            if frame not in have
+            and file.is_file()
+            and read_netcdf(file).attrs["settings_digest"] == wanted
         ]
         if computed:
             have |= {Path(file).stem for file in computed}
             done = [frame for frame in label_set["frames"] if frame in have]
             collect_labels(
-                done, label_set["settings"], shipped, computed, str(shipped) if have - {Path(f).stem for f in computed} else None, name
+                done,
+                label_set["settings"],
+                shipped,
+                computed,
+                str(shipped) if have - {Path(f).stem for f in computed} else None,
+                name,
             )
             _write_tables(folder)
         say(f"{name}: {len(have)} of {len(label_set['frames'])} frames, {len(computed)} new")

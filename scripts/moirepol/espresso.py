@@ -88,6 +88,7 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
         "conv_thr": f"{recipe['conv_thr_Ry_per_atom'] * len(atoms):.3e}",
         "mixing_beta": recipe["mixing_beta"],
         "electron_maxstep": 100,
+        "diago_david_ndim": 4,
     }
     lines = []
     for name, namelist in (("control", control), ("system", system), ("electrons", electrons)):

@@ -59,13 +59,14 @@ def label(atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, t
     espresso.run_program(["wannier90.x", espresso.PREFIX], folder)
 
     u, smallest_projection = wannier.loewdin(a)
-    shifts, centres = wannier.centroid_shifts(overlaps, u, atoms, near)
-    fourth_order, _ = wannier.centroid_shifts(overlaps, u, atoms, near, order=4)
-    _, second_centres = wannier.centroid_shifts(overlaps, u, atoms, near, order=2)
-    judged, spreads = wannier.read_wannier90(folder, centres.shape[0] * centres.shape[1])
+    displacements = wannier.centre_displacements(overlaps, u, atoms, near)
+    shifts = {order: found.sum(axis=1) for order, found in displacements.items()}
+    second_order = wannier.marzari_vanderbilt_centres(overlaps, u, atoms, near)
+    judged, spreads = wannier.read_wannier90(folder, sites.shape[0] * sites.shape[1])
 
-    labelled = with_dipoles(atoms, shifts)
     nitrogens = np.flatnonzero(atoms.numbers == 7)
+    centres = atoms.positions[nitrogens][:, None] + displacements[6]
+    labelled = with_dipoles(atoms, shifts[6])
     centre_array = np.full((len(atoms), *centres.shape[1:]), np.nan)
     centre_array[nitrogens] = centres
     spread_array = np.full((len(atoms), centres.shape[1]), np.nan)
@@ -74,7 +75,7 @@ def label(atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, t
     labelled.set_array("wannier_spread", spread_array)
     singular = np.linalg.svd(overlaps.matrices, compute_uv=False)
     distances = np.linalg.norm(centres - atoms.positions[nitrogens][:, None], axis=-1)
-    difference = _minimum_image(judged - second_centres.reshape(-1, 3), atoms)
+    difference = _minimum_image(judged - second_order.reshape(-1, 3), atoms)
     labelled.info.update(
         audit,
         mesh_1=mesh[0],
@@ -85,7 +86,7 @@ def label(atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, t
         smallest_singular_value=float(singular[:, :near].min()),
         smallest_projection=smallest_projection,
         wannier90_difference_A=float(np.abs(difference).max()),
-        order_difference_eA=float(2 * np.abs(shifts - fourth_order).max()),
+        order_difference_eA=float(2 * np.abs(shifts[6] - shifts[4]).max()),
         symmetry_residual_eA=symmetry_residual(labelled),
         wall_s=time.monotonic() - started,
         programs=espresso.program_versions(folder),

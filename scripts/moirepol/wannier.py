@@ -3,13 +3,16 @@
 Gauge: four functions per N of the layer's own symmetry, three s Gaussians on its bonds and one p_z,
 Loewdin-orthonormalized; nothing is minimized, so the gauge is a smooth function of the structure.
 
-Centroid: with M(k, b) the overlaps in that gauge and r_N the place of an N atom, the phase
+Centroid: with M(k, b) the overlaps in that gauge and E = exp(i b.r_N / 2) for the N atom of each
+function, the phases
 
-    phi(b) = -mean_k Im ln det [ M_NN(k, b) exp(i b.r_N) ]
+    phi_n(b) = -mean_k Im [ log( E M(k, b) E ) ]_nn
 
-of its 4 x 4 block does not care how the four functions mix, and equals b . sum_n (r_n - r_N) up to
-O(b^3). The sixth-order combination [45 phi(b) - 9 phi(2b) + phi(3b)] / 30 leaves O(b^7). (Marzari and
-Vanderbilt, Phys. Rev. B 56, 12847 (1997), give the second-order formula for single functions.)
+summed over an N atom's four functions do not care how the four mix, and their sum over all N is
+the total polarization whatever the gauge, since the trace of a logarithm is the logarithm of the
+determinant. phi(b) equals b . (r_n - r_N) up to O(b^3); the sixth-order combination
+[45 phi(b) - 9 phi(2b) + phi(3b)] / 30 leaves O(b^7). (Marzari and Vanderbilt, Phys. Rev. B 56, 12847
+(1997), give the second-order formula for single functions.)
 """
 
 import re
@@ -19,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.neighborlist import neighbor_list
+from scipy.linalg import logm
 
 from moirepol import espresso
 from moirepol.job import JobError
@@ -214,41 +218,69 @@ def shell_weights(b_vectors: np.ndarray) -> np.ndarray:
     return weights
 
 
-def centroid_shifts(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: int, order: int = 6):
-    """Sum over the four centres of every N of (r_n - r_N).
+def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: int) -> dict:
+    """r_n - r_N of every function from the atom that owns it, by the formula of this module.
 
     Parameters
     ----------
     overlaps : the `near` nearest neighbours first, then those at 2b and 3b of one b of each +-b.
-    u : (nk, nband, nwann) the gauge. order : 2, 4 or 6, the order of the formula.
+    u : (nk, nband, nwann) the gauge.
 
     Returns
     -------
-    shifts : (nN, 3) in A; centres : (nN, 4, 3) in A, the single centres by the same formula.
+    order (2, 4, 6) -> displacements (nN, 4, 3) in A; sums over the four of an N do not care how
+    the four mix, single ones do.
     """
-    nitrogens = np.flatnonzero(atoms.numbers == 7)
-    places = atoms.positions[nitrogens]
-    nk, nn = len(u), len(nitrogens)
-    shifts = np.zeros((nn, 3))
-    centres = np.zeros((nn, FUNCTIONS_PER_N, 3))
-    coefficients = COEFFICIENTS[order]
-    for k in range(nk):
+    places = np.repeat(atoms.positions[atoms.numbers == 7], FUNCTIONS_PER_N, axis=0)
+    displacements = {order: np.zeros((len(places), 3)) for order in COEFFICIENTS}
+    for k in range(len(u)):
         b_vectors = overlaps.b_vectors[k]
         crystal = b_vectors @ np.asarray(atoms.cell).T
         leading = np.flatnonzero([_leads(b) for b in crystal[:near]])
         weights = 2 * shell_weights(b_vectors[:near])[leading]
         columns = np.concatenate([leading, np.arange(near, b_vectors.shape[0])])
-        columns = columns.reshape(len(MULTIPLES), len(leading))[: len(coefficients)]
-        for coefficient, row in zip(coefficients, columns, strict=True):
-            for column, number, weight in zip(row, leading, weights, strict=True):
-                m = u[k].conj().T @ overlaps.matrices[k, column] @ u[overlaps.second[k, column]]
-                blocks = m.reshape(nn, FUNCTIONS_PER_N, nn, FUNCTIONS_PER_N)
-                blocks = blocks[np.arange(nn), :, np.arange(nn), :]
-                blocks = blocks * np.exp(1j * places @ b_vectors[column])[:, None, None]
-                step = coefficient * weight / nk * b_vectors[number]
-                shifts -= np.angle(np.linalg.det(blocks))[:, None] * step
-                centres -= np.angle(np.einsum("inn->in", blocks))[..., None] * step
-    return shifts, places[:, None] + centres
+        phases = np.empty((len(columns), len(places)))
+        for number, column in enumerate(columns):
+            m = u[k].conj().T @ overlaps.matrices[k, column] @ u[overlaps.second[k, column]]
+            half = np.exp(0.5j * places @ b_vectors[column])
+            phases[number] = -log_diagonal(half[:, None] * m * half).imag
+        phases = phases.reshape(len(MULTIPLES), len(leading), len(places))
+        steps = weights[:, None] * b_vectors[leading] / len(u)
+        for order, coefficients in COEFFICIENTS.items():
+            used = np.array(coefficients)
+            displacements[order] += np.einsum("c,cbn,bi->ni", used, phases[: len(used)], steps)
+    return {order: d.reshape(-1, FUNCTIONS_PER_N, 3) for order, d in displacements.items()}
+
+
+def log_diagonal(matrix: np.ndarray) -> np.ndarray:
+    """Diagonal (n,) of the principal logarithm of a nearly normal matrix (n, n)."""
+    values, vectors = np.linalg.eig(matrix)
+    inverse = np.linalg.inv(vectors)
+    if np.abs((vectors * values) @ inverse - matrix).max() > 1e-10:
+        return np.diag(logm(matrix))
+    return np.einsum("ij,j,ji->i", vectors, np.log(values), inverse)
+
+
+def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: int):
+    """Single centres (nN, 4, 3) in A by the second-order formula, as wannier90.x has them.
+
+    Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), phases taken about each N.
+    """
+    places = atoms.positions[atoms.numbers == 7]
+    centres = np.repeat(places, FUNCTIONS_PER_N, axis=0)
+    for k in range(len(u)):
+        weights = shell_weights(overlaps.b_vectors[k, :near])
+        for number, b in enumerate(overlaps.b_vectors[k, :near]):
+            m = np.einsum(
+                "mi,mn,ni->i",
+                u[k].conj(),
+                overlaps.matrices[k, number],
+                u[overlaps.second[k, number]],
+                optimize=True,
+            )
+            phases = -np.angle(m * np.repeat(np.exp(1j * places @ b), FUNCTIONS_PER_N))
+            centres += weights[number] / len(u) * phases[:, None] * b
+    return centres.reshape(-1, FUNCTIONS_PER_N, 3)
 
 
 def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
