@@ -156,7 +156,7 @@ class TestWholeChain:
         frames = read_frames(finished / "results" / "labels" / "aa.nc")
         dipole = {frame.info["name"]: frame.arrays["dipole"] for frame in frames}
         assert len(dipole) == 3
-        G = dipole["AA_slide-0-0-3"]
+        G = dipole["AA_slide-0-0-1"]
         G = G[~(G != G).any(axis=1)]
         assert abs(G.sum(axis=0)).max() < 2e-5
         assert abs(G[:, 2]).min() > 1e-3

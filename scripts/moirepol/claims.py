@@ -148,9 +148,9 @@ def rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def in_1e3(*values: float) -> str:
-    """Values in e.A as multiples of 1e-3 e.A."""
-    return ", ".join(f"{1e3 * float(value):.3f}" for value in values) + "e-3 e.A"
+def in_eA(*values: float) -> str:
+    """Values in e.A, as text."""
+    return ", ".join(f"{float(value):.2e}" for value in values) + " e.A"
 
 
 # Configuration space: Fig. 1 ------------------------------------------------------------------
@@ -163,7 +163,7 @@ def zero_at_G(results):
     ds = results.map("configuration_AA")
     layers = ds["P_layer"].values[:, 2, *node(ds, "G")]
     net = np.abs(at(ds, "G")).max()
-    ours = f"|P| = {in_1e3(net)}; layers {in_1e3(*layers)}"
+    ours = f"|P| = {in_eA(net)}; layers {in_eA(*layers)}"
     return ours, net <= ZERO_EA < np.abs(layers).min()
 
 
@@ -178,7 +178,7 @@ def opposite_at_M_and_N(results):
         np.abs(perp(ds)).max() - min(abs(M[2]), abs(N[2])),
         max(np.hypot(*M[:2]), np.hypot(*N[:2])),
     )
-    ours = f"P_perp(M), P_perp(N) = {in_1e3(M[2], N[2])}; P_par at most {in_1e3(deviations[2])}"
+    ours = f"P_perp(M), P_perp(N) = {in_eA(M[2], N[2])}; P_par at most {in_eA(deviations[2])}"
     return ours, max(deviations) <= ZERO_EA < abs(M[2])
 
 
@@ -189,7 +189,7 @@ def only_parallel_on_lines(results):
     ds = results.map("configuration_AA")
     lines = on_lines(ds.sizes["i"])
     out, along = np.abs(perp(ds)[lines]).max(), par(ds)[lines].max()
-    ours = f"largest P_perp {in_1e3(out)}, largest P_par {in_1e3(along)}"
+    ours = f"largest P_perp {in_eA(out)}, largest P_par {in_eA(along)}"
     return ours, out <= ZERO_EA and along > 10 * ZERO_EA
 
 
@@ -199,7 +199,7 @@ def parallel_largest_at_ABC(results):
     these three agree to 2e-5 e.A."""
     ds = results.map("configuration_AA")
     values = [np.hypot(*at(ds, label)[:2]) for label in "ABC"]
-    ours = f"A, B, C: {in_1e3(*values)}; largest anywhere {in_1e3(par(ds).max())}"
+    ours = f"A, B, C: {in_eA(*values)}; largest anywhere {in_eA(par(ds).max())}"
     return ours, par(ds).max() - min(values) <= ZERO_EA and np.ptp(values) <= ZERO_EA
 
 
@@ -208,7 +208,7 @@ def same_magnitude(results):
     """Configuration map: the largest P_par and P_perp both lie between 1e-3 and 1e-2 e.A."""
     ds = results.map("configuration_AA")
     largest = par(ds).max(), np.abs(perp(ds)).max()
-    return f"P_par, P_perp: {in_1e3(*largest)}", all(1e-3 <= value < 1e-2 for value in largest)
+    return f"P_par, P_perp: {in_eA(*largest)}", all(1e-3 <= value < 1e-2 for value in largest)
 
 
 @claim("F1-layers")
@@ -219,7 +219,7 @@ def layers_opposite(results):
     lower, upper = (AA["P_layer"].sel(layer=layer).values for layer in (LOWER, UPPER))
     at_N = lower[2, *node(AA, "N")], upper[2, *node(AA, "N")]
     cancel = max(np.abs(at(AA, "G")).max(), np.abs(AAp["P"].values).max())
-    ours = f"N lower, upper: {in_1e3(*at_N)}; sums where they cancel: {in_1e3(cancel)}"
+    ours = f"N lower, upper: {in_eA(*at_N)}; sums where they cancel: {in_eA(cancel)}"
     return ours, at_N[0] * at_N[1] < 0 and sum(at_N) < -ZERO_EA and cancel <= ZERO_EA
 
 
