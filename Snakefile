@@ -22,12 +22,11 @@ except ConfigError as error:
 
 
 include: "rules/common.smk"
-
-
-for stage in ["labels", "models", "maps", "figures", "claims"]:
-    if (Path(workflow.basedir) / f"rules/{stage}.smk").is_file():
-
-        include: f"rules/{stage}.smk"
+include: "rules/labels.smk"
+include: "rules/models.smk"
+include: "rules/maps.smk"
+include: "rules/figures.smk"
+include: "rules/claims.smk"
 
 
 rule all:
