@@ -33,6 +33,8 @@ from moirepol.systems import System
 
 KINDS = ("zero_field", "response", "curvature")
 CENTRE = SPECIES.index("N")
+#: deepmd-kit's loss: the mean square error of the dipole of every N atom, Eq. (2).
+LOSS = {"type": "tensor", "pref": 0.0, "pref_atomic": 1.0}
 FLATNESS_A = 1e-3
 #: Room for neighbours, over the most that any training frame has: strained and twisted cells.
 NEIGHBOUR_ROOM = 1.5
@@ -290,7 +292,7 @@ def _train_with_deepmd(frames, judges, protocol, seed, section):
                         "stop_lr": protocol["learning_rate_end"],
                         "decay_steps": max(1, steps // 100),
                     },
-                    "loss": {"type": "tensor", "pref": 0.0, "pref_atomic": 1.0},
+                    "loss": LOSS,
                     "training": {
                         "training_data": {"systems": systems["training"], "batch_size": batch},
                         "validation_data": {
@@ -406,13 +408,21 @@ def load(path: str | Path) -> Member:
 
 def freeze(path: str | Path, frozen: str | Path, compressed: str | Path) -> None:
     """Export a member for deepmd-kit's TensorFlow backend, plain and compressed (.pb)."""
+    from deepmd.entrypoints.convert_backend import convert_backend
+    from deepmd.tf.env import tf
+
+    convert_backend(INPUT=str(path), OUTPUT=str(frozen))
+    # `dp compress` (3.2.0) wants a whole training input in the model, where `convert_backend`
+    # leaves the section `model` alone. Nothing is learned.
+    graph = tf.GraphDef.FromString(Path(frozen).read_bytes())
+    node = next(node for node in graph.node if node.name == "train_attr/training_script")
+    text = node.attr["value"].tensor.string_val
+    section = {"learning_rate": {"start_lr": 1e-3, "stop_lr": 1e-8}, "loss": LOSS}
+    text[0] = json.dumps(json.loads(text[0]) | section).encode()
+    Path(frozen).write_bytes(graph.SerializeToString())
     with TemporaryDirectory() as folder:
-        source = str(Path(path).resolve())
-        _dp(["convert-backend", source, str(Path(frozen).resolve())], folder)
-        _dp(
-            ["compress", "-i", str(Path(frozen).resolve()), "-o", str(Path(compressed).resolve())],
-            folder,
-        )
+        files = str(Path(frozen).resolve()), str(Path(compressed).resolve())
+        _dp(["compress", "-i", files[0], "-o", files[1]], folder)
 
 
 # --- committees ----------------------------------------------------------------------------------
