@@ -3,12 +3,11 @@
 import csv
 from pathlib import Path
 
+from collect_labels import collect_labels
 from moirepol.frames import read_frames
-from moirepol.job import JobError, say
+from moirepol.job import say
 from moirepol.provenance import read_netcdf, sha256
 from moirepol.sets import CHECKSUMS, INDEX, digest
-
-from collect_labels import collect_labels
 
 
 def ship_labels(sets, computed_folder, shipped_folder):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from moirepol import topology
 
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])

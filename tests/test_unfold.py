@@ -7,9 +7,10 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from scipy.io import FortranFile
+
 from moirepol.job import JobError
 from moirepol.unfold import WFC_HEADER, time_reversal_half, unfold_time_reversal
-from scipy.io import FortranFile
 
 A, C = 2.5, 8.0  # A
 CELL = np.array([[A, 0, 0], [A / 2, A * np.sqrt(3) / 2, 0], [0, 0, C]])

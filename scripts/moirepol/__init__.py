@@ -1,1 +1,1 @@
-"""Shared science of the workflow: bilayers, DFT labels, deep-Wannier models, polarization, topology."""
+"""Shared science of the workflow: bilayers, labels, dipole models, polarization, topology."""

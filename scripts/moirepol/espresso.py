@@ -14,7 +14,11 @@ from scipy.io import FortranFile
 from moirepol.job import JobError
 
 PREFIX = "hbn"
-PROGRAMS = {"pw.x": "quantum-espresso", "pw2wannier90.x": "quantum-espresso", "wannier90.x": "wannier90"}
+PROGRAMS = {
+    "pw.x": "quantum-espresso",
+    "pw2wannier90.x": "quantum-espresso",
+    "wannier90.x": "wannier90",
+}
 PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
 HARTREE_FIELD_V_PER_A = 51.4220632
 RYDBERG_BOHR_MOMENTUM_PER_A = 1 / 0.529177210903
@@ -24,7 +28,9 @@ def require_programs() -> None:
     """One line where a program of the label stage is not installed."""
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
-            raise JobError(f"{program} is not installed; on Debian or Ubuntu: apt install {package}")
+            raise JobError(
+                f"{program} is not installed; on Debian or Ubuntu: apt install {package}"
+            )
 
 
 def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
@@ -45,7 +51,9 @@ def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
 def mesh_size(atoms: Atoms, lattice_constant_A: float, mesh_4_atom_cell: int) -> tuple[int, int]:
     """Divisions along the two in-plane vectors that match an n x n mesh of the 4-atom cell."""
     lengths = atoms.cell.lengths()[:2]
-    return tuple(max(1, round(mesh_4_atom_cell * lattice_constant_A / length)) for length in lengths)
+    return tuple(
+        max(1, round(mesh_4_atom_cell * lattice_constant_A / length)) for length in lengths
+    )
 
 
 def uniform_mesh(size: tuple[int, int]) -> np.ndarray:
@@ -81,7 +89,12 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     }
     if sawtooth:
         control |= {"tefield": ".true.", "dipfield": ".true."}
-        system |= {"edir": 3, "emaxpos": 0.95, "eopreg": 0.10, "eamp": f"{field / HARTREE_FIELD_V_PER_A:.12e}"}
+        system |= {
+            "edir": 3,
+            "emaxpos": 0.95,
+            "eopreg": 0.10,
+            "eamp": f"{field / HARTREE_FIELD_V_PER_A:.12e}",
+        }
     elif electrostatics == "2D":
         system["assume_isolated"] = "'2D'"
     electrons = {
@@ -101,7 +114,10 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     lines.append("ATOMIC_POSITIONS angstrom")
     lines += [f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms]
     lines.append(f"K_POINTS crystal\n{len(kpoints)}")
-    lines += [" ".join(f"{x:.14f}" for x in k) + f" {w:.1f}" for k, w in zip(kpoints, weights, strict=True)]
+    lines += [
+        " ".join(f"{x:.14f}" for x in k) + f" {w:.1f}"
+        for k, w in zip(kpoints, weights, strict=True)
+    ]
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -117,7 +133,13 @@ def run_program(command: list[str], folder: Path, stdin: str | None = None) -> s
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
     with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
         code = subprocess.run(
-            command, cwd=folder, stdin=source, stdout=sink, stderr=subprocess.STDOUT, env=environment, check=False
+            command,
+            cwd=folder,
+            stdin=source,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
         ).returncode
     text = out.read_text(errors="replace")
     if code:
@@ -128,20 +150,32 @@ def run_program(command: list[str], folder: Path, stdin: str | None = None) -> s
 def _reason(text):
     """The program's own words of what went wrong, in one line."""
     error = re.search(r"Error in routine[^\n]*\n[^\n]*", text)
-    lines = error.group(0).splitlines() if error else [line for line in text.splitlines() if line.strip()][-1:]
+    lines = (
+        error.group(0).splitlines()
+        if error
+        else [line for line in text.splitlines() if line.strip()][-1:]
+    )
     return " ".join(" ".join(lines).split()) or "no output"
 
 
 def run_scf(folder: Path, threads: int) -> dict[str, float]:
-    """Run pw.x on ``pw.in``; energy in eV, last estimated scf accuracy in Ry and number of iterations."""
+    """Run pw.x on ``pw.in``: energy in eV, last scf accuracy in Ry and number of iterations."""
     launcher = ["mpirun", "-np", str(threads)] if threads > 1 else []
-    text = run_program([*launcher, "pw.x", "-in", "pw.in"], folder) if launcher else run_program(["pw.x"], folder, "pw.in")
+    text = (
+        run_program([*launcher, "pw.x", "-in", "pw.in"], folder)
+        if launcher
+        else run_program(["pw.x"], folder, "pw.in")
+    )
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
         raise JobError(f"the scf did not converge: {_reason(text)}")
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
     accuracy = float(re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)[-1])
     iterations = int(re.findall(r"convergence has been achieved in\s+(\d+)", text)[-1])
-    return {"energy_eV": energy * 13.605693122994, "scf_accuracy_Ry": accuracy, "scf_iterations": iterations}
+    return {
+        "energy_eV": energy * 13.605693122994,
+        "scf_accuracy_Ry": accuracy,
+        "scf_iterations": iterations,
+    }
 
 
 def program_versions(folder: Path) -> str:

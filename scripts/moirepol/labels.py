@@ -27,7 +27,9 @@ AUDIT_UNITS = {
 }
 
 
-def label(atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1) -> Atoms:
+def label(
+    atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1
+) -> Atoms:
     """Run pw.x, pw2wannier90.x and wannier90.x in `folder` and return the labelled, audited frame.
 
     Parameters
@@ -119,11 +121,13 @@ def check(frame: Atoms) -> None:
     for name, relation, limit in limits:
         value = frame.info[name]
         if not (value <= limit if relation == "<=" else value >= limit):
-            raise JobError(f"{frame.info['name']}: {name} is {value:.6g}, must be {relation} {limit:g}")
+            raise JobError(
+                f"{frame.info['name']}: {name} is {value:.6g}, must be {relation} {limit:g}"
+            )
 
 
 def symmetry_residual(frame: Atoms) -> float:
-    """Largest component in e.A by which the dipoles break a symmetry of their own structure and field."""
+    """Largest component in e.A by which dipoles break a symmetry of their structure and field."""
     cell = np.asarray(frame.cell)
     found = spglib.get_symmetry((cell, frame.get_scaled_positions(), frame.numbers), symprec=1e-4)
     nitrogens = np.flatnonzero(frame.numbers == 7)

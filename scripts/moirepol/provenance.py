@@ -17,7 +17,7 @@ PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 
 
 def stamp(ds: xr.Dataset, title: str, settings: dict | None = None) -> xr.Dataset:
-    """Add title, settings (JSON), program versions, git revision and date to a data set's attributes."""
+    """Add title, settings (JSON), versions, git revision and date to the attributes of `ds`."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -37,7 +37,7 @@ def stamp(ds: xr.Dataset, title: str, settings: dict | None = None) -> xr.Datase
 
 
 def git_revision() -> str:
-    """Commit of the project, with '-dirty' for uncommitted changes; 'unknown' outside a checkout."""
+    """Commit of the project, '-dirty' with uncommitted changes; 'unknown' outside a checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     here = Path(__file__).parent
     answer = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
@@ -62,7 +62,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
 
 
 def read_netcdf(path: str | Path) -> xr.Dataset:
-    """Load a whole NetCDF file into memory; one line that names the file where it cannot be read."""
+    """Load a whole NetCDF file into memory; one line names a file that cannot be read."""
     try:
         with xr.open_dataset(path, engine="netcdf4") as ds:
             return ds.load()

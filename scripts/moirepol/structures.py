@@ -2,7 +2,7 @@
 
 The monolayer has a1 = a (1, 0), a2 = a (1/2, sqrt(3)/2), a hexagon centre at 0, B at (a1 + a2)/3
 and N at 2 (a1 + a2)/3; the upper layer of the AA' family has B and N exchanged. A layer's lattice
-origin is a hexagon centre. The local stacking at any place r is, in fractions of the primitive cell,
+origin is a hexagon centre. The local stacking at any place r, in fractions of the primitive cell:
 
     tau(r) = (r - o_lower) A_lower^-1 - (r - o_upper) A_upper^-1   (mod 1, row vectors).
 """
@@ -14,7 +14,7 @@ from moirepol.systems import System
 
 LOWER, UPPER = 0, 1
 SPECIES = ("B", "N")
-#: tau in fractions of (a1, a2). N is the C3 point where the net P_perp of the AA family points down.
+#: tau in fractions of (a1, a2). N is the C3 point where the net P_perp of AA points down.
 HIGH_SYMMETRY = {
     "G": (0.0, 0.0),
     "N": (1 / 3, 1 / 3),
@@ -76,7 +76,7 @@ def build(
 
 
 def _layers(system, a):
-    """The moire cell (2, 2), and per layer its primitive cell, its origin and its number of cells."""
+    """The moire cell (2, 2), and of each layer primitive cell, origin and number of cells."""
     primitive = a * PRIMITIVE
     origin = np.zeros((2, 2))
     if system.geometry == "slide":
@@ -116,14 +116,14 @@ def _lattice_points(primitive, cell, number):
         axis=-1,
     )
     grid = grid.reshape(-1, 2)
-    # Integer arithmetic decides what lies inside: fraction = grid @ adjugate / determinant in [0, 1).
+    # Integers decide what lies inside: fraction = grid @ adjugate / determinant in [0, 1).
     adjugate = np.array([[matrix[1, 1], -matrix[0, 1]], [-matrix[1, 0], matrix[0, 0]]])
     scaled = grid @ adjugate
     return grid[((scaled >= 0) & (scaled < determinant)).all(axis=1)] @ primitive
 
 
 def stacking_at(atoms: Atoms, xy: np.ndarray) -> np.ndarray:
-    """Local stacking tau (..., 2) at places xy (..., 2) in A, in fractions of (a1, a2), in [0, 1)."""
+    """Local stacking tau (..., 2), fractions in [0, 1) of (a1, a2), at places xy (..., 2) in A."""
     cells, origins = atoms.info["layer_cell"], atoms.info["layer_origin"]
     fractions = [(np.asarray(xy) - origins[i]) @ np.linalg.inv(cells[i]) for i in (LOWER, UPPER)]
     return (fractions[LOWER] - fractions[UPPER]) % 1.0

@@ -11,8 +11,8 @@ function, the phases
 summed over an N atom's four functions do not care how the four mix, and their sum over all N is
 the total polarization whatever the gauge, since the trace of a logarithm is the logarithm of the
 determinant. phi(b) equals b . (r_n - r_N) up to O(b^3); the sixth-order combination
-[45 phi(b) - 9 phi(2b) + phi(3b)] / 30 leaves O(b^7). (Marzari and Vanderbilt, Phys. Rev. B 56, 12847
-(1997), give the second-order formula for single functions.)
+[45 phi(b) - 9 phi(2b) + phi(3b)] / 30 leaves O(b^7). (Marzari and Vanderbilt, Phys. Rev. B 56,
+12847 (1997), give the second-order formula for single functions.)
 """
 
 import re
@@ -47,7 +47,7 @@ class Overlaps:
 
 
 def bonded_borons(atoms: Atoms, maximum_bond_A: float = 1.8) -> tuple[np.ndarray, np.ndarray]:
-    """N atoms (nN,) and the vectors (nN, 3, 3) in A to the three B of the same layer bonded to each."""
+    """N atoms (nN,) and the vectors (nN, 3, 3) in A to the three B bonded to each in its layer."""
     i, j, vectors = neighbor_list("ijD", atoms, maximum_bond_A)
     layer = atoms.arrays["layer"]
     bond = (atoms.numbers[i] == 7) & (atoms.numbers[j] == 5) & (layer[i] == layer[j])
@@ -119,7 +119,7 @@ def extend_nnkp(path: Path) -> int:
                         raise JobError("the k mesh is not uniform: it does not hold k + 2b")
                     lines.append([number, second, *np.rint(end - kpoints[second - 1]).astype(int)])
     count = len(lines) // len(kpoints)
-    body = "\n".join("%6d %6d %6d %6d %6d" % tuple(line) for line in lines)
+    body = "\n".join(" ".join(f"{number:6d}" for number in line) for line in lines)
     path.write_text(text.replace(block.group(0), f"begin nnkpts\n{count:4d}\n{body}\nend nnkpts"))
     return near
 
@@ -149,7 +149,9 @@ def read_mmn(path: Path, kpoints: np.ndarray, atoms: Atoms) -> Overlaps:
                     raise JobError(f"{path.name} is damaged at k point {k + 1}")
                 second[k, b] = int(head[1]) - 1
                 shifts[k, b] = head[2:]
-                values = np.fromfile(file, sep=" ", count=2 * nband * nband).reshape(nband, nband, 2)
+                values = np.fromfile(file, sep=" ", count=2 * nband * nband).reshape(
+                    nband, nband, 2
+                )
                 matrices[k, b] = (values[..., 0] + 1j * values[..., 1]).T
     b_crystal = kpoints[second] + shifts - kpoints[:, None]
     return Overlaps(matrices, second, b_crystal @ (2 * np.pi * np.asarray(atoms.cell.reciprocal())))
@@ -288,7 +290,9 @@ def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
     text = (folder / f"{espresso.PREFIX}.wout").read_text()
     final = text.rsplit("Final State", 1)[-1]
     number = r"\s*(-?\d+\.\d+)"
-    rows = re.findall(rf"WF centre and spread\s+\d+\s+\({number},{number},{number} \){number}", final)
+    rows = re.findall(
+        rf"WF centre and spread\s+\d+\s+\({number},{number},{number} \){number}", final
+    )
     if len(rows) != count:
         raise JobError(f"wannier90.x gave {len(rows)} of {count} centres")
     values = np.array(rows, dtype=float)
