@@ -129,10 +129,16 @@ def systems_of(panel: str) -> list[str]:
 
 
 def shown(kind: str):
-    """Input function: the panel's file of this kind (maps, charge, dipoles), or configuration AA."""
+    """Input function: a panel's only file of a kind (maps, charge, dipoles); by default of AA's
+    configuration space."""
 
     def file(wildcards):
         systems = systems_of(wildcards.panel)
         return f"results/{kind}/{systems[0] if systems else 'configuration_AA'}.nc"
 
     return file
+
+
+def all_shown(kind: str):
+    """Input function: a panel's files of a kind, one for every system."""
+    return lambda wildcards: expand(f"results/{kind}/{{s}}.nc", s=systems_of(wildcards.panel))

@@ -111,3 +111,140 @@ rule plot_parity:
         "draw {wildcards.panel}"
     script:
         "../scripts/plot_parity.py"
+
+
+rule plot_pattern:
+    input:
+        polarization_map=shown("maps"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_pattern/{panel}.log",
+    benchmark:
+        "benchmarks/plot_pattern/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig(2c|3c|4h)",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_digest("plot_pattern"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_pattern.py"
+
+
+rule plot_site_dipoles:
+    input:
+        dipoles=shown("dipoles"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_site_dipoles/{panel}.log",
+    benchmark:
+        "benchmarks/plot_site_dipoles/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig(2b|3b)",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_digest("plot_site_dipoles"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_site_dipoles.py"
+
+
+rule plot_structure:
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_structure/{panel}.log",
+    benchmark:
+        "benchmarks/plot_structure/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig(2a|3a|4g)",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        system=lambda wildcards: systems_of(wildcards.panel)[0],
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("plot_structure"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_structure.py"
+
+
+rule plot_paths:
+    input:
+        polarization_maps=all_shown("maps"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_paths/{panel}.log",
+    benchmark:
+        "benchmarks/plot_paths/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig(4a|4d)",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        quantity=lambda wildcards: {"fig4a": "P_perp", "fig4d": "P_par"}[wildcards.panel],
+        code=code_digest("plot_paths"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_paths.py"
+
+
+rule plot_angles:
+    input:
+        polarization_maps=all_shown("maps"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_angles/{panel}.log",
+    benchmark:
+        "benchmarks/plot_angles/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig4i",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=code_digest("plot_angles"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_angles.py"

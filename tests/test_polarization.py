@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from moirepol import polarization
 from moirepol.structures import PRIMITIVE, build, layer_symmetries, stacking_at
 from moirepol.symmetry import symmetry_copies

@@ -35,6 +35,7 @@ STYLE = {
 }
 # For |P_par|: light enough for black arrows on top.
 LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
+LAYER_COLORS = ("tab:blue", "tab:red")
 HALO = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
@@ -110,14 +111,19 @@ def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
     return xy, values
 
 
+def places_in_window(ax, ds, per_cell):
+    """Places (K, 2) in A of a triangular grid, `per_cell` along each cell vector, in the axes."""
+    steps = np.arange(-per_cell, 2 * per_cell + 1) / per_cell
+    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ ds["cell"].values
+    x, y = places.T
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    return places[(x > left) & (x < right) & (y > bottom) & (y < top)]
+
+
 def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
     """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n)."""
     cell = ds["cell"].values
-    steps = np.arange(-per_cell, 2 * per_cell + 1) / per_cell
-    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ cell
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    x, y = places.T
-    places = places[(x > left) & (x < right) & (y > bottom) & (y < top)]
+    places = places_in_window(ax, ds, per_cell)
     arrows = sample(P_par, cell, places)
     longest = np.linalg.norm(P_par, axis=0).max()
     spacing = np.linalg.norm(cell[0]) / per_cell
@@ -164,3 +170,8 @@ def figure_data(ds, names):
     shown = ds.drop_vars(set(ds.data_vars) - {*names, "cell"})
     used = {"point"}.union(*(variable.dims for variable in shown.data_vars.values()))
     return shown.drop_vars(name for name, c in shown.coords.items() if not used.issuperset(c.dims))
+
+
+def colors_of(count):
+    """Colours for an ordered series of `count` lines, from dark to light."""
+    return matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))

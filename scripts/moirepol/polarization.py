@@ -112,45 +112,45 @@ def resample(field, n):
     return on_grid(k, C, n).reshape(*field.shape[:-2], n, n)
 
 
+def cell_points(cell, points):
+    """Data set of a cell's vectors (2, 2) and its named points, label -> xy, all in A."""
+    places = np.array(list(points.values()))
+    length = {"units": "angstrom"}
+    return xr.Dataset(
+        {"cell": (("vector", "xy"), cell, length | {"long_name": "cell vectors"})},
+        coords={
+            "point": list(points),
+            "point_x": ("point", places[:, 0], length),
+            "point_y": ("point", places[:, 1], length),
+        },
+    )
+
+
 def map_dataset(P_layer, cell, points):
     """The map layout: P and P_layer on the grid, with places, cell and high-symmetry points.
 
-    P_layer: (2 LAYERS, 3, n, n) in e.A per N. cell: (2, 2) row vectors in A. points: label -> xy in A.
-    n must be a multiple of 6, so that all points are nodes.
+    P_layer: (2 LAYERS, 3, n, n) in e.A per N. cell: (2, 2) row vectors in A. points: label -> xy in
+    A. n must be a multiple of 6, so that all points are nodes.
     """
     n = P_layer.shape[-1]
     if n % 6:
         raise ValueError(f"{n} grid points do not meet M, N, A, B and C: take a multiple of 6")
+    ds = cell_points(cell, points)
+    for name, dims, values, meaning in (
+        ("P", (), P_layer.sum(axis=0), "polarization per N pair, sum of the layers"),
+        ("P_layer", ("layer",), P_layer, "interpolated dipole per N of each layer"),
+    ):
+        attributes = {"units": "e.angstrom", "long_name": meaning}
+        ds[name] = (*dims, "component", "i", "j"), values, attributes
     fraction = np.arange(n) / n
-    x, y = np.einsum("aij,ax->xij", np.stack(np.meshgrid(fraction, fraction, indexing="ij")), cell)
-    places = np.array(list(points.values()))
-    dipole = {"units": "e.angstrom"}
-    length = {"units": "angstrom"}
-    return xr.Dataset(
-        {
-            "P": (
-                ("component", "i", "j"),
-                P_layer.sum(axis=0),
-                dipole | {"long_name": "polarization per N pair, sum of the layers"},
-            ),
-            "P_layer": (
-                ("layer", "component", "i", "j"),
-                P_layer,
-                dipole | {"long_name": "interpolated dipole per N of each layer"},
-            ),
-            "cell": (("vector", "xy"), cell, length | {"long_name": "cell vectors"}),
-        },
-        coords={
-            "component": list(COMPONENTS),
-            "layer": list(LAYERS),
-            "point": list(points),
-            "u": ("i", fraction, {"long_name": "fraction of the first cell vector"}),
-            "v": ("j", fraction, {"long_name": "fraction of the second cell vector"}),
-            "x": (("i", "j"), x, length),
-            "y": (("i", "j"), y, length),
-            "point_x": ("point", places[:, 0], length),
-            "point_y": ("point", places[:, 1], length),
-        },
+    x, y = np.einsum("aij,ax->xij", np.indices((n, n)) / n, cell)
+    return ds.assign_coords(
+        component=list(COMPONENTS),
+        layer=list(LAYERS),
+        u=("i", fraction, {"units": "1", "long_name": "fraction of the first cell vector"}),
+        v=("j", fraction, {"units": "1", "long_name": "fraction of the second cell vector"}),
+        x=(("i", "j"), x, {"units": "angstrom"}),
+        y=(("i", "j"), y, {"units": "angstrom"}),
     )
 
 

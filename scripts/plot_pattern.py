@@ -1,0 +1,52 @@
+"""In-plane and out-of-plane polarization in one picture (Figs. 2c, 3c, 4h)."""
+
+import numpy as np
+
+from moirepol.plots import (
+    COLUMN_INCHES,
+    DIPOLE,
+    UNIT,
+    draw_arrows,
+    draw_cell,
+    figure_data,
+    map_figure,
+    places_in_window,
+    sample,
+    save,
+)
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+
+PLACES_PER_CELL = 12
+
+
+def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
+    """Draw P_par as arrows and P_perp as circles: red up, blue down, diameter by size.
+
+    polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
+    """
+    ds = read_netcdf(polarization_map)
+    shown = figure_data(ds, ["P"])
+    write_netcdf(stamp(shown, f"Polarization pattern of {ds.attrs['system']}"), data)
+
+    P = UNIT * shown["P"].values
+    figure, ax = map_figure(shown)
+    places = places_in_window(ax, shown, PLACES_PER_CELL)
+    P_perp = sample(P[2], shown["cell"].values, places)
+    largest = max(np.abs(P[2]).max(), 1e-6 * np.abs(P).max())
+    (left, right), spacing = ax.get_xlim(), np.linalg.norm(shown["cell"].values[0])
+    points = 72 * 0.7 * COLUMN_INCHES * spacing / PLACES_PER_CELL / (right - left)
+    colors = np.where(P_perp > 0, "tab:red", "tab:blue")
+    ax.scatter(*places.T, s=(0.9 * points * P_perp / largest) ** 2, c=colors, alpha=0.6, lw=0)
+    draw_arrows(ax, shown, P[:2], PLACES_PER_CELL)
+    draw_cell(ax, shown)
+    in_plane = np.linalg.norm(P[:2], axis=0).max()
+    ax.set_title(
+        rf"largest $|P_\perp|$ {np.abs(P[2]).max():.2f}, $|P_\parallel|$ {in_plane:.2f} {DIPOLE}"
+    )
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_pattern, globals().get("snakemake"))

@@ -1,0 +1,75 @@
+"""Dipoles of the N atoms of both layers of a moire cell (Figs. 2b, 3b)."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol.frames import read_frames
+from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, draw_cell, map_figure, save
+from moirepol.polarization import LAYERS, cell_points
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.structures import stacking_points
+
+
+def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
+    """Draw p of every N: in-plane part as an arrow, out-of-plane part as the size of its disc.
+
+    dipoles: the frame. data, pdf, png: the panel's NetCDF and pictures to write. Filled discs point
+    up, open ones down.
+    """
+    (atoms,) = read_frames(dipoles)
+    is_N = atoms.symbols == "N"
+    shown = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
+    shown["position"] = ("site", "component"), atoms.positions[is_N], {"units": "angstrom"}
+    shown["dipole"] = ("site", "component"), atoms.arrays["dipole"][is_N], {"units": "e.angstrom"}
+    shown["layer"] = "site", atoms.arrays["layer"][is_N], {"long_name": "0 lower, 1 upper"}
+    shown = shown.assign_coords(component=["x", "y", "z"])
+    shown.attrs.update(system=atoms.info["name"], space="real")
+    write_netcdf(stamp(shown, f"Dipoles of the N atoms of {atoms.info['name']}"), data)
+
+    figure, ax = map_figure(shown)
+    draw_sites(ax, shown)
+    draw_cell(ax, shown)
+    handles, _ = ax.get_legend_handles_labels()
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    save(figure, pdf, png)
+
+
+def draw_sites(ax, shown: xr.Dataset):
+    """Discs and arrows of all N atoms and of their periodic images inside the axes."""
+    p = UNIT * shown["dipole"].values
+    in_plane = np.linalg.norm(p[:, :2], axis=1)
+    cell = shown["cell"].values
+    spacing = np.sqrt(2 * abs(np.linalg.det(cell)) / len(p))
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    for layer, name in enumerate(LAYERS):
+        chosen = (shown["layer"] == layer).values
+        for shift in np.ndindex(3, 3):
+            xy = shown["position"].values[chosen, :2] + (np.array(shift) - 1) @ cell
+            inside = (xy > [left, bottom]).all(axis=1) & (xy < [right, top]).all(axis=1)
+            if not inside.any():
+                continue
+            up = p[chosen][inside, 2] > 0
+            color = LAYER_COLORS[layer]
+            size = 6 * np.abs(p[chosen][inside, 2]) / np.abs(p[:, 2]).max()
+            face = np.where(up, color, "none")
+            ax.scatter(*xy[inside].T, s=size, c=face, edgecolors=color, linewidths=0.4)
+            ax.quiver(
+                *xy[inside].T,
+                *p[chosen][inside, :2].T,
+                angles="xy",
+                scale_units="xy",
+                scale=in_plane.max() / (1.3 * spacing),
+                width=0.004,
+                color=color,
+            )
+        ax.plot([], [], "o", color=LAYER_COLORS[layer], markersize=3, label=f"{name} layer")
+    largest = in_plane.max(), np.abs(p[:, 2]).max()
+    ax.set_title(
+        rf"largest $|p_\parallel|$ {largest[0]:.2f}, $|p_\perp|$ {largest[1]:.2f} {DIPOLE}"
+    )
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_site_dipoles, globals().get("snakemake"))
