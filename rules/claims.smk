@@ -16,6 +16,7 @@ rule evaluate_claims:
         table="resources/claims.yaml",
         maps=expand("results/maps/{system}.nc", system=["configuration_AA", *SHOWN_SYSTEMS]),
         charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
+        dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
         parities=expand("results/models/{model}/parity.nc", model=MODELS),
     output:
         claims="results/claims.csv",

@@ -6,18 +6,20 @@ from pathlib import Path
 import yaml
 
 from moirepol.claims import Results, judge_all
+from moirepol.frames import read_frames
 from moirepol.provenance import read_netcdf
 
 
-def evaluate_claims(table: str, claims: str, maps=(), charges=(), parities=()):
+def evaluate_claims(table: str, claims: str, maps=(), charges=(), dipoles=(), parities=()):
     """Judge every claim of `table` (YAML) from the results given and write `claims` (CSV).
 
-    maps, charges, parities: NetCDF files, the first two named by their system. A claim whose
-    results are not among them gets the verdict "not yet".
+    maps, charges, dipoles, parities: NetCDF files, all but the last named by their system. A claim
+    whose results are not among them gets the verdict "not yet".
     """
     results = Results(
         maps={Path(path).stem: read_netcdf(path) for path in maps},
         charges={Path(path).stem: read_netcdf(path) for path in charges},
+        dipoles={Path(path).stem: read_frames(path)[0] for path in dipoles},
         parities=[read_netcdf(path) for path in parities],
     )
     sections = yaml.safe_load(Path(table).read_text())
