@@ -123,6 +123,9 @@ def slides_of(family: str) -> tuple[str, int]:
 # Figures
 
 
+PANEL_FAMILY = {"fig1a": "AA", "fig1d": "AAp"}
+
+
 def systems_of(panel: str) -> list[str]:
     """The systems that a panel shows, in the order of config.yaml."""
     return config["figures"][panel[:4]][panel]

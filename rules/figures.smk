@@ -3,6 +3,38 @@
 # Makes: results/figures/<panel>.{nc,pdf,png}.
 
 
+rule plot_stackings:
+    input:
+        configuration_map=lambda wildcards: (
+            f"results/maps/configuration_{PANEL_FAMILY[wildcards.panel]}.nc"
+        ),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_stackings/{panel}.log",
+    benchmark:
+        "benchmarks/plot_stackings/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig(1a|1d)",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        family=lambda wildcards: PANEL_FAMILY[wildcards.panel],
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("plot_stackings"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_stackings.py"
+
+
 rule plot_out_of_plane:
     input:
         polarization_map=shown("maps"),

@@ -5,8 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from map_configuration import map_configuration
+from map_polarization import map_polarization
 from moirepol import polarization
-from moirepol.structures import PRIMITIVE, build, layer_symmetries, stacking_at
+from moirepol.frames import to_dataset
+from moirepol.job import JobError
+from moirepol.polarization import point_fractions
+from moirepol.provenance import read_netcdf, write_netcdf
+from moirepol.structures import (
+    PRIMITIVE,
+    build,
+    distinct_slides,
+    layer_symmetries,
+    stacking_at,
+)
 from moirepol.symmetry import symmetry_copies
 from moirepol.systems import System
 
@@ -15,19 +27,19 @@ A, D = 2.51, 3.33
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])
 
 
-def stacked(name, offset=0.0):
-    """A frame whose layers hold known smooth functions of the local stacking, AA symmetric."""
+def stacked(name):
+    """A frame whose layers hold known smooth functions of the stacking, with AA's symmetry."""
     atoms = build(name, A, D)
     place = atoms.positions[:, :2]
+    if System.parse(name).geometry == "slide":
+        place = np.zeros_like(place)
     phase = 2 * np.pi * stacking_at(atoms, place) @ STAR.T
-    # In-plane: along the gradient of the first star, for which C3 and the mirrors hold.
-    directions = STAR @ np.linalg.inv(PRIMITIVE).T
+    # tau -> -tau with a layer swap: the sum of the layers' z is odd and their difference even.
+    sign = np.where(atoms.arrays["layer"] == 1, 1.0, -1.0)[:, None]
+    odd, even = np.sin(phase), np.cos(phase)
     dipole = np.zeros((len(atoms), 3))
-    dipole[:, 2] = np.sin(phase).sum(axis=1) + offset
-    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
-    dipole[:, :2] = np.cos(phase) @ directions @ turn
-    sign = np.where(atoms.arrays["layer"] == 1, 1.0, 0.5)
-    dipole *= sign[:, None]
+    dipole[:, 2:] = (odd + sign * (1 + even / 2)).sum(axis=1, keepdims=True)
+    dipole[:, :2] = (even + sign * odd) @ STAR @ np.linalg.inv(PRIMITIVE).T
     dipole[atoms.symbols == "B"] = np.nan
     atoms.set_array("dipole", dipole)
     return atoms
@@ -65,9 +77,9 @@ def test_smooth_fields_come_back(name):
     fields = polarization.layer_fields(atoms, n)
     u = np.stack(np.meshgrid(np.arange(n) / n, np.arange(n) / n, indexing="ij"), axis=-1)
     phase = 2 * np.pi * stacking_at(atoms, u @ atoms.cell.array[:2, :2]) @ STAR.T
-    expected = np.sin(phase).sum(axis=-1)
-    assert np.allclose(fields[1, 2], expected, atol=1e-9)
-    assert np.allclose(fields[0, 2], expected / 2, atol=1e-9)
+    odd, even = np.sin(phase).sum(axis=-1), 3 + np.cos(phase).sum(axis=-1) / 2
+    assert np.allclose(fields[1, 2], odd + even, atol=1e-9)
+    assert np.allclose(fields[0, 2], odd - even, atol=1e-9)
 
 
 def test_grid_evaluation_is_exact_on_coarse_grids():
@@ -148,3 +160,48 @@ def test_layer_swap_reverses_tau_and_the_out_of_plane_part():
     copy = next(c for c in symmetry_copies(atoms) if c.info["name"] == "AA_slide-9-7-10")
     upper = (copy.symbols == "N") & (copy.arrays["layer"] == 1)
     assert np.allclose(copy.arrays["dipole"][upper], [0.1, 0.2, -0.3])
+
+
+class TestConfiguration:
+    """Maps of the configuration space from labels of distinct slides."""
+
+    N = 4
+
+    @pytest.fixture
+    def labels(self, tmp_path):
+        return self.write(tmp_path / "labels.nc", distinct_slides(self.N, "AA"))
+
+    def write(self, path, slides):
+        frames = [stacked(f"AA_slide-{i}-{j}-{self.N}") for i, j in slides]
+        write_netcdf(to_dataset(frames), path)
+        return path
+
+    def test_labels_stand_at_their_nodes(self, labels, tmp_path):
+        map_configuration(labels, tmp_path / "map.nc", "AA", self.N, 24)
+        ds = read_netcdf(tmp_path / "map.nc")
+        step = 24 // self.N
+        at_slides = ds["P_layer"].values[:, :, ::step, ::step]
+        labelled = ds["slide_dipole"].transpose("layer", "component", ...).values
+        assert np.allclose(at_slides, labelled, atol=1e-12)
+        for i, j in np.ndindex(self.N, self.N):
+            frame = stacked(f"AA_slide-{i}-{j}-{self.N}")
+            total = np.nansum(frame.arrays["dipole"], axis=0)
+            assert np.allclose(ds["P"].values[:, i * step, j * step], total, atol=1e-12)
+
+    def test_a_missing_slide_is_named(self, tmp_path):
+        path = self.write(tmp_path / "labels.nc", distinct_slides(self.N, "AA")[1:])
+        with pytest.raises(JobError, match=r"\(0, 0\) / 4"):
+            map_configuration(path, tmp_path / "map.nc", "AA", self.N, 24)
+
+    def test_a_moire_map_has_the_stackings_of_its_points(self, labels, tmp_path):
+        map_configuration(labels, tmp_path / "slides.nc", "AA", self.N, 24)
+        write_netcdf(to_dataset([stacked("AA_mismatch-9-10")]), tmp_path / "dipoles.nc")
+        map_polarization(tmp_path / "dipoles.nc", tmp_path / "moire.nc", 24)
+        values = []
+        for name in ("slides", "moire"):
+            ds = read_netcdf(tmp_path / f"{name}.nc")
+            place = np.array(list(point_fractions(ds).values())) * 24
+            i, j = np.rint(place).astype(int).T % 24
+            values.append(ds["P"].values[:, i, j])
+        assert np.abs(values[0][2]).max() > 1
+        assert np.allclose(*values, atol=1e-9)

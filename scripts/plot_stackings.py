@@ -1,0 +1,113 @@
+"""Stackings at the high-symmetry points, their point groups and polarization (Figs. 1a, 1d)."""
+
+import numpy as np
+import spglib
+
+from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.polarization import point_fractions
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.structures import HIGH_SYMMETRY, build
+from moirepol.systems import System
+
+POINTS = ("G", "N", "M", "A")
+STEPS = 6
+
+
+def plot_stackings(
+    configuration_map: str,
+    family: str,
+    lattice_constant_A: float,
+    layer_distance_A: float,
+    data: str,
+    pdf: str,
+    png: str,
+):
+    """Draw each stacking from above and from the side, with the layers' dipoles and their sum.
+
+    configuration_map: map of the family's configuration space. data, pdf, png: the panel's NetCDF
+    and pictures to write. Point groups are those of the structures, found by spglib; below each,
+    the layers' dipoles per N in their layer's colour and the sum in black, to one scale, y to the
+    right.
+    """
+    ds = read_netcdf(configuration_map)
+    n = ds.sizes["i"]
+    fractions = point_fractions(ds)
+    nodes = np.array([np.rint(fractions[label] * n) for label in POINTS]).astype(int) % n
+    shown = ds[["P", "P_layer"]].isel(i=("point", nodes[:, 0]), j=("point", nodes[:, 1]))
+    shown = shown.drop_vars(set(shown.coords) - {"component", "layer"})
+    shown = shown.assign_coords(point=list(POINTS))
+    structures = []
+    for label in POINTS:
+        i, j = np.rint(np.array(HIGH_SYMMETRY[label]) * STEPS).astype(int)
+        slide = System(family=family, geometry="slide", indices=(int(i), int(j), STEPS))
+        structures.append(build(slide, lattice_constant_A, layer_distance_A))
+    shown["point_group"] = "point", [point_group(atoms) for atoms in structures]
+    write_netcdf(stamp(shown, f"Stackings of {family}"), data)
+
+    figure, axes = new_figure(2.4, ncols=len(POINTS), nrows=2, height_ratios=[1, 1.1])
+    largest = UNIT * float(np.abs(shown["P_layer"]).max())
+    for column, (label, atoms) in enumerate(zip(POINTS, structures, strict=True)):
+        top, side = axes[:, column]
+        draw_top(top, atoms)
+        group = str(shown["point_group"].sel(point=label).values)
+        operation = "E" if family == "AA" else "I"
+        top.set_title(rf"$\{{{operation}|{label}\}}$" + f"\n{group}")
+        lower, upper = UNIT * shown["P_layer"].sel(point=label).values
+        draw_side(side, lower, upper, largest)
+    axes[1, 0].set_ylabel(f"dipole\n(largest {largest:.1f} {DIPOLE})", fontsize=6)
+    save(figure, pdf, png)
+
+
+def point_group(atoms) -> str:
+    """Point group of the bilayer, in international notation."""
+    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
+    return spglib.get_symmetry_dataset(cell, symprec=1e-4).pointgroup
+
+
+def draw_top(ax, atoms):
+    """Both layers from above, over three by three cells; N filled, B open."""
+    shifts = np.array(list(np.ndindex(5, 5))) - 2
+    cell = atoms.cell.array[:2, :2]
+    for layer, size in ((0, 22), (1, 9)):
+        color = LAYER_COLORS[layer]
+        for symbol, face in (("B", "white"), ("N", color)):
+            home = atoms.positions[(atoms.arrays["layer"] == layer) & (atoms.symbols == symbol), :2]
+            xy = (home + (shifts @ cell)[:, None]).reshape(-1, 2)
+            style = {"edgecolors": color, "linewidths": 0.6, "zorder": 2 + layer}
+            ax.scatter(*xy.T, s=size, c=face, **style)
+    half = 1.25 * np.linalg.norm(cell[0])
+    ax.set(xlim=(-half, half), ylim=(-half, half), aspect="equal", xticks=[], yticks=[])
+
+
+def draw_side(ax, lower, upper, largest):
+    """Dipoles (xyz,) of the layers, one above the other, and their sum, in the mirror plane yz."""
+    for (x, y), p, color in (
+        ((0.0, 0.55), upper, LAYER_COLORS[1]),
+        ((0.0, -0.55), lower, LAYER_COLORS[0]),
+        ((0.9, 0.0), lower + upper, "black"),
+    ):
+        dx, dy = 0.9 * p[1:] / largest
+        ax.plot(x, y, "o", color=color, markersize=2)
+        if np.hypot(dx, dy) > 1e-2:
+            ax.annotate(
+                "",
+                (x + dx / 2, y + dy / 2),
+                (x - dx / 2, y - dy / 2),
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": color,
+                    "linewidth": 1,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                    "mutation_scale": 6,
+                },
+            )
+    ax.set(xlim=(-0.7, 1.6), ylim=(-1.2, 1.2), xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_stackings, globals().get("snakemake"))
