@@ -5,6 +5,7 @@
 # params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
 
 from moirepol.code import code_digest
+from moirepol.config import predictors_of
 from moirepol.sets import STANDARD, digest, frames_of, settings_of, shipped_frames
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
@@ -89,11 +90,11 @@ def models_of(kind: str):
     """Input function: the members that predict `kind` for a system of its family and field."""
 
     def files(wildcards):
-        system = System.parse(wildcards.system)
-        model = config["predictors"][system.family].get(kind)
-        if model is None or (kind != "zero_field" and not system.field_V_per_A):
-            return []
-        return members(model)
+        try:
+            model = predictors_of(config, wildcards.system).get(kind)
+        except ConfigError as error:
+            raise WorkflowError(f"{wildcards.system}: {error}")
+        return members(model) if model else []
 
     return files
 

@@ -118,7 +118,14 @@ def _check_names(config: Mapping[str, Any]) -> None:
         _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
     for name, figure in config["figures"].items():
         for panel, systems in figure.items():
+            if not panel.startswith(name):
+                raise ConfigError(f"figures.{name}.{panel}: allowed are panels of {name}")
             _systems(f"figures.{name}.{panel}", systems)
+            for system in systems:
+                try:
+                    predictors_of(config, system)
+                except ConfigError as error:
+                    raise ConfigError(f"figures.{name}.{panel} = {system!r}: {error}") from None
     for name, model in config["models"].items():
         for key in ("labels", "tests"):
             for label_set in model.get(key, []):
@@ -134,6 +141,20 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     f"{key} = {name!r}: a {model['kind']} model of {model['family']}, "
                     f"wanted is a {kind} model of {family}"
                 )
+
+
+def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
+    """The models, by kind, that predict a system; ConfigError where its family or field lacks one.
+
+    Without a field it is the zero-field model alone; in a field a response model is needed too.
+    """
+    system = System.parse(name)
+    kinds = config["predictors"].get(system.family, {})
+    needed = ["zero_field", *(["response"] if system.field_V_per_A else [])]
+    for kind in needed:
+        if kind not in kinds:
+            raise ConfigError(f"predictors.{system.family} names no {kind} model")
+    return kinds if system.field_V_per_A else {"zero_field": kinds["zero_field"]}
 
 
 def _systems(key: str, names: list[str]) -> None:
