@@ -14,7 +14,10 @@ from moirepol.unfold import time_reversal_half, unfold_time_reversal
 #: What a label must pass, beside the convergence of the scf.
 MAXIMUM_CENTRE_DISTANCE_A = 0.75
 MAXIMUM_SINGULAR_VALUE = 1 + 1e-6
+MINIMUM_SINGULAR_VALUE = 0.3
 MINIMUM_PROJECTION = 0.05
+MAXIMUM_SPREAD_A2 = 3.0
+MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
 AUDIT_UNITS = {
     "energy_eV": "eV",
     "scf_accuracy_Ry": "Ry",
@@ -115,7 +118,10 @@ def check(frame: Atoms) -> None:
     limits = (
         ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
         ("largest_singular_value", "<=", MAXIMUM_SINGULAR_VALUE),
+        ("smallest_singular_value", ">=", MINIMUM_SINGULAR_VALUE),
         ("smallest_projection", ">=", MINIMUM_PROJECTION),
+        ("spread_A2", "<=", MAXIMUM_SPREAD_A2),
+        ("symmetry_residual_eA", "<=", MAXIMUM_SYMMETRY_RESIDUAL_EA),
         ("wannier90_difference_A", "<=", 1e-4),
     )
     for name, relation, limit in limits:
