@@ -24,11 +24,9 @@ install_packages() { # the packages given; status 1 where that is impossible
     fi
     command -v apt-get >/dev/null || return 1
     say "Installing $* (apt)"
-    {
-        "${root[@]}" apt-get -qq update
+    "${root[@]}" apt-get -qq update >/dev/null &&
         "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes \
-            --no-install-recommends "$@"
-    } >&2
+            --no-install-recommends -o Dpkg::Use-Pty=0 "$@" >/dev/null
 }
 
 setup_python() {
