@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ PROGRAMS = {
 }
 PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
 HARTREE_FIELD_V_PER_A = 51.4220632
-RYDBERG_BOHR_MOMENTUM_PER_A = 1 / 0.529177210903
+BOHR_A = 0.529177210903
 
 
 def require_programs() -> None:
@@ -159,7 +160,11 @@ def _reason(text):
 
 
 def run_scf(folder: Path, threads: int) -> dict[str, float]:
-    """Run pw.x on ``pw.in``: energy in eV, last scf accuracy in Ry and number of iterations."""
+    """Run pw.x on ``pw.in``: energy in eV, last scf accuracy in Ry, number of iterations.
+
+    With the dipole correction also ``qe_dipole_eA``, the dipole along z that pw.x itself finds for
+    the cell, positive where it points up; its data file has it in e bohr, in full digits.
+    """
     launcher = ["mpirun", "-np", str(threads)] if threads > 1 else []
     text = (
         run_program([*launcher, "pw.x", "-in", "pw.in"], folder)
@@ -171,11 +176,41 @@ def run_scf(folder: Path, threads: int) -> dict[str, float]:
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
     accuracy = float(re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)[-1])
     iterations = int(re.findall(r"convergence has been achieved in\s+(\d+)", text)[-1])
-    return {
+    found = {
         "energy_eV": energy * 13.605693122994,
         "scf_accuracy_Ry": accuracy,
         "scf_iterations": iterations,
     }
+    schema = ET.parse(folder / f"{PREFIX}.save" / "data-file-schema.xml")
+    if (dipole := schema.findtext("output/electric_field/dipoleInfo/dipole")) is not None:
+        found["qe_dipole_eA"] = float(dipole) * BOHR_A
+    return found
+
+
+def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) -> float:
+    """Dipole along z of a save folder's density and of the ions' charges, in e.A per cell.
+
+    With n(G) on the axis of reciprocal space, the integral of n (z - c/2) from 0 to c is the cell's
+    volume times the sum over G not 0 of n(G) / (i G): exact where n vanishes at the cell's ends.
+    """
+    with FortranFile(save / "charge-density.dat", "r") as file:
+        gamma_only = file.read_ints()[0]
+        reciprocal = file.read_reals().reshape(3, 3)
+        miller = file.read_ints().reshape(-1, 3)
+        density = file.read_record("c16")
+    axis = (miller[:, :2] == 0).all(axis=1) & (miller[:, 2] != 0)
+    terms = density[axis] / (1j * miller[axis, 2] * reciprocal[2, 2])
+    volume = (2 * np.pi) ** 3 / abs(np.linalg.det(reciprocal))
+    electrons = volume * (2 if gamma_only else 1) * terms.sum().real * BOHR_A
+    charges = {e: valence_charge(path) for e, path in pseudopotentials.items()}
+    heights = atoms.positions[:, 2] - atoms.cell.array[2, 2] / 2
+    return float(np.dot([charges[symbol] for symbol in atoms.symbols], heights) - electrons)
+
+
+def valence_charge(pseudopotential: Path) -> float:
+    """Charge of the ion that a pseudopotential file (UPF 2) describes, in e."""
+    with open(pseudopotential, errors="replace") as file:
+        return float(re.search(r'z_valence="\s*([^"\s]+)', file.read()).group(1))
 
 
 def program_versions(folder: Path) -> str:

@@ -3,7 +3,7 @@
 Atoms of all frames stand one after the other (CF contiguous ragged array, ``n_atoms`` per frame).
 A frame in memory is an ase.Atoms as `moirepol.structures.build` makes it, with ``arrays['dipole']``
 (n, 3) in e.A, NaN on B, and any further array of `ATOM_ARRAYS`; every plain number or string in
-``info`` is kept as a variable of the frame.
+``info`` is kept as a variable of the frame, NaN or empty where another frame of the file has none.
 """
 
 import numbers
@@ -57,19 +57,19 @@ def to_dataset(frames: list[Atoms], units: dict[str, str] | None = None) -> xr.D
     for name, (dims, unit, long_name) in INFO_ARRAYS.items():
         values = np.array([frame.info[name] for frame in frames])
         ds[name] = ("frame", *dims), values, {"units": unit, "long_name": long_name}
-    scalars = [
-        name
-        for name, value in frames[0].info.items()
+    scalars = {
+        name: "" if isinstance(value, str) else np.nan
+        for frame in frames
+        for name, value in frame.info.items()
         if isinstance(value, str | numbers.Real) and name != "name"
-    ]
-    for name in scalars:
-        if all(name in frame.info for frame in frames):
-            ds[name] = "frame", np.array([frame.info[name] for frame in frames])
-            unit = (units or {}).get(name)
-            if unit is None and name.endswith("_V_per_A"):
-                unit = "V/angstrom"
-            if unit:
-                ds[name].attrs["units"] = unit
+    }
+    for name, absent in scalars.items():
+        ds[name] = "frame", np.array([frame.info.get(name, absent) for frame in frames])
+        unit = (units or {}).get(name)
+        if unit is None and name.endswith("_V_per_A"):
+            unit = "V/angstrom"
+        if unit:
+            ds[name].attrs["units"] = unit
     return ds.assign_coords(xyz=["x", "y", "z"])
 
 
@@ -93,7 +93,9 @@ def from_dataset(ds: xr.Dataset) -> list[Atoms]:
         for array in INFO_ARRAYS:
             frame.info[array] = ds[array].values[index]
         for scalar in scalars:
-            frame.info[scalar] = ds[scalar].values[index].item()
+            value = ds[scalar].values[index].item()
+            if value == value and value != "":
+                frame.info[scalar] = value
         frames.append(frame)
     return frames
 

@@ -1,5 +1,6 @@
 """From a structure to a label: the dipole of every N atom by DFT and Wannier centres, audited."""
 
+import resource
 import time
 from pathlib import Path
 
@@ -26,7 +27,10 @@ AUDIT_UNITS = {
     "wannier90_difference_A": "angstrom",
     "symmetry_residual_eA": "e.angstrom",
     "order_difference_eA": "e.angstrom",
+    "qe_dipole_eA": "e.angstrom",
+    "density_dipole_eA": "e.angstrom",
     "wall_s": "s",
+    "core_s": "s",
 }
 
 
@@ -42,7 +46,7 @@ def label(
 
     Raises JobError, naming what was found and what is allowed, for a label that is not sound.
     """
-    started = time.monotonic()
+    started, used = time.monotonic(), _core_seconds()
     mesh = espresso.mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
     kpoints = espresso.uniform_mesh(mesh)
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
@@ -93,7 +97,11 @@ def label(
         wannier90_difference_A=float(np.abs(difference).max()),
         order_difference_eA=float(2 * np.abs(shifts[6] - shifts[4]).max()),
         symmetry_residual_eA=symmetry_residual(labelled),
+        density_dipole_eA=espresso.density_dipole(
+            save, atoms, espresso.find_pseudopotentials(recipe["pseudopotentials"])
+        ),
         wall_s=time.monotonic() - started,
+        core_s=_core_seconds() - used,
         programs=espresso.program_versions(folder),
     )
     check(labelled)
@@ -148,6 +156,12 @@ def symmetry_residual(frame: Atoms) -> float:
         target = np.abs(apart - np.rint(apart)).max(axis=-1).argmin(axis=1)
         worst = max(worst, float(np.abs(dipole[target] - dipole @ q.T).max()))
     return worst
+
+
+def _core_seconds():
+    """Processor time of this process and of the programs that it has run, in s."""
+    kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    return sum(t for u in map(resource.getrusage, kinds) for t in (u.ru_utime, u.ru_stime))
 
 
 def _minimum_image(vectors, atoms):

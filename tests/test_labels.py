@@ -1,0 +1,80 @@
+"""Labels: what is kept along with a frame, and small live calculations where programs exist."""
+
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from scipy.io import FortranFile
+
+from moirepol import espresso, labels
+from moirepol.frames import from_dataset, to_dataset
+from moirepol.structures import build
+
+A, D = 2.51, 3.33
+LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 150, "mesh_4_atom_cell": 3, "cell_height_A": 15}
+live = pytest.mark.skipif(
+    not all(map(shutil.which, espresso.PROGRAMS)), reason="needs the first-principles programs"
+)
+
+
+@pytest.fixture(scope="module")
+def recipe(root):
+    return yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"] | LOOSE
+
+
+def labelled(name, recipe, folder):
+    """The label of one bilayer with all its files in `folder`."""
+    folder.mkdir()
+    atoms = build(name, A, D, recipe["cell_height_A"])
+    return labels.label(atoms, recipe, A, folder)
+
+
+def total(frame):
+    """Dipole of the cell (3,) in e.A."""
+    return frame.arrays["dipole"][frame.numbers == 7].sum(axis=0)
+
+
+def test_numbers_that_some_frames_lack_stay_apart():
+    old, new = build("AA_slide-0-0-1", A, D), build("AA_slide-1-1-3", A, D)
+    new.info.update(qe_dipole_eA=-3.3e-3, scf_iterations=13, programs="pw.x")
+    for frames in ([old, new], [new, old]):
+        ds = to_dataset(frames, units=labels.AUDIT_UNITS)
+        assert ds["qe_dipole_eA"].attrs["units"] == "e.angstrom"
+        back = {frame.info["name"]: frame.info for frame in from_dataset(ds)}
+        assert back["AA_slide-1-1-3"]["qe_dipole_eA"] == -3.3e-3
+        assert back["AA_slide-1-1-3"]["programs"] == "pw.x"
+        assert not {"qe_dipole_eA", "scf_iterations", "programs"} & set(back["AA_slide-0-0-1"])
+
+
+@pytest.mark.parametrize("gamma_only", [0, 1])
+def test_dipole_of_a_known_density(tmp_path, gamma_only):
+    """Gaussians of 8 electrons on each N, the upper displaced by 0.01 A: -0.08 e.A."""
+    atoms = build("AA_slide-1-1-3", A, D)
+    reciprocal = 2 * np.pi * atoms.cell.reciprocal().array * espresso.BOHR_A
+    heights = atoms.positions[atoms.numbers == 7, 2] + (0, 0.01)
+    index = np.arange(0 if gamma_only else -200, 201)
+    q = index * reciprocal[2, 2] / espresso.BOHR_A
+    volume = atoms.get_volume() / espresso.BOHR_A**3
+    density = 8 / volume * np.exp(-0.045 * q**2) * np.exp(-1j * np.outer(heights, q)).sum(axis=0)
+    with FortranFile(tmp_path / "charge-density.dat", "w") as file:
+        file.write_record(np.array([gamma_only, len(index), 1], "<i4"))
+        file.write_record(reciprocal)
+        file.write_record(np.column_stack([0 * index, 0 * index, index]).astype("<i4"))
+        file.write_record(density)
+    upf = {}
+    for element, charge in (("B", 3), ("N", 5)):
+        upf[element] = tmp_path / f"{element}.UPF"
+        upf[element].write_text(f'<PP_HEADER\n z_valence="    {charge}.000E+00"\n/>')
+    assert espresso.density_dipole(tmp_path, atoms, upf) == pytest.approx(-0.08, abs=1e-9)
+
+
+@live
+@pytest.mark.slow
+def test_the_cells_dipole_is_that_of_the_density(recipe, tmp_path):
+    """Summed centres, the density's dipole and the one that pw.x prints."""
+    frame = labelled("AA_slide-1-1-3_field+0.0200", recipe, tmp_path / "run")
+    dipole = frame.info["qe_dipole_eA"]
+    assert frame.info["density_dipole_eA"] == pytest.approx(dipole, abs=5e-6)
+    assert total(frame)[2] == pytest.approx(dipole, abs=5e-5)
+    assert frame.info["core_s"] > 0
