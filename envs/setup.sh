@@ -44,8 +44,8 @@ setup_python() {
         say "Installing $total Python packages into .venv (2 GB, a few minutes)"
         "$python" -m venv --clear .venv
         .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
-            -r requirements.lock 2>&1 | show_pip "$total" ||
-            fail "pip could not install requirements.lock; its words are above"
+            -r requirements.lock 2>&1 | tee .venv/pip.log | show_pip "$total" ||
+            fail "pip could not install requirements.lock; all its words are in .venv/pip.log"
         cp requirements.lock "$stamp"
     fi
     export PATH="$PWD/.venv/bin:$PATH" PYTHONNOUSERSITE=1
