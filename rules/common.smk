@@ -4,6 +4,8 @@
 # and params carry the names of the script function's arguments; every setting goes through
 # params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
 
+from functools import cache
+
 from moirepol.code import code_digest
 from moirepol.config import predictors_of
 from moirepol.sets import STANDARD, digest, frames_of, settings_of, shipped_frames
@@ -40,13 +42,19 @@ def set_recipe(name):
     return LABEL_SETS[name].get("recipe", STANDARD)
 
 
+@cache
+def frames(name):
+    """Names of a set's frames."""
+    return frames_of(LABEL_SETS[name])
+
+
+@cache
 def missing_frames(name):
     """Frames of a set that must be computed: those that do not ship, or all of them."""
-    frames = frames_of(LABEL_SETS[name])
     if config["labels"]["source"] == "compute":
-        return frames
+        return frames(name)
     wanted = digest(settings_of(config, set_recipe(name)))
-    missing = [frame for frame in frames if (name, frame, wanted) not in SHIPPED_FRAMES]
+    missing = [frame for frame in frames(name) if (name, frame, wanted) not in SHIPPED_FRAMES]
     if missing and config["labels"]["source"] == "shipped":
         raise WorkflowError(
             f"labels.source = 'shipped': set {name} has {len(missing)} frames that do not ship with "
@@ -63,7 +71,7 @@ def label_inputs(wildcards):
             f"results/labels/{set_recipe(wildcards.set)}/{{frame}}.nc", frame=missing
         )
     }
-    if len(missing) < len(frames_of(LABEL_SETS[wildcards.set])):
+    if len(missing) < len(frames(wildcards.set)):
         files["shipped"] = f"{SHIPPED_LABELS}/{wildcards.set}.nc"
     return files
 

@@ -42,7 +42,7 @@ rule collect_labels:
         mem_mb=1000,
         runtime=10,
     params:
-        frames=lambda wildcards: frames_of(LABEL_SETS[wildcards.set]),
+        frames=lambda wildcards: frames(wildcards.set),
         settings=lambda wildcards: settings_of(config, set_recipe(wildcards.set)),
         title=lambda wildcards: wildcards.set,
         code=code_digest("collect_labels"),
@@ -67,11 +67,11 @@ rule ship_labels:
     params:
         sets={
             name: {
-                "frames": frames_of(label_set),
+                "frames": frames(name),
                 "recipe": set_recipe(name),
                 "settings": settings_of(config, set_recipe(name)),
             }
-            for name, label_set in LABEL_SETS.items()
+            for name in LABEL_SETS
         },
         computed_folder="results/labels",
         shipped_folder=SHIPPED_LABELS,

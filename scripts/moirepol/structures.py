@@ -7,6 +7,8 @@ origin is a hexagon centre. The local stacking at any place r, in fractions of t
     tau(r) = (r - o_lower) A_lower^-1 - (r - o_upper) A_upper^-1   (mod 1, row vectors).
 """
 
+from functools import cache
+
 import numpy as np
 from ase import Atoms
 
@@ -185,7 +187,8 @@ def transform_slide(tau: np.ndarray, operation: tuple[np.ndarray, bool]) -> np.n
     return (-image if swap else image) % 1.0
 
 
-def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> list[tuple[int, int]]:
+@cache
+def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> tuple[tuple[int, int], ...]:
     """One slide (i, j) of every symmetry orbit of the n x n grid tau = (i a1 + j a2) / n."""
     operations = layer_symmetries(family, field_V_per_A)
     seen, distinct = set(), []
@@ -197,4 +200,4 @@ def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> list[tup
             for operation in operations:
                 image = transform_slide(np.array([i, j]) / n, operation)
                 seen.add(tuple(int(k) for k in np.rint(image * n).astype(int) % n))
-    return distinct
+    return tuple(distinct)

@@ -16,6 +16,7 @@ family         ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparalle
 
 import math
 import re
+from functools import cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -75,6 +76,7 @@ class System(BaseModel):
         return self
 
     @classmethod
+    @cache
     def parse(cls, name: str) -> "System":
         """The system of this name; ValueError, in one line, for a name outside the grammar."""
         match = GRAMMAR.fullmatch(name)
