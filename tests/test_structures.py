@@ -50,10 +50,14 @@ def test_atom_counts_and_angles(name, count, angle_deg):
     species, layers = atoms.numbers, atoms.arrays["layer"]
     assert (species == 5).sum() == (species == 7).sum()
     assert np.ptp(atoms.positions[layers == 1][:, 2]) == 0
-    assert atoms.positions[layers == 1][0, 2] - atoms.positions[layers == 0][0, 2] == pytest.approx(D)
+    assert atoms.positions[layers == 1][0, 2] - atoms.positions[layers == 0][0, 2] == pytest.approx(
+        D
+    )
 
 
-@pytest.mark.parametrize("name", ["AA_twist-2-3", "AAp_twist-2-3", "AA_mismatch-4-5", "AAp_mismatch-6-5"])
+@pytest.mark.parametrize(
+    "name", ["AA_twist-2-3", "AAp_twist-2-3", "AA_mismatch-4-5", "AAp_mismatch-6-5"]
+)
 def test_every_atom_has_three_neighbours_of_the_other_kind_at_its_layers_bond_length(name):
     atoms = build(name, A, D)
     i, j, d = neighbor_list("ijd", atoms, 1.9)
@@ -89,7 +93,9 @@ def test_eta_is_positive_where_the_lower_layer_is_compressed():
     assert (atoms.arrays["layer"] == 0).sum() == 200
 
 
-@pytest.mark.parametrize("name", ["AA_twist-5-6", "AAp_twist-3-4", "AA_mismatch-9-10", "AA_mismatch-11-10"])
+@pytest.mark.parametrize(
+    "name", ["AA_twist-5-6", "AAp_twist-3-4", "AA_mismatch-9-10", "AA_mismatch-11-10"]
+)
 def test_each_point_has_the_stacking_it_is_called_by(name):
     atoms = build(name, A, D)
     for label, xy in stacking_points(atoms).items():
@@ -106,7 +112,9 @@ def test_a_slide_has_its_own_stacking_everywhere():
         stacking_points(atoms)
 
 
-@pytest.mark.parametrize(("family", "field", "count"), [("AA", 0.0, 14), ("AA", 0.02, 22), ("AAp", 0.0, 22)])
+@pytest.mark.parametrize(
+    ("family", "field", "count"), [("AA", 0.0, 14), ("AA", 0.02, 22), ("AAp", 0.0, 22)]
+)
 def test_distinct_slides_of_the_ten_by_ten_grid(family, field, count):
     slides = distinct_slides(10, family, field)
     assert len(slides) == count
@@ -129,7 +137,9 @@ systems = st.builds(
     ),
     st.sampled_from(["AA", "AAp"]),
     st.one_of(
-        st.tuples(st.just("slide"), st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(5, 30))),
+        st.tuples(
+            st.just("slide"), st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(5, 30))
+        ),
         st.tuples(st.just("twist"), st.integers(1, 40).map(lambda m: (m, m + 1))),
         st.tuples(st.just("mismatch"), st.integers(2, 120).map(lambda n: (n, n + 1))),
     ),

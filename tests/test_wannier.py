@@ -16,20 +16,35 @@ MESH = 9
 def known_overlaps(atoms, displacements, spread_A2=0.6, mixing=None):
     """Overlaps at b, 2b, 3b of Gaussians displaced from their N, with a gauge that mixes them."""
     reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
-    places = np.repeat(atoms.positions[atoms.numbers == 7], 4, axis=0) + displacements.reshape(-1, 3)
+    places = np.repeat(atoms.positions[atoms.numbers == 7], 4, axis=0) + displacements.reshape(
+        -1, 3
+    )
     steps = np.array([[1, 0, 0], [0, 1, 0], [1, -1, 0], [0, 0, MESH]]) / MESH
     crystal = np.concatenate([steps, -steps, 2 * steps, 3 * steps])
     b_vectors = crystal @ reciprocal
     kpoints = np.array([[i, j, 0] for i in range(MESH) for j in range(MESH)]) / MESH
     second = np.array(
-        [[np.ravel_multi_index(tuple(np.rint((k + b) * MESH).astype(int)[:2] % MESH), (MESH, MESH)) for b in crystal] for k in kpoints]
+        [
+            [
+                np.ravel_multi_index(
+                    tuple(np.rint((k + b) * MESH).astype(int)[:2] % MESH), (MESH, MESH)
+                )
+                for b in crystal
+            ]
+            for k in kpoints
+        ]
     )
     damping = np.exp(-0.5 * spread_A2 / 3 * (b_vectors**2).sum(axis=1))
     diagonal = damping[:, None] * np.exp(-1j * b_vectors @ places.T)
-    matrices = np.broadcast_to(diagonal[..., None] * np.eye(len(places)), (len(kpoints), len(crystal), len(places), len(places)))
+    matrices = np.broadcast_to(
+        diagonal[..., None] * np.eye(len(places)),
+        (len(kpoints), len(crystal), len(places), len(places)),
+    )
     gauge = np.array([np.eye(len(places)) if mixing is None else mixing(k) for k in kpoints])
     mixed = gauge[:, None] @ matrices @ gauge[second].conj().transpose(0, 1, 3, 2)
-    return wannier.Overlaps(mixed, second, np.broadcast_to(b_vectors, (len(kpoints), *b_vectors.shape))), gauge
+    return wannier.Overlaps(
+        mixed, second, np.broadcast_to(b_vectors, (len(kpoints), *b_vectors.shape))
+    ), gauge
 
 
 def test_displacements_of_known_functions_come_back():
@@ -47,7 +62,9 @@ def test_the_sum_over_an_atom_does_not_care_how_its_functions_mix():
     atoms = build("AA_slide-1-2-10", A, D)
     rng = np.random.default_rng(2)
     true = rng.normal(0, 0.3, (2, 4, 3))
-    rotations = [np.linalg.qr(rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4)))[0] for _ in range(2)]
+    rotations = [
+        np.linalg.qr(rng.normal(size=(4, 4)) + 1j * rng.normal(size=(4, 4)))[0] for _ in range(2)
+    ]
     mix = np.zeros((8, 8), dtype=complex)
     mix[:4, :4], mix[4:, 4:] = rotations
     overlaps, _ = known_overlaps(atoms, true)
