@@ -68,6 +68,8 @@ setup_labels() { # only new labels need these programs
     [ -n "${ESPRESSO_PSEUDO:-}" ] || [ -d /usr/share/espresso/pseudo ] ||
         missing+=(quantum-espresso-data)
     command -v wannier90.x >/dev/null || missing+=(wannier90)
+    # Debian's reference BLAS makes the larger cells several times slower.
+    ls /usr/lib/*/openblas-*/libblas.so.3 >/dev/null 2>&1 || missing+=(libopenblas0-serial)
     [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}" ||
         say "Not installed: ${missing[*]}. Shipped labels still work, new ones cannot be computed."
 }
