@@ -23,6 +23,7 @@ except ConfigError as error:
 
 include: "rules/common.smk"
 include: "rules/labels.smk"
+include: "rules/checks.smk"
 include: "rules/models.smk"
 include: "rules/maps.smk"
 include: "rules/figures.smk"

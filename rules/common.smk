@@ -26,6 +26,7 @@ LABEL_SETS = config["labels"]["sets"]
 SHIPPED_LABELS = "resources/labels"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
+CHECKS = config["labels"]["checks"]
 
 
 def figure_files(figure: str) -> list[str]:
@@ -74,6 +75,26 @@ def label_inputs(wildcards):
     if len(missing) < len(frames(wildcards.set)):
         files["shipped"] = f"{SHIPPED_LABELS}/{wildcards.set}.nc"
     return files
+
+
+def audited_file(name: str) -> str:
+    """The file of a label set: as far as it ships, otherwise the whole set."""
+    shipped = f"{SHIPPED_LABELS}/{name}.nc"
+    if config["labels"]["source"] != "compute" and Path(shipped).is_file():
+        return shipped
+    return f"results/labels/{name}.nc"
+
+
+def audited_sets() -> list[str]:
+    """Label sets that ship, in part at least; all of them where labels are to be computed."""
+    if config["labels"]["source"] == "compute":
+        return list(LABEL_SETS)
+    return [name for name in LABEL_SETS if audited_file(name).startswith(SHIPPED_LABELS)]
+
+
+def label_group(wildcards):
+    """Group of the labels that a cluster's profile may put several of into one job."""
+    return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
 
 
 # Models

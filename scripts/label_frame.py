@@ -7,7 +7,7 @@ from moirepol import espresso, labels
 from moirepol.frames import to_dataset
 from moirepol.job import JobError
 from moirepol.provenance import sha256, stamp, write_netcdf
-from moirepol.sets import digest
+from moirepol.sets import REFUSED, digest
 from moirepol.structures import build
 
 
@@ -16,7 +16,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
 
     frame : name of the system. settings : `moirepol.sets.settings_of` of the recipe.
     scratch : folder for the programs' files, emptied before and removed after.
-    label : NetCDF file of one frame.
+    label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
     """
     espresso.require_programs()
     recipe = settings["recipe"]
@@ -26,9 +26,13 @@ def label_frame(frame, settings, scratch, label, threads=1):
     scratch = Path(scratch)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
+    refused = Path(label).parent / f"{frame}{REFUSED}"
+    refused.unlink(missing_ok=True)
     try:
         labelled = labels.label(atoms, recipe, settings["lattice_constant_A"], scratch, threads)
-    except JobError:
+    except JobError as error:
+        refused.parent.mkdir(parents=True, exist_ok=True)
+        refused.write_text(f"{error}\n")
         for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
             print(
                 f"--- end of {out.name} ---",

@@ -30,11 +30,6 @@ def labelled(name, recipe, folder):
     return labels.label(atoms, recipe, A, folder)
 
 
-def total(frame):
-    """Dipole of the cell (3,) in e.A."""
-    return frame.arrays["dipole"][frame.numbers == 7].sum(axis=0)
-
-
 def test_numbers_that_some_frames_lack_stay_apart():
     old, new = build("AA_slide-0-0-1", A, D), build("AA_slide-1-1-3", A, D)
     new.info.update(qe_dipole_eA=-3.3e-3, scf_iterations=13, programs="pw.x")
@@ -76,5 +71,5 @@ def test_the_cells_dipole_is_that_of_the_density(recipe, tmp_path):
     frame = labelled("AA_slide-1-1-3_field+0.0200", recipe, tmp_path / "run")
     dipole = frame.info["qe_dipole_eA"]
     assert frame.info["density_dipole_eA"] == pytest.approx(dipole, abs=5e-6)
-    assert total(frame)[2] == pytest.approx(dipole, abs=5e-5)
+    assert labels.total_dipole(frame)[2] == pytest.approx(dipole, abs=5e-5)
     assert frame.info["core_s"] > 0

@@ -13,7 +13,7 @@ import xarray as xr
 from moirepol import code
 
 PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "schemas", "resources")
-TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "claims")
+TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims")
 
 
 def copy_project(root: Path, folder: Path) -> Path:

@@ -123,6 +123,12 @@ def with_dipoles(atoms: Atoms, centroid_shifts_A: np.ndarray) -> Atoms:
 
 def check(frame: Atoms) -> None:
     """Refuse a label that is not sound, in one line."""
+    if found := fault(frame):
+        raise JobError(f"{frame.info['name']}: {found}")
+
+
+def fault(frame: Atoms) -> str:
+    """What is wrong with a label, what was found and what is allowed; empty for a sound one."""
     limits = (
         ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
         ("largest_singular_value", "<=", MAXIMUM_SINGULAR_VALUE),
@@ -135,9 +141,13 @@ def check(frame: Atoms) -> None:
     for name, relation, limit in limits:
         value = frame.info[name]
         if not (value <= limit if relation == "<=" else value >= limit):
-            raise JobError(
-                f"{frame.info['name']}: {name} is {value:.6g}, must be {relation} {limit:g}"
-            )
+            return f"{name} is {value:.6g}, must be {relation} {limit:g}"
+    return ""
+
+
+def total_dipole(frame: Atoms) -> np.ndarray:
+    """Dipole (3,) of a frame's cell in e.A: the sum over its N atoms."""
+    return frame.arrays["dipole"][frame.numbers == 7].sum(axis=0)
 
 
 def symmetry_residual(frame: Atoms) -> float:

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from moirepol.structures import distinct_slides
 from moirepol.systems import System
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"
 STANDARD = "standard"
+REFUSED = ".refused"
 
 
 def recipe_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
@@ -52,6 +55,11 @@ def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
         "lattice_constant_A": config["lattice_constant_A"],
         "layer_distance_A": config["layer_distance_A"],
     }
+
+
+def settings_from(ds: xr.Dataset) -> dict[str, Any]:
+    """The settings that a file of labels says it was made with."""
+    return json.loads(ds.attrs["settings"])
 
 
 def digest(settings: Mapping[str, Any]) -> str:

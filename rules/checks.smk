@@ -1,0 +1,117 @@
+# Checks of the labels: what they are worth, and whether they can be had twice.
+# Needs: the sets that ship, or all sets (`labels: source: compute`). Makes: results/audit.{csv,html}
+# with results/audit/<set>.nc behind it, results/checks/.
+
+
+rule audit_labels:
+    input:
+        labels=lambda wildcards: audited_file(wildcards.set),
+    output:
+        audit="results/audit/{set}.nc",
+    log:
+        "logs/audit_labels/{set}.log",
+    benchmark:
+        "benchmarks/audit_labels/{set}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        frames=lambda wildcards: frames(wildcards.set),
+        recipe_folder=lambda wildcards: f"results/labels/{set_recipe(wildcards.set)}",
+        title=lambda wildcards: wildcards.set,
+        code=code_digest("audit_labels"),
+    message:
+        "audit label set {wildcards.set}"
+    script:
+        "../scripts/audit_labels.py"
+
+
+rule tabulate_audit:
+    input:
+        audits=expand("results/audit/{set}.nc", set=audited_sets()),
+        checks="results/checks/copies.nc" if "copies" in audited_sets() else [],
+    output:
+        table="results/audit.csv",
+        page=report("results/audit.html", category="Labels", labels={"table": "audit"}),
+    log:
+        "logs/tabulate_audit.log",
+    benchmark:
+        "benchmarks/tabulate_audit.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("tabulate_audit"),
+    message:
+        "table of the labels' audit"
+    script:
+        "../scripts/tabulate_audit.py"
+
+
+rule audit:
+    input:
+        rules.tabulate_audit.output,
+
+
+rule check_copies:
+    input:
+        originals=audited_file("aa"),
+        direct=audited_file("copies"),
+    output:
+        copies_check="results/checks/copies.nc",
+    log:
+        "logs/check_copies.log",
+    benchmark:
+        "benchmarks/check_copies.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        limit_eA=CHECKS["limit_eA"],
+        code=code_digest("check_copies"),
+    message:
+        "symmetry copies against direct labels"
+    script:
+        "../scripts/check_copies.py"
+
+
+# Asked for by name only: `snakemake recheck` computes one label of each set again.
+rule recheck_labels:
+    input:
+        labels=lambda wildcards: audited_file(wildcards.set),
+    output:
+        recheck="results/checks/recheck_{set}_{seed}.nc",
+    log:
+        "logs/recheck_labels/{set}_{seed}.log",
+    benchmark:
+        "benchmarks/recheck_labels/{set}_{seed}.tsv"
+    conda:
+        "../envs/label.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * (700 + 30 * CHECKS["maximum_atoms"]),
+        runtime=lambda wildcards, attempt: attempt * (20 + 2 * CHECKS["maximum_atoms"]),
+    params:
+        seed=lambda wildcards: int(wildcards.seed),
+        maximum_atoms=CHECKS["maximum_atoms"],
+        limit_eA=CHECKS["limit_eA"],
+        scratch=lambda wildcards: f"results/scratch/recheck/{wildcards.set}",
+        title=lambda wildcards: wildcards.set,
+    message:
+        "one label of set {wildcards.set} once more"
+    script:
+        "../scripts/recheck_labels.py"
+
+
+rule recheck:
+    input:
+        expand("results/checks/recheck_{set}_{seed}.nc", set=audited_sets(), seed=CHECKS["seed"]),

@@ -1,0 +1,58 @@
+"""Audit one set of labels: what every frame was found to be worth."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from collect_labels import verify_checksum
+from moirepol.frames import read_frames
+from moirepol.labels import AUDIT_UNITS, fault, total_dipole
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.sets import CHECKSUMS, REFUSED
+
+KEPT = (*AUDIT_UNITS, "scf_iterations", "largest_singular_value", "smallest_singular_value")
+KEPT = (*KEPT, "smallest_projection", "mesh_1", "mesh_2")
+
+
+def audit_labels(labels, frames, recipe_folder, audit, title="labels"):
+    """Write the audit of a set, one entry for every frame of `frames`, labelled or not.
+
+    labels : the set's file. recipe_folder : where single frames are computed, with the reasons why
+    one was refused. audit : NetCDF with the numbers that labels keep, NaN where a label has none;
+    `state`: sound, missing, or what is wrong; `dipole_z_eA`, the summed dipole of a cell, and per
+    pair of N atoms (one 4-atom cell) by how much it differs from the dipole of the density
+    (`density_difference_eA`) and from the one that pw.x itself reports (`qe_difference_eA`).
+    """
+    if (Path(labels).parent / CHECKSUMS).is_file():
+        verify_checksum(Path(labels))
+    found = {frame.info["name"]: frame for frame in read_frames(labels)}
+    ds = xr.Dataset(coords={"frame": list(frames)})
+    ds["state"] = "frame", [_state(name, found.get(name), recipe_folder) for name in frames]
+    ds["n_atoms"] = "frame", [len(found.get(name, ())) for name in frames]
+    infos = [found[name].info if name in found else {} for name in frames]
+    for name in KEPT:
+        values = np.array([info.get(name, np.nan) for info in infos], dtype=float)
+        ds[name] = "frame", values, {"units": AUDIT_UNITS.get(name, "1")}
+    total = [total_dipole(found[name])[2] if name in found else np.nan for name in frames]
+    ds["dipole_z_eA"] = "frame", total, {"units": "e.angstrom"}
+    for kind in ("density", "qe"):
+        difference = abs(ds["dipole_z_eA"] - ds[f"{kind}_dipole_eA"]) * 4 / ds["n_atoms"].clip(4)
+        ds[f"{kind}_difference_eA"] = difference.assign_attrs(units="e.angstrom")
+    source = read_netcdf(labels).attrs
+    ds = stamp(ds, f"Audit of the DFT labels of set {title}")
+    kept = {key: source[key] for key in ("settings_digest", "settings", "pseudopotentials_sha256")}
+    write_netcdf(ds.assign_attrs(kept), audit)
+
+
+def _state(name, frame, recipe_folder):
+    if frame is not None:
+        return fault(frame) or "sound"
+    refused = Path(recipe_folder) / f"{name}{REFUSED}"
+    return refused.read_text().strip() if refused.is_file() else "missing"
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(audit_labels, globals().get("snakemake"))

@@ -1,0 +1,64 @@
+"""Check that symmetry copies are copies: equivalent slides, labelled directly."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol.frames import read_frames
+from moirepol.job import JobError
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.symmetry import symmetry_copies
+
+
+def check_copies(originals, direct, limit_eA, copies_check):
+    """Compare labels of slides with the copies that symmetry makes of others.
+
+    originals : set with one slide of every orbit. direct : set of slides equivalent to some of
+    them. copies_check : NetCDF, `difference_eA` by frame, the largest of all its components.
+    limit_eA : JobError where one is larger.
+    """
+    made = {
+        copy.info["name"]: (copy, frame.info["name"])
+        for frame in read_frames(originals)
+        if "_slide-" in frame.info["name"]
+        for copy in symmetry_copies(frame)
+    }
+    frames = read_frames(direct)
+    names = [frame.info["name"] for frame in frames]
+    missing = [name for name in names if name not in made]
+    if missing:
+        raise JobError(f"{originals} has no slide that {missing[0]} is a copy of")
+    difference = [largest_difference(frame, made[frame.info["name"]][0]) for frame in frames]
+    ds = xr.Dataset(
+        {
+            "difference_eA": ("frame", difference, {"units": "e.angstrom"}),
+            "original": ("frame", [made[name][1] for name in names]),
+        },
+        coords={"frame": names},
+    )
+    title = "Slides labelled directly, against copies by symmetry"
+    write_netcdf(stamp(ds, title, {"limit_eA": limit_eA}), copies_check)
+    require(ds, limit_eA)
+
+
+def largest_difference(frame, other):
+    """Largest component in e.A by which the dipoles of two frames of one structure differ."""
+    apart = frame.positions - other.positions
+    fractions = apart @ np.linalg.inv(frame.cell.array)
+    if np.abs(fractions - np.rint(fractions)).max() > 1e-6:
+        raise JobError(f"{frame.info['name']}: the two structures differ")
+    return float(np.nanmax(np.abs(frame.arrays["dipole"] - other.arrays["dipole"])))
+
+
+def require(ds, limit_eA):
+    """JobError, one line, where a label made twice differs by more than the limit."""
+    worst = ds["difference_eA"].to_series()
+    if not worst.max() <= limit_eA:
+        raise JobError(
+            f"{worst.idxmax()} differs by {worst.max():.2g} e.A, allowed is {limit_eA:g}"
+        )
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(check_copies, globals().get("snakemake"))

@@ -1,0 +1,47 @@
+"""Compute one label of a set again, chosen at random, and compare."""
+
+import random
+from pathlib import Path
+
+import xarray as xr
+
+from check_copies import largest_difference, require
+from label_frame import label_frame
+from moirepol.frames import read_frames
+from moirepol.job import JobError, say
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.sets import settings_from
+
+
+def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, title, threads=1):
+    """Label one frame of the set `labels` again, with the settings the set was made with.
+
+    seed : decides, with the set's name `title`, which frame of at most `maximum_atoms` atoms.
+    recheck : NetCDF, `difference_eA` of the one frame, its largest over all dipole components.
+    limit_eA : JobError where that is larger.
+    """
+    frames = [frame for frame in read_frames(labels) if len(frame) <= maximum_atoms]
+    if not frames:
+        raise JobError(f"set {title} has no frame of at most {maximum_atoms} atoms")
+    frame = random.Random(f"{title} {seed}").choice(frames)
+    name = frame.info["name"]
+    again = Path(recheck).with_suffix(".label.nc")
+    try:
+        label_frame(name, settings_from(read_netcdf(labels)), scratch, again, threads)
+        difference = largest_difference(frame, read_frames(again)[0])
+    finally:
+        again.unlink(missing_ok=True)
+    say(f"{title}: {name} computed again differs by {difference:.1e} e.A at most")
+    ds = xr.Dataset(
+        {"difference_eA": ("frame", [difference], {"units": "e.angstrom"})},
+        coords={"frame": [name]},
+    )
+    settings = {"seed": seed, "limit_eA": limit_eA}
+    write_netcdf(stamp(ds, f"A label of set {title}, computed again", settings), recheck)
+    require(ds, limit_eA)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(recheck_labels, globals().get("snakemake"))

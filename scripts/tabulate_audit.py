@@ -1,0 +1,105 @@
+"""The audit of all label sets as one table, for a spreadsheet and for reading."""
+
+import html
+from pathlib import Path
+
+import pandas as pd
+
+from moirepol.provenance import read_netcdf
+
+#: column -> (what is taken over the frames, variable, unit, meaning)
+WORST = {
+    "centre_distance": (
+        "max",
+        "centre_distance_A",
+        "A",
+        "farthest centre from its N",
+    ),
+    "singular_largest": ("max", "largest_singular_value", "1", "overlaps: at most 1"),
+    "singular_smallest": ("min", "smallest_singular_value", "1", "overlaps: 1 for a full basis"),
+    "projection": ("min", "smallest_projection", "1", "weakest of the projections of the gauge"),
+    "spread": ("max", "spread_A2", "A^2", "widest function"),
+    "symmetry": ("max", "symmetry_residual_eA", "e.A", "broken symmetry of one dipole"),
+    "order": ("max", "order_difference_eA", "e.A", "sixth against fourth order in b"),
+    "wannier90": (
+        "max",
+        "wannier90_difference_A",
+        "A",
+        "second-order centres, to wannier90.x",
+    ),
+    "scf_accuracy": ("max", "scf_accuracy_Ry", "Ry", "pw.x's estimate"),
+    "density": (
+        "max",
+        "density_difference_eA",
+        "e.A",
+        "summed P_z per 4 atoms to the density's",
+    ),
+    "pw.x": ("max", "qe_difference_eA", "e.A", "summed P_z per 4 atoms to pw.x's own"),
+}
+TOGETHER = {
+    "frames": "frames that belong to the set",
+    "sound": "of them labelled and sound",
+    "refused": "of them refused, or no longer sound",
+    "density_frames": "frames compared with the density's dipole",
+    "pw.x_frames": "frames compared with pw.x's own dipole",
+    "core_hours": "processor time; wall time of one process where that was not counted",
+    "settings": "digest of the settings",
+    "reasons": "why frames were refused",
+}
+PAGE = """<!doctype html>
+<meta charset="utf-8"><title>Audit of the labels</title>
+<style>body {{ font-family: sans-serif; margin: 2em }} table {{ border-collapse: collapse }}
+th, td {{ border: 1px solid #bbb; padding: 0.3em 0.6em; text-align: right }}
+td:first-child, th:first-child {{ text-align: left }}</style>
+<h1>Audit of the labels</h1>
+<p>One row a set; the worst frame decides. Every frame: the NetCDF files beside this table.</p>
+{table}
+{checks}<dl>{legend}</dl>
+"""
+
+
+def tabulate_audit(audits, table, page, checks=()):
+    """Write one row per set to `table` (CSV) and `page` (HTML).
+
+    audits : files of `audit_labels`, named by set. checks : NetCDF files of labels made twice, with
+    `difference_eA` by frame, which are put below the table.
+    """
+    rows = pd.DataFrame([_row(Path(file)) for file in _listed(audits)]).set_index("set")
+    rows.to_csv(table)
+    shown = rows.rename(columns={c: f"{c} ({WORST[c][2]})" for c in WORST if WORST[c][2] != "1"})
+    text = shown.to_html(float_format=lambda x: f"{x:.3g}", na_rep="", border=0)
+    meanings = {column: entry[3] for column, entry in WORST.items()} | TOGETHER
+    legend = "".join(f"<dt>{c}</dt><dd>{html.escape(m)}</dd>" for c, m in meanings.items())
+    below = "".join(_check(Path(file)) for file in _listed(checks))
+    Path(page).write_text(PAGE.format(table=text, legend=legend, checks=below))
+
+
+def _listed(files):
+    return [files] if isinstance(files, str) else list(files)
+
+
+def _row(file):
+    ds = read_netcdf(file)
+    state = ds["state"].to_series()
+    refused = state[~state.isin(["sound", "missing"])]
+    row = {"set": file.stem, "frames": len(state), "sound": int((state == "sound").sum())}
+    row["refused"] = len(refused)
+    row |= {column: float(getattr(ds[name], how)()) for column, (how, name, *_) in WORST.items()}
+    row["density_frames"] = int(ds["density_difference_eA"].notnull().sum())
+    row["pw.x_frames"] = int(ds["qe_difference_eA"].notnull().sum())
+    row["core_hours"] = float(ds["core_s"].fillna(ds["wall_s"]).sum()) / 3600
+    row["settings"] = ds.attrs["settings_digest"]
+    row["reasons"] = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+    return row
+
+
+def _check(file):
+    ds = read_netcdf(file)
+    table = ds["difference_eA"].to_series().map("{:.2g}".format).to_frame("difference (e.A)")
+    return f"<h2>{html.escape(ds.attrs['title'])}</h2>\n{table.to_html(border=0)}\n"
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(tabulate_audit, globals().get("snakemake"))

@@ -1,0 +1,86 @@
+"""The labels' audit and the comparison of labels made twice, on made-up labels."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from audit_labels import audit_labels
+from check_copies import check_copies
+from moirepol.frames import to_dataset
+from moirepol.job import JobError
+from moirepol.labels import AUDIT_UNITS
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.structures import build
+from moirepol.symmetry import symmetry_copies
+from tabulate_audit import tabulate_audit
+
+SOUND = {
+    "centre_distance_A": 0.5,
+    "largest_singular_value": 0.999,
+    "smallest_singular_value": 0.9,
+    "smallest_projection": 0.35,
+    "spread_A2": 1.3,
+    "symmetry_residual_eA": 1e-7,
+    "wannier90_difference_A": 1e-7,
+    "wall_s": 60.0,
+}
+
+
+def labelled(name, **numbers):
+    atoms = build(name, 2.51, 3.33)
+    dipole = np.full((4, 3), np.nan)
+    dipole[atoms.numbers == 7] = [[2e-3, 1e-3, -9e-3], [1e-3, 1e-3, 6e-3]]
+    atoms.set_array("dipole", dipole)
+    atoms.info.update(SOUND | numbers)
+    return atoms
+
+
+def write_set(path, frames):
+    ds = stamp(to_dataset(frames, units=AUDIT_UNITS), "labels", {})
+    write_netcdf(ds.assign_attrs(settings_digest="0123", pseudopotentials_sha256="B:1"), path)
+    return path
+
+
+def test_audit_counts_what_is_sound_refused_and_compared(tmp_path):
+    names = ["AA_slide-0-0-1", "AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-1-2-5"]
+    frames = [
+        labelled(names[0], qe_dipole_eA=-3.01e-3, density_dipole_eA=-3.002e-3, core_s=90.0),
+        labelled(names[1], symmetry_residual_eA=1e-3),
+    ]
+    (tmp_path / f"{names[2]}.refused").write_text("the scf did not converge\n")
+    audit = tmp_path / "aa.nc"
+    labels = write_set(tmp_path / "labels.nc", frames)
+    audit_labels(labels, names, tmp_path, audit, "aa")
+    ds = read_netcdf(audit)
+    assert ds["state"].values[0] == "sound"
+    assert "symmetry_residual_eA is 0.001" in ds["state"].values[1]
+    assert list(ds["state"].values[2:]) == ["the scf did not converge", "missing"]
+    assert ds["qe_difference_eA"].values[0] == pytest.approx(1e-5)
+    assert np.isnan(ds["qe_difference_eA"].values[1:]).all()
+
+    tabulate_audit([str(audit)], tmp_path / "audit.csv", tmp_path / "audit.html")
+    with open(tmp_path / "audit.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["set"], row["frames"], row["sound"], row["refused"]) == ("aa", "4", "1", "2")
+    assert float(row["core_hours"]) == pytest.approx(150 / 3600)
+    assert float(row["density"]) == pytest.approx(2e-6)
+    assert row["pw.x_frames"] == "1"
+    assert "AA_slide-0-1-2: the scf did not converge" in row["reasons"]
+    assert "aa" in (tmp_path / "audit.html").read_text()
+
+
+def test_copies_are_compared_component_by_component(tmp_path):
+    original = labelled("AA_slide-2-3-10")
+    copies = {frame.info["name"]: frame for frame in symmetry_copies(original)}
+    direct = [copies["AA_slide-7-5-10"], copies["AA_slide-8-7-10"]]
+    direct[1].arrays["dipole"][direct[1].numbers == 7, 1] += 3e-6
+    files = [write_set(tmp_path / f"{n}.nc", f) for n, f in (("aa", [original]), ("c", direct))]
+    check_copies(*files, 1e-5, tmp_path / "check.nc")
+    ds = read_netcdf(tmp_path / "check.nc")
+    assert ds["difference_eA"].values == pytest.approx([0, 3e-6], abs=1e-12)
+    assert list(ds["original"].values) == ["AA_slide-2-3-10"] * 2
+    with pytest.raises(JobError, match=r"AA_slide-8-7-10 differs by 3e-06 e\.A, allowed is 1e-06"):
+        check_copies(*files, 1e-6, tmp_path / "check.nc")
+    with pytest.raises(JobError, match="no slide that AA_slide-2-3-10 is a copy of"):
+        check_copies(write_set(tmp_path / "g.nc", [labelled("AA_slide-0-0-1")]), files[0], 1, "")
