@@ -232,7 +232,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
     model = get_model(numpy_section).serialize()
     network = nn.Network(model, CENTRE)
     known = _environments(frames, network.cutoff)
-    network.set_statistics(known)
+    network.set_statistics(known, protocol["row_gain"])
     scale, steps = protocol["label_scale"], protocol["steps"]
     chosen = nn.distinct(network, known)
     held_out, answers = _environments(judges, network.cutoff), _dipoles(judges)

@@ -149,13 +149,13 @@ class Network:
             rows.append(row / self._stat["dstd"][self.centre_type, 0] if normalize else row)
         return rows
 
-    def set_statistics(self, environment: Environments):
-        """Scale the rows by their width over the neighbours found, without a shift."""
+    def set_statistics(self, environment: Environments, gain: float):
+        """Scale the rows to the width `gain` over the neighbours found, without a shift."""
         rows = np.concatenate([r.reshape(-1, 4) for r in self.rows(environment, normalize=False)])
         rows = rows[rows[:, 0] > 0]
         radial, angular = rows[:, 0].std(), np.sqrt((rows[:, 1:] ** 2).mean())
         self._stat["davg"][...] = 0.0
-        self._stat["dstd"][...] = [radial, angular, angular, angular]
+        self._stat["dstd"][...] = np.array([radial, angular, angular, angular]) / gain
 
     def _describe(self, rows):
         hidden = [_embed(net, row[..., :1]) for net, row in zip(self._embedding, rows, strict=True)]
