@@ -9,6 +9,8 @@ rule label_frame:
         "logs/label_frame/{recipe}/{frame}.log",
     benchmark:
         "benchmarks/label_frame/{recipe}/{frame}.tsv"
+    group:
+        label_group
     conda:
         "../envs/label.yaml"
     threads: lambda wildcards: 1 if System.parse(wildcards.frame).n_atoms < 100 else 2

@@ -123,13 +123,20 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
 
 
 def run_program(command: list[str], folder: Path, stdin: str | None = None) -> str:
-    """Run a program in `folder` with one OpenMP thread; its stdout; JobError where it fails."""
-    environment = os.environ | {
+    """Run a program in `folder` with one OpenMP thread; its stdout; JobError where it fails.
+
+    It runs on this machine, also inside a Slurm job: Open MPI would otherwise take Slurm's step for
+    its own launcher, and processes stay free to use any core that the job has.
+    """
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SLURM_", "PMI_", "PMIX_"))
+    } | {
         "OMP_NUM_THREADS": "1",
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "OMPI_MCA_ras": "^slurm",
-        "OMPI_MCA_plm": "^slurm",
+        "OMPI_MCA_hwloc_base_binding_policy": "none",
     }
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
     with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
