@@ -50,7 +50,11 @@ def a_charge(ds):
     both = np.column_stack([Q, Q.sum(axis=1)])[None]
     return (
         xr.Dataset(
-            {"q": (("i", "j"), density[::5, ::5]), "Q": (("grid", "method", "region"), both)},
+            {
+                "q": (("i", "j"), density[::5, ::5]),
+                "Q": (("grid", "method", "region"), both),
+                "Q_sites": (("method", "region"), both[0]),
+            },
             coords={
                 "grid": [5 * N],
                 "method": ["finite_difference", "berg_luscher", "sign_rule"],

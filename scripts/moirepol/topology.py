@@ -16,6 +16,9 @@ import numpy as np
 
 METHODS = ("finite_difference", "berg_luscher", "sign_rule")
 REGIONS = ("N", "M", "total")
+#: Two directions count as opposite when what decides the sign of their solid angle is below this:
+#: round-off of P, relative to |P| where |P| is small.
+OPPOSITE = 1e-6
 
 
 def unit_vectors(P, zero_tolerance):
@@ -71,7 +74,7 @@ def solid_angle(n1, n2, n3):
     volume = dot(n1, np.cross(n2, n3, axis=0))
     rest = 1 + dot(n1, n2) + dot(n2, n3) + dot(n3, n1)
     lone = (dot(n1, n1) * dot(n2, n2) * dot(n3, n3)) == 0
-    undefined = lone | ((np.abs(volume) < 1e-14) & (rest < 1e-14))
+    undefined = lone | ((np.abs(volume) < OPPOSITE) & (np.abs(rest) < OPPOSITE))
     return np.where(undefined, np.nan, np.arctan2(volume, rest) / (2 * np.pi))
 
 
