@@ -115,3 +115,68 @@ rule predict_dipoles:
         "predict the dipoles of {wildcards.system}"
     script:
         "../scripts/predict_dipoles.py"
+
+
+# Asked for by name only: minutes of work that no figure needs.
+rule benchmarks:
+    input:
+        "results/benchmarks/inference.csv",
+        "results/benchmarks/training.csv",
+
+
+rule benchmark_inference:
+    input:
+        member=lambda wildcards: members("aa", "dp")[0],
+        frozen=lambda wildcards: members("aa", "pb")[0],
+        compressed=lambda wildcards: members("aa", "compressed.pb")[0],
+    output:
+        inference="results/benchmarks/inference.csv",
+    log:
+        "logs/benchmark_inference.log",
+    benchmark:
+        "benchmarks/benchmark_inference.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    resources:
+        mem_mb=12000,
+        runtime=30,
+    params:
+        systems=[
+            "AA_twist-21-22",
+            "AA_mismatch-100-101",
+            "AA_mismatch-158-159",
+            "AA_mismatch-500-501",
+        ],
+        largest_for_deepmd=50000,
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("benchmark_inference"),
+    message:
+        "time the prediction of large cells"
+    script:
+        "../scripts/benchmark_inference.py"
+
+
+rule benchmark_training:
+    input:
+        courses=expand("results/models/{model}/loss.nc", model=MODELS),
+    output:
+        training="results/benchmarks/training.csv",
+    log:
+        "logs/benchmark_training.log",
+    benchmark:
+        "benchmarks/benchmark_training.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        errors_eA=[1.0e-4, 5.0e-5, 2.0e-5, 1.0e-5, 5.0e-6],
+        code=code_digest("benchmark_training"),
+    message:
+        "time to a given error of the models"
+    script:
+        "../scripts/benchmark_training.py"

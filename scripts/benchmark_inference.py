@@ -1,0 +1,78 @@
+"""Time the prediction of large cells against deepmd-kit's own call, in one run."""
+
+import csv
+import time
+
+import numpy as np
+
+from moirepol import deepwannier
+from moirepol.job import progress
+from moirepol.structures import SPECIES, build
+
+
+def benchmark_inference(
+    member,
+    frozen,
+    compressed,
+    inference,
+    systems,
+    largest_for_deepmd,
+    lattice_constant_A,
+    layer_distance_A,
+):
+    """Write a table: program, system, atoms, seconds, atoms_per_s, difference_eA.
+
+    Parameters
+    ----------
+    member, frozen, compressed : one model, native and as frozen for TensorFlow
+    inference : CSV; the difference is the largest of any component from this project's dipoles
+    systems : bilayers by name, the first one also warms deepmd-kit up
+    largest_for_deepmd : atoms, above which deepmd-kit is not asked
+    """
+    from deepmd.infer.deep_dipole import DeepDipole
+
+    members = [deepwannier.load(member)]
+    others = {
+        "deepmd-kit": DeepDipole(str(frozen)),
+        "deepmd-kit, compressed": DeepDipole(str(compressed)),
+    }
+    rows = []
+    for system in progress(systems, desc="inference", unit="system"):
+        atoms = build(system, lattice_constant_A, layer_distance_A)
+        started = time.perf_counter()
+        ours, _ = deepwannier.ask(members, atoms)
+        rows.append(_row("moirepol", system, atoms, started, 0.0))
+        if len(atoms) > largest_for_deepmd:
+            continue
+        centres = deepwannier.nitrogens(atoms)
+        positions, cell = atoms.positions.reshape(1, -1), atoms.cell.array.reshape(1, 9)
+        types = [SPECIES.index(symbol) for symbol in atoms.get_chemical_symbols()]
+        for name, model in others.items():
+            if not any(row["program"] == name for row in rows):
+                model.eval(positions, cell, types, atomic=True)
+            started = time.perf_counter()
+            theirs = model.eval(positions, cell, types, atomic=True)[0]
+            theirs = theirs[centres] / members[0].info["scale"]
+            rows.append(_row(name, system, atoms, started, np.abs(theirs - ours).max()))
+    with open(inference, "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _row(program, system, atoms, started, difference):
+    seconds = time.perf_counter() - started
+    return {
+        "program": program,
+        "system": system,
+        "atoms": len(atoms),
+        "seconds": f"{seconds:.3f}",
+        "atoms_per_s": f"{len(atoms) / seconds:.0f}",
+        "difference_eA": f"{difference:.1e}",
+    }
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(benchmark_inference, globals().get("snakemake"))

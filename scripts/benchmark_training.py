@@ -1,0 +1,50 @@
+"""Time to a given error on frames left out, protocol against protocol."""
+
+import csv
+import json
+
+import numpy as np
+
+from moirepol import provenance
+
+
+def benchmark_training(courses, training, errors_eA):
+    """Write a table: model, optimizer, seed, rmse_eA, seconds, best_eA.
+
+    Parameters
+    ----------
+    courses : files loss.nc of the models compared, trained on the same labels
+    training : CSV; ``seconds`` is when the root mean square error of a component on the frames
+        left out first falls to ``rmse_eA``, empty where it never does; ``best_eA`` is the lowest
+    errors_eA : the errors to wait for
+    """
+    rows = []
+    for path in courses:
+        ds = provenance.read_netcdf(path)
+        settings = json.loads(ds.attrs["settings"])
+        for seed in ds["seed"].values:
+            course = ds.sel(seed=seed)
+            error = course["rmse_validation"].values
+            for wanted in errors_eA:
+                reached = np.flatnonzero(error <= wanted)
+                first = f"{course['seconds'].values[reached[0]]:.1f}" if len(reached) else ""
+                rows.append(
+                    {
+                        "model": path.split("/")[-2],
+                        "optimizer": settings["protocol"]["optimizer"],
+                        "seed": int(seed),
+                        "rmse_eA": f"{wanted:.0e}",
+                        "seconds": first,
+                        "best_eA": f"{np.nanmin(error):.1e}",
+                    }
+                )
+    with open(training, "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(benchmark_training, globals().get("snakemake"))
