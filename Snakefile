@@ -10,6 +10,7 @@ min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from moirepol.config import ConfigError, check_config
+from moirepol.locks import clear_stale_locks
 
 
 configfile: "config.yaml"
@@ -19,6 +20,10 @@ try:
     config = check_config(config)
 except ConfigError as error:
     sys.exit(f"config error: {error}")
+
+
+if workflow.is_main_process and not workflow.dryrun:
+    clear_stale_locks()
 
 
 include: "rules/common.smk"

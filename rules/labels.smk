@@ -19,6 +19,7 @@ rule label_frame:
         * (700 + 30 * System.parse(wildcards.frame).n_atoms),
         runtime=lambda wildcards, attempt: attempt
         * (20 + 2 * System.parse(wildcards.frame).n_atoms),
+        lane=1,
     params:
         settings=lambda wildcards: settings_of(config, wildcards.recipe),
         scratch=lambda wildcards: f"results/scratch/{wildcards.recipe}/{wildcards.frame}",
