@@ -24,7 +24,7 @@ def compute_charge(
     offsets: uniform P_perp added to the map, as fractions of its largest |P_perp|, for which Q is
     repeated on the finest grid: near offset 0 the half charges are critical.
     """
-    ds = read_netcdf(polarization_map)
+    ds = read_netcdf(polarization_map, "P", "point_x")
     P = ds["P"].values
     points = point_fractions(ds)
     if not np.allclose([ds["point_x"].sel(point="G"), ds["point_y"].sel(point="G")], 0, atol=1e-6):

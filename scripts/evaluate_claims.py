@@ -17,10 +17,10 @@ def evaluate_claims(table: str, claims: str, maps=(), charges=(), dipoles=(), pa
     whose results are not among them gets the verdict "not yet".
     """
     results = Results(
-        maps={Path(path).stem: read_netcdf(path) for path in maps},
-        charges={Path(path).stem: read_netcdf(path) for path in charges},
+        maps={Path(path).stem: read_netcdf(path, "P") for path in maps},
+        charges={Path(path).stem: read_netcdf(path, "Q") for path in charges},
         dipoles={Path(path).stem: read_frames(path)[0] for path in dipoles},
-        parities=[read_netcdf(path) for path in parities],
+        parities=[read_netcdf(path, "dft", "model") for path in parities],
     )
     sections = yaml.safe_load(Path(table).read_text())
     rows = judge_all([entry for section in sections.values() for entry in section], results)

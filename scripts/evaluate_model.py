@@ -67,7 +67,7 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
     title = f"Parity of {info['family']} {info['kind']}"
     provenance.write_netcdf(provenance.stamp(ds, title, info), parity)
 
-    courses = [provenance.read_netcdf(path) for path in losses]
+    courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]
     seeds = xr.DataArray([member.info["seed"] for member in trained], dims="seed", name="seed")
     together = xr.concat(courses, dim=seeds, join="outer", combine_attrs="drop_conflicts")
     title = f"Training of {info['family']} {info['kind']}"

@@ -14,7 +14,7 @@ def plot_angles(polarization_maps: list[str], data: str, pdf: str, png: str):
     polarization_maps: maps of twisted bilayers of one family. data, pdf, png: the panel's NetCDF
     and pictures to write.
     """
-    maps = [read_netcdf(path) for path in polarization_maps]
+    maps = [read_netcdf(path, "P") for path in polarization_maps]
     angles = [System.parse(ds.attrs["system"]).twist_angle_deg for ds in maps]
     largest = [np.linalg.norm(ds["P"].values[:2], axis=0).max() for ds in maps]
     shown = xr.Dataset(

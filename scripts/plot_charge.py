@@ -14,7 +14,7 @@ def plot_charge(charge: str, data: str, pdf: str, png: str):
 
     charge: the charge file. data, pdf, png: the panel's NetCDF and pictures to write.
     """
-    ds = read_netcdf(charge)
+    ds = read_netcdf(charge, "q", "Q")
     finest = ds["grid"].values.argmax()
     Q = ds["Q"].sel({"method": "finite_difference"}, drop=True).isel(grid=finest, drop=True)
     shown = figure_data(ds.assign(Q_finite_difference=Q), ["q", "Q_finite_difference"])

@@ -21,7 +21,7 @@ def plot_in_plane(polarization_map: str, data: str, pdf: str, png: str):
 
     polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
     """
-    ds = read_netcdf(polarization_map)
+    ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds.sel(component=["x", "y"]).rename(P="P_par"), ["P_par"])
     write_netcdf(stamp(shown, f"P_par of {ds.attrs['system']}"), data)
 

@@ -9,7 +9,7 @@ def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
 
     polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
     """
-    ds = read_netcdf(polarization_map)
+    ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds.sel(component="z", drop=True).rename(P="P_perp"), ["P_perp"])
     write_netcdf(stamp(shown, f"P_perp of {ds.attrs['system']}"), data)
 

@@ -15,7 +15,7 @@ def plot_parity(parity: str, data: str, pdf: str, png: str):
     parity: the comparison, per N atom and side of the split. data, pdf, png: the panel's NetCDF and
     pictures to write.
     """
-    ds = read_netcdf(parity)
+    ds = read_netcdf(parity, "dft", "model")
     shown = ds[["dft", "model", "split", "mae"]]
     write_netcdf(stamp(shown, "Dipoles of the model against DFT"), data)
 

@@ -17,7 +17,7 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
     polarization_maps: maps of one bilayer in several fields. quantity: "P_perp" or "P_par". data,
     pdf, png: the panel's NetCDF and pictures to write.
     """
-    lines = [along_diagonal(read_netcdf(path), quantity) for path in polarization_maps]
+    lines = [along_diagonal(read_netcdf(path, "P"), quantity) for path in polarization_maps]
     shown = xr.concat(lines, dim="field").sortby("field")
     shown["field"].attrs.update(units="V/angstrom", long_name="vertical electric field")
     write_netcdf(stamp(shown, f"{quantity} along {'-'.join(PATH)}"), data)

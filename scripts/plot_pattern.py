@@ -24,7 +24,7 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
 
     polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
     """
-    ds = read_netcdf(polarization_map)
+    ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds, ["P"])
     write_netcdf(stamp(shown, f"Polarization pattern of {ds.attrs['system']}"), data)
 

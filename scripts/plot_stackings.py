@@ -29,7 +29,7 @@ def plot_stackings(
     the layers' dipoles per N in their layer's colour and the sum in black, to one scale, y to the
     right.
     """
-    ds = read_netcdf(configuration_map)
+    ds = read_netcdf(configuration_map, "P", "P_layer")
     n = ds.sizes["i"]
     fractions = point_fractions(ds)
     nodes = np.array([np.rint(fractions[label] * n) for label in POINTS]).astype(int) % n

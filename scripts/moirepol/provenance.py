@@ -50,7 +50,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
     encoding = {
-        name: {"zlib": True, "complevel": 5}
+        name: {"zlib": True, "complevel": 5, "fletcher32": True}
         for name, variable in ds.variables.items()
         if variable.dtype.kind in "fiu" and variable.ndim
     }
@@ -61,13 +61,25 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_netcdf(path: str | Path) -> xr.Dataset:
-    """Load a whole NetCDF file into memory; one line names a file that cannot be read."""
+def read_netcdf(path: str | Path, *needed: str) -> xr.Dataset:
+    """Load a whole NetCDF file into memory.
+
+    JobError, one line, names a file that cannot be read or has not all the variables `needed`.
+    """
     try:
         with xr.open_dataset(path, engine="netcdf4") as ds:
-            return ds.load()
+            ds.load()
     except (OSError, ValueError, RuntimeError) as error:
-        raise JobError(f"{path} is no readable NetCDF file ({error})") from error
+        words = " ".join(str(error).split())
+        raise JobError(
+            f"{path} is no readable NetCDF file ({words}); remove it to have it made again"
+        ) from error
+    if lacking := sorted(set(needed) - set(ds.variables)):
+        raise JobError(
+            f"{path} is of another kind, it lacks {', '.join(lacking)}; "
+            "remove it to have it made again"
+        )
+    return ds
 
 
 def sha256(path: str | Path) -> str:
