@@ -17,8 +17,11 @@ import argparse
 import contextlib
 import inspect
 import os
+import select
 import shutil
+import signal
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -56,6 +59,7 @@ def run(function, snakemake=None):
     for source in (snakemake.wildcards, snakemake.resources, snakemake.params, snakemake.input):
         given.update(source.items())
     finals = {name: Path(path) for name, path in snakemake.output.items()}
+    _end_with_parent()
     with _log_to(snakemake.log[0] if snakemake.log else None):
         _call(function, given, finals, snakemake.rule, snakemake.wildcards)
 
@@ -91,15 +95,51 @@ def _call(function, given, finals, rule, wildcards):
                 os.replace(path, finals[name])
     except JobError as error:
         traceback.print_exc()
-        say(f"error: {job}: {error}")
+        say(f"error: {job}: {_full_disk(temporary.values())}{error}")
         sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        say(f"error: {job}: {type(error).__name__}: {error}")
+        words = " ".join(str(error).split())
+        say(f"error: {job}: {_full_disk(temporary.values())}{type(error).__name__}: {words}")
         sys.exit(1)
     finally:
         for path in temporary.values():
             _remove(path)
+
+
+def _full_disk(paths, enough=1 << 20):
+    """The cause in front of a failure's own words where the outputs' disk has no room left."""
+    for folder in sorted({path.parent for path in paths}):
+        if shutil.disk_usage(folder).free < enough:
+            return f"the disk of {folder} is full: "
+    return ""
+
+
+def _end_with_parent():
+    """End this job, and the programs it runs, when the Snakemake that started it is killed.
+
+    Without it the job would go on, beside the same job of the next run.
+    """
+    parent = os.pidfd_open(os.getppid())
+
+    def watch():
+        select.select([parent], [], [])
+        for process in reversed(_descendants(os.getpid())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _descendants(process):
+    """Process numbers of the children of a process, their children, and so on."""
+    found = [process]
+    for one in found:
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += map(int, children.read_text().split())
+    return found[1:]
 
 
 def _remove(path):
