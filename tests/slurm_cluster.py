@@ -1,0 +1,175 @@
+"""A real Slurm for tests: one controller, one node, in a folder of its own, gone afterwards."""
+
+import contextlib
+import getpass
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
+SEARCH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+#: No accounting, no cgroups; the node's daemon watches memory and kills what exceeds it.
+SLURM_CONF = """
+ClusterName=tests
+SlurmctldHost={node}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SwitchType=switch/none
+MpiDefault=none
+ReturnToService=2
+MinJobAge=3600
+KillWait=1
+CompleteWait=0
+SchedulerParameters=sched_interval=2,batch_sched_delay=0
+SlurmdParameters=config_overrides
+NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_MB} State=UNKNOWN
+PartitionName=all Nodes={node} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+@dataclass
+class Cluster:
+    """A running Slurm: its node and the environment in which its commands find it."""
+
+    node: str
+    environment: dict[str, str]
+
+    def command(self, *words: str) -> str:
+        """The output of one of Slurm's commands."""
+        return subprocess.run(
+            words, env=self.environment, capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+
+    def set_node(self, state: str) -> None:
+        """Put the node in a state: drain, down or resume."""
+        self.command("scontrol", "update", f"nodename={self.node}", f"state={state}", "reason=test")
+
+    def jobs(self) -> list[dict[str, str]]:
+        """All jobs since the start, oldest first: id, state, memory asked for, CPUs, rule."""
+        fields = {"id": "%i", "state": "%T", "memory": "%m", "cpus": "%C", "rule": "%k"}
+        table = self.command(
+            "squeue", "-h", "-t", "all", "-S", "i", "-o", "|".join(fields.values())
+        )
+        return [dict(zip(fields, line.split("|"), strict=True)) for line in table.splitlines()]
+
+
+@contextlib.contextmanager
+def running(cpus: int = 4, memory_MB: int = 16000) -> Iterator[Cluster]:
+    """Start Slurm, wait until its node is idle, and take everything down at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # sockets want short paths
+    node = socket.gethostname().partition(".")[0]
+    environment = os.environ | {
+        "SLURM_CONF": str(folder / "slurm.conf"),
+        "PATH": f"{folder / 'bin'}:{SEARCH}",
+    }
+    started: list[subprocess.Popen] = []
+
+    def start(program: str, *options: str) -> None:
+        with open(folder / f"{program}.out", "w") as out:
+            started.append(
+                subprocess.Popen(
+                    [shutil.which(program, path=SEARCH), *options],
+                    env=environment,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                )
+            )
+
+    try:
+        for name in ("state", "spool", "bin"):
+            (folder / name).mkdir(mode=0o755)
+        folder.chmod(0o755)
+        key = folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o400)
+        (folder / "slurm.conf").write_text(
+            SLURM_CONF.format(
+                folder=folder,
+                node=node,
+                user=getpass.getuser(),
+                ports=_free_ports(2),
+                cpus=cpus,
+                memory_MB=memory_MB,
+            )
+        )
+        # The plugin's job step drops SLURM_CONF before it calls srun.
+        srun = folder / "bin" / "srun"
+        srun.write_text(
+            f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
+        )
+        srun.chmod(0o755)
+        start(
+            "munged",
+            *("--foreground", "--force", f"--key-file={key}"),
+            *(f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid"),
+            *(f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed"),
+        )
+        start("slurmctld", "-D", "-i")
+        start("slurmd", "-D", "-N", node)
+        cluster = Cluster(node, environment)
+        _wait_until_idle(cluster, folder)
+        yield cluster
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        _end_processes(f"SLURM_CONF={folder / 'slurm.conf'}")
+        for process in started:
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_processes(variable: str) -> None:
+    """End everything that was started with this in its environment: daemons, steps and jobs."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            process = int(environment.parent.name)
+            if variable.encode() in environment.read_bytes() and process != os.getpid():
+                os.kill(process, signal.SIGKILL)
+
+
+def _wait_until_idle(cluster: Cluster, folder: Path, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(subprocess.SubprocessError):
+            if "State=IDLE" in cluster.command("scontrol", "show", "node", cluster.node):
+                return
+        time.sleep(0.2)
+    logs = "\n".join(
+        path.read_text(errors="replace") for path in sorted(folder.glob("*.[ol][uo]*"))
+    )
+    raise RuntimeError(f"Slurm did not start within {seconds} s:\n{logs}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
