@@ -73,3 +73,30 @@ def test_the_cells_dipole_is_that_of_the_density(recipe, tmp_path):
     assert frame.info["density_dipole_eA"] == pytest.approx(dipole, abs=5e-6)
     assert labels.total_dipole(frame)[2] == pytest.approx(dipole, abs=5e-5)
     assert frame.info["core_s"] > 0
+
+
+@live
+@pytest.mark.slow
+def test_real_functions_at_gamma_give_the_complex_label(recipe, tmp_path, monkeypatch):
+    """The same cell at Gamma alone, asked for as real and as complex functions."""
+    recipe = recipe | {"mesh_4_atom_cell": 1, "electrostatics": "dipole"}
+    recipe |= {"cell_height_A": 15, "conv_thr_Ry_per_atom": 1e-16}
+    monkeypatch.setattr(labels, "check", lambda frame: None)  # one k point is too few for a label
+    real = labelled("AA_slide-1-2-5", recipe, tmp_path / "real")
+    assert "K_POINTS gamma" in (tmp_path / "real" / "pw.in").read_text()
+    write = espresso.write_pw_input
+
+    def complex_input(path, *arguments):
+        write(path, *arguments)
+        path.write_text(path.read_text().replace("gamma", "crystal\n1\n0 0 0 1"))
+
+    monkeypatch.setattr(espresso, "write_pw_input", complex_input)
+    complex_ = labelled("AA_slide-1-2-5", recipe, tmp_path / "complex")
+    nitrogens = real.numbers == 7
+    ours, theirs = real.arrays["dipole"][nitrogens], complex_.arrays["dipole"][nitrogens]
+    assert ours == pytest.approx(theirs, abs=1e-7)
+    for name in ("largest_singular_value", "smallest_singular_value", "smallest_projection"):
+        assert real.info[name] == pytest.approx(complex_.info[name], abs=1e-6)
+    assert real.info["density_dipole_eA"] == pytest.approx(
+        complex_.info["density_dipole_eA"], abs=1e-7
+    )

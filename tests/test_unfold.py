@@ -10,7 +10,7 @@ import pytest
 from scipy.io import FortranFile
 
 from moirepol.job import JobError
-from moirepol.unfold import WFC_HEADER, time_reversal_half, unfold_time_reversal
+from moirepol.unfold import WFC_HEADER, time_reversal_half, unfold_gamma, unfold_time_reversal
 
 A, C = 2.5, 8.0  # A
 CELL = np.array([[A, 0, 0], [A / 2, A * np.sqrt(3) / 2, 0], [0, 0, C]])
@@ -22,33 +22,39 @@ def mesh(n):
     return np.array([(i / n, j / n, 0) for i in range(n) for j in range(n)])
 
 
+def wave(q, band=0):
+    """A function of the wave vectors q (n, 3) with c(-q) = conj(c(q))."""
+    even = 1 / (1 + np.sum(q**2, axis=1))
+    return even + 1j * (band + 1) * np.sin(q @ (1.0, 0.7, 0.3)) * even
+
+
 def write_folder(folder, kpoints, bands=2, cutoff=8.0):
     """A save folder with random wavefunctions, the same for the same k and the conjugate for -k."""
     folder.mkdir()
     alat = A / 0.529177210903
     reciprocal_alat = np.linalg.inv(CELL / A).T
     reciprocal = reciprocal_alat * 2 * np.pi / alat
-    grid = np.stack(np.meshgrid(*[np.arange(-m, m + 1) for m in (5, 5, 12)]), -1).reshape(-1, 3)
+    steps = [np.arange(-m, m + 1) for m in (5, 5, 12)]
+    grid = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 3)
     length = np.sum((grid @ reciprocal) ** 2, axis=1)
     grid = grid[np.argsort(length.round(8), kind="stable")][: np.sum(length < 4 * cutoff)]
     with FortranFile(folder / "charge-density.dat", "w") as records:
         records.write_record(np.array([0, len(grid), 1], "<i4"))
         records.write_record(reciprocal)
         records.write_record(grid.astype("<i4"))
+        records.write_record(wave(grid @ reciprocal))
     blocks = ""
     for number, k in enumerate(kpoints, start=1):
         vectors = (grid + k) @ reciprocal
         inside = np.flatnonzero(np.sum(vectors**2, axis=1) <= cutoff)
         q = vectors[inside]
-        even = 1 / (1 + np.sum(q**2, axis=1))
-        odd = np.sin(q @ (1.0, 0.7, 0.3)) * even
         with FortranFile(folder / f"wfc{number}.dat", "w") as records:
             records.write_record(np.array([(number, k @ reciprocal, 1, 0, 1.0)], WFC_HEADER))
             records.write_record(np.array([inside[-1] + 1, len(inside), 1, bands], "<i4"))
             records.write_record(reciprocal)
             records.write_record(grid[inside].astype("<i4"))
             for band in range(bands):
-                records.write_record(even + 1j * (band + 1) * odd)
+                records.write_record(wave(q, band))
         text = " ".join(f"{x:.15e}" for x in k @ reciprocal_alat)
         blocks += f"<ks_energies><k_point weight='1'>{text}</k_point></ks_energies>"
     vectors = "".join(
@@ -56,8 +62,9 @@ def write_folder(folder, kpoints, bands=2, cutoff=8.0):
         for i, b in enumerate(reciprocal_alat, start=1)
     )
     (folder / "data-file-schema.xml").write_text(
-        f"<espresso><output><basis_set><gamma_only>false</gamma_only><ecutwfc>{cutoff / 2}"
-        f"</ecutwfc><reciprocal_lattice>{vectors}</reciprocal_lattice></basis_set>"
+        f"<espresso><output><atomic_structure alat='{alat!r}'/>"
+        f"<basis_set><gamma_only>false</gamma_only><ecutwfc>{cutoff / 2}</ecutwfc>"
+        f"<reciprocal_lattice>{vectors}</reciprocal_lattice></basis_set>"
         "<band_structure><lsda>false</lsda><noncolin>false</noncolin>"
         f"<wf_collected>true</wf_collected><nks>{len(kpoints)}</nks>{blocks}"
         "</band_structure></output><status>0</status></espresso>"
@@ -89,6 +96,50 @@ def test_unfolded_folder_equals_the_full_one(tmp_path, n):
                 np.testing.assert_allclose(ours, theirs, atol=1e-12, err_msg=kind)
     bands = ET.parse(half / "data-file-schema.xml").find("output/band_structure")
     assert int(bands.findtext("nks")) == n * n == len(bands.findall("ks_energies"))
+
+
+def halve(folder):
+    """Make of a folder with Gamma alone what `K_POINTS gamma` leaves behind."""
+
+    def first(miller):
+        """Gamma and the one of +G and -G that pw.x keeps."""
+        return [tuple(m) >= (0, 0, 0) for m in miller.tolist()]
+
+    with FortranFile(folder / "charge-density.dat") as records:
+        sizes, reciprocal = records.read_record("<i4"), records.read_record("<f8")
+        miller = records.read_record("<i4").reshape(-1, 3)
+        density = records.read_record("<c16")
+    kept = first(miller)
+    with FortranFile(folder / "charge-density.dat", "w") as records:
+        records.write_record(np.array([1, sum(kept), sizes[2]], "<i4"))
+        records.write_record(reciprocal)
+        records.write_record(miller[kept])
+        records.write_record(density[kept])
+    header, _, sizes, _, miller, *coefficients = (value for _, value in read(folder / "wfc1.dat"))
+    kept = first(miller.reshape(-1, 3))
+    with FortranFile(folder / "wfc1.dat", "w") as records:
+        records.write_record(np.array([(header, (0, 0, 0), 1, 1, 1.0)], WFC_HEADER))
+        records.write_record(np.array([0, sum(kept), 1, sizes[3]], "<i4"))
+        records.write_record(reciprocal)
+        records.write_record(miller.reshape(-1, 3)[kept])
+        for values in coefficients:
+            records.write_record(values[kept])
+    spoil_gamma_only(folder)
+
+
+def test_real_functions_become_complex_ones(tmp_path):
+    whole = write_folder(tmp_path / "whole", mesh(1))
+    real = write_folder(tmp_path / "real", mesh(1))
+    halve(real)
+    with pytest.raises(JobError, match="gamma_only is true"):
+        unfold_time_reversal(real, mesh(1))
+    for _ in range(2):  # the second pass changes nothing
+        unfold_gamma(real)
+        for (kind, ours), (_, theirs) in zip(read(real / "wfc1.dat"), read(whole / "wfc1.dat")):
+            np.testing.assert_array_equal(ours, theirs, err_msg=kind)
+        density = [folder / "charge-density.dat" for folder in (real, whole)]
+        assert density[0].read_bytes() == density[1].read_bytes()
+    unfold_time_reversal(real, mesh(1))
 
 
 def read(path):

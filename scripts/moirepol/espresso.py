@@ -1,10 +1,13 @@
 """Quantum ESPRESSO: input of pw.x and pw2wannier90.x, running a program, reading its results."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 import xml.etree.ElementTree as ET
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,8 @@ from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 from scipy.io import FortranFile
 
-from moirepol.job import JobError
+from moirepol.job import JobError, full_disk
+from moirepol.provenance import sha256
 
 PREFIX = "hbn"
 PROGRAMS = {
@@ -20,23 +24,50 @@ PROGRAMS = {
     "pw2wannier90.x": "quantum-espresso",
     "wannier90.x": "wannier90",
 }
+#: The oldest versions that this workflow was tested with.
+MINIMUM_VERSIONS = {"pw.x": (6, 7), "pw2wannier90.x": (6, 7), "wannier90.x": (3, 1)}
+CHECKSUMS = Path(__file__).parents[2] / "resources" / "pseudopotentials.sha256"
 PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
 HARTREE_FIELD_V_PER_A = 51.4220632
 BOHR_A = 0.529177210903
 
 
 def require_programs() -> None:
-    """One line where a program of the label stage is not installed."""
+    """One line where a program of the label stage is not installed or too old."""
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             raise JobError(
                 f"{program} is not installed; on Debian or Ubuntu: apt install {package}"
             )
+        found = _version(program)
+        if found < MINIMUM_VERSIONS[program]:
+            found, wanted = (".".join(map(str, v)) for v in (found, MINIMUM_VERSIONS[program]))
+            raise JobError(
+                f"{shutil.which(program)} is version {found or 'unknown'}, "
+                f"needed is {wanted} or later"
+            )
+
+
+@cache
+def _version(program: str) -> tuple[int, ...]:
+    """Major and minor version of a program by its own words; empty where it does not say."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The programs of Quantum ESPRESSO introduce themselves, then miss their input.
+        with contextlib.suppress(JobError):
+            run_program([program, "-v"], Path(folder))
+        text = "".join(out.read_text(errors="replace") for out in Path(folder).glob("*.out"))
+    found = re.search(r"(?:Program \w+ v\.|Wannier90: )(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
-    """The pseudopotential file of each element, from $ESPRESSO_PSEUDO or the Debian package."""
+    """The pseudopotential file of each element, from $ESPRESSO_PSEUDO or the Debian package.
+
+    A file of a name in resources/pseudopotentials.sha256 must be the very file; a name that is
+    not listed there is yours to answer for, and every label says its checksum.
+    """
     folders = [os.environ.get("ESPRESSO_PSEUDO", ""), *PSEUDOPOTENTIAL_FOLDERS]
+    listed = dict(line.split()[::-1] for line in CHECKSUMS.read_text().splitlines())
     found = {}
     for element, name in files.items():
         places = [Path(folder) / name for folder in folders if folder]
@@ -45,6 +76,11 @@ def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
             raise JobError(
                 f"pseudopotential {name} is not in {' or '.join(str(p.parent) for p in places)}; "
                 "install quantum-espresso-data or set ESPRESSO_PSEUDO"
+            )
+        if listed.get(name, digest := sha256(found[element])) != digest:
+            raise JobError(
+                f"pseudopotential {found[element]} is not the file of that name that "
+                f"{CHECKSUMS.name} lists: its SHA-256 is {digest}, not {listed[name]}"
             )
     return found
 
@@ -64,7 +100,11 @@ def uniform_mesh(size: tuple[int, int]) -> np.ndarray:
 
 
 def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
-    """Write the scf input of pw.x; the field of ``atoms.info['field_V_per_A']`` points along +z."""
+    """Write the scf input of pw.x; the field of ``atoms.info['field_V_per_A']`` points along +z.
+
+    Gamma alone is asked for as real functions, twice as fast (`moirepol.unfold.unfold_gamma` makes
+    them complex), but not with the 2D cut-off, whose scf then diverges in pw.x 6.7.
+    """
     field = atoms.info["field_V_per_A"]
     electrostatics = "dipole" if field else recipe["electrostatics"]
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
@@ -114,11 +154,14 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     lines += [" ".join(f"{x:.12f}" for x in vector) for vector in atoms.cell]
     lines.append("ATOMIC_POSITIONS angstrom")
     lines += [f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms]
-    lines.append(f"K_POINTS crystal\n{len(kpoints)}")
-    lines += [
-        " ".join(f"{x:.14f}" for x in k) + f" {w:.1f}"
-        for k, w in zip(kpoints, weights, strict=True)
-    ]
+    if np.any(kpoints) or electrostatics == "2D":
+        lines.append(f"K_POINTS crystal\n{len(kpoints)}")
+        lines += [
+            " ".join(f"{x:.14f}" for x in k) + f" {w:.1f}"
+            for k, w in zip(kpoints, weights, strict=True)
+        ]
+    else:
+        lines.append("K_POINTS gamma")
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -151,12 +194,15 @@ def run_program(command: list[str], folder: Path, stdin: str | None = None) -> s
         ).returncode
     text = out.read_text(errors="replace")
     if code:
-        raise JobError(f"{' '.join(command)} ended with exit code {code}: {_reason(text)}")
+        cause = full_disk(folder)
+        raise JobError(f"{cause}{' '.join(command)} ended with exit code {code}: {_reason(text)}")
     return text
 
 
 def _reason(text):
     """The program's own words of what went wrong, in one line."""
+    if steps := re.search(r"convergence NOT achieved after\s+(\d+) iterations", text):
+        return f"the scf did not converge within {steps.group(1)} iterations"
     error = re.search(r"Error in routine[^\n]*\n[^\n]*", text)
     lines = (
         error.group(0).splitlines()

@@ -10,7 +10,7 @@ from ase import Atoms
 
 from moirepol import espresso, wannier
 from moirepol.job import JobError
-from moirepol.unfold import time_reversal_half, unfold_time_reversal
+from moirepol.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
 
 #: What a label must pass, beside the convergence of the scf.
 MAXIMUM_CENTRE_DISTANCE_A = 0.75
@@ -52,6 +52,7 @@ def label(
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
     audit = espresso.run_scf(folder, threads)
     save = folder / f"{espresso.PREFIX}.save"
+    unfold_gamma(save)
     unfold_time_reversal(save, kpoints)
 
     sites = wannier.projection_sites(atoms, recipe["bond_fraction"])

@@ -1,9 +1,13 @@
-"""Time reversal: a scf on half of a uniform k mesh, handed on as the whole mesh.
+"""Time reversal: a scf on half of what Wannier functions need, handed on as the whole.
 
 Without spin-orbit coupling or a magnetic field (an electric field is harmless) the Bloch functions
 of k and -k are complex conjugates: c(-k, -G) = conj(c(k, G)). pw.x therefore needs one of each
 pair; the Wannier functions need both. `time_reversal_half` gives pw.x its k list,
 `unfold_time_reversal` completes the save folder pw.x leaves behind.
+
+At Gamma alone the functions can be chosen real, c(-G) = conj(c(G)), and pw.x (`K_POINTS gamma`)
+computes and keeps half of the plane waves; pw2wannier90.x 6.7 gets overlaps of ultrasoft functions
+wrong from that. `unfold_gamma` makes it the save folder of a complex calculation.
 """
 
 import os
@@ -108,14 +112,82 @@ def unfold_time_reversal(save_dir, kpoints_full):
             _write_wavefunctions(Path(new_dir) / f"wfc{number}.dat", wave)
 
         _set_kpoints(xml, kpoints_full @ reciprocal_alat, [blocks[s] for s, _ in sources])
-        for prefix, uri in NAMESPACES.items():
-            ET.register_namespace(prefix, uri)
-        ET.ElementTree(xml).write(
-            Path(new_dir) / "data-file-schema.xml", encoding="UTF-8", xml_declaration=True
-        )
-        # The k list last: a folder left half renamed fails the k test above.
-        for file in sorted(Path(new_dir).iterdir(), key=lambda file: file.suffix == ".xml"):
-            os.replace(file, save_dir / file.name)
+        _write_schema(xml, Path(new_dir) / "data-file-schema.xml")
+        _put_in_place(new_dir, save_dir)
+
+
+def unfold_gamma(save_dir):
+    """Rewrite in place the save folder of a `K_POINTS gamma` scf as that of one complex k point.
+
+    save_dir: `<prefix>.save` of pw.x 6.7, of the kinds that `unfold_time_reversal` takes. A folder
+    that is already complex passes unchanged.
+    The plane waves of the density get pw.x's own order: by length, equal ones (within 1e-8) by
+    Miller indices; those of the wavefunctions follow it.
+    Source: real functions, c(-G) = conj(c(G)); checked against the complex scf.
+    """
+    save_dir = Path(save_dir)
+    try:
+        xml = _read_schema(save_dir / "data-file-schema.xml", gamma_only="true")
+    except JobError:
+        _read_schema(save_dir / "data-file-schema.xml")
+        return
+    with _open_records(save_dir / "charge-density.dat") as records:
+        sizes = records.read_record("<i4")
+        reciprocal = records.read_record("<f8").reshape(3, 3)
+        half = records.read_record("<i4").reshape(-1, 3)
+        densities = np.array([records.read_record("<c16") for _ in range(sizes[2])])
+    alat = float(xml.find("output/atomic_structure").get("alat"))
+    lengths = np.sum((half @ reciprocal * alat / (2 * np.pi)) ** 2, axis=1)
+    miller, order = _whole_sphere(half, lengths)
+    with TemporaryDirectory(dir=save_dir) as new_dir:
+        with FortranFile(Path(new_dir) / "charge-density.dat", "w") as records:
+            records.write_record(np.array([0, len(miller), sizes[2]], "<i4"))
+            records.write_record(reciprocal)
+            records.write_record(miller.astype("<i4"))
+            for density in densities:
+                records.write_record(_with_conjugates(density, half)[order])
+        wave = _read_wavefunctions(save_dir / "wfc1.dat", gamma_only=True)
+        both = np.concatenate([wave["miller"], -wave["miller"][wave["miller"].any(axis=1)]])
+        place = _positions(miller)(both)
+        order = np.argsort(place)
+        wave["coefficients"] = _with_conjugates(wave["coefficients"], wave["miller"])[:, order]
+        wave.update(miller=both[order], largest=place.max() + 1)
+        _write_wavefunctions(Path(new_dir) / "wfc1.dat", wave)
+        for flag in xml.iter("gamma_only"):
+            flag.text = "false"
+        for count in ("ngm", "ngms", "npwx", "npw"):
+            for element in xml.find("output").iter(count):
+                element.text = str(2 * int(element.text) - 1)
+        _write_schema(xml, Path(new_dir) / "data-file-schema.xml")
+        _put_in_place(new_dir, save_dir)
+
+
+def _whole_sphere(half, lengths):
+    """Miller indices of +G and -G in pw.x's order, and the places they come from in [+G, -G]."""
+    both = np.concatenate([half, -half[half.any(axis=1)]])
+    lengths = np.concatenate([lengths, lengths[half.any(axis=1)]])
+    by_length = np.argsort(lengths, kind="stable")
+    shell = np.empty(len(both), dtype=int)
+    shell[by_length] = np.concatenate([[0], np.cumsum(np.diff(lengths[by_length]) > 1e-8)])
+    order = np.lexsort((both[:, 2], both[:, 1], both[:, 0], shell))
+    return both[order], order
+
+
+def _with_conjugates(values, miller):
+    """Append to values (..., n) of the plane waves (n, 3) those of their opposites, but for 0."""
+    return np.concatenate([values, values[..., miller.any(axis=1)].conj()], axis=-1)
+
+
+def _write_schema(xml, path):
+    for prefix, uri in NAMESPACES.items():
+        ET.register_namespace(prefix, uri)
+    ET.ElementTree(xml).write(path, encoding="UTF-8", xml_declaration=True)
+
+
+def _put_in_place(new_dir, save_dir):
+    """Move the new files over the old ones, the k list last: a half renamed folder is refused."""
+    for file in sorted(Path(new_dir).iterdir(), key=lambda file: file.suffix == ".xml"):
+        os.replace(file, save_dir / file.name)
 
 
 def _match(k, kpoints):
@@ -137,14 +209,14 @@ def _floats(element):
     return np.array(element.text.split(), dtype=float)
 
 
-def _read_schema(path):
+def _read_schema(path, gamma_only="false"):
     """Root of the XML file, after the tests that concern it."""
     try:
         xml = ET.parse(path).getroot()
     except (OSError, ET.ParseError) as error:
         raise JobError(f"{path}: unreadable ({error})") from None
     required = {
-        "output/basis_set/gamma_only": "false",
+        "output/basis_set/gamma_only": gamma_only,
         "output/band_structure/lsda": "false",
         "output/band_structure/noncolin": "false",
         "output/band_structure/wf_collected": "true",
@@ -197,15 +269,16 @@ def _positions(miller):
     return position
 
 
-def _read_wavefunctions(path):
+def _read_wavefunctions(path, gamma_only=False):
     """The records of a wfc file; coefficients (nbnd, npw), miller (npw, 3), k in 1/bohr."""
     with _open_records(path) as records:
         header = records.read_record(WFC_HEADER)[0]
         largest, waves, spinors, bands = records.read_record("<i4")
         reciprocal = records.read_record("<f8")
         miller = records.read_record("<i4").reshape(-1, 3)
-        if header["gamma_only"] or spinors != 1 or len(miller) != waves:
-            raise JobError(f"{path}: not a file of complex one-component wavefunctions")
+        if bool(header["gamma_only"]) != gamma_only or spinors != 1 or len(miller) != waves:
+            kind = "real" if gamma_only else "complex"
+            raise JobError(f"{path}: not a file of {kind} one-component wavefunctions")
         coefficients = np.array([records.read_record("<c16") for _ in range(bands)])
     return {
         "ik": header["ik"],
