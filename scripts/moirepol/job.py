@@ -95,24 +95,21 @@ def _call(function, given, finals, rule, wildcards):
                 os.replace(path, finals[name])
     except JobError as error:
         traceback.print_exc()
-        say(f"error: {job}: {_full_disk(temporary.values())}{error}")
+        say(f"error: {job}: {error}")
         sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        words = " ".join(str(error).split())
-        say(f"error: {job}: {_full_disk(temporary.values())}{type(error).__name__}: {words}")
+        cause = next(filter(None, (full_disk(path.parent) for path in temporary.values())), "")
+        say(f"error: {job}: {cause}{type(error).__name__}: {' '.join(str(error).split())}")
         sys.exit(1)
     finally:
         for path in temporary.values():
             _remove(path)
 
 
-def _full_disk(paths, enough=1 << 20):
-    """The cause in front of a failure's own words where the outputs' disk has no room left."""
-    for folder in sorted({path.parent for path in paths}):
-        if shutil.disk_usage(folder).free < enough:
-            return f"the disk of {folder} is full: "
-    return ""
+def full_disk(folder, enough=1 << 20):
+    """The cause to put before a failure's own words where a folder's disk has no room left."""
+    return f"the disk of {folder} is full: " if shutil.disk_usage(folder).free < enough else ""
 
 
 def _end_with_parent():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from moirepol.job import JobError
+from moirepol.job import JobError, full_disk
 
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 
@@ -57,6 +57,8 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     try:
         ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise JobError(f"{full_disk(path.parent)}cannot write {path.name} ({error})") from error
     finally:
         temporary.unlink(missing_ok=True)
 

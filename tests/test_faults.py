@@ -1,0 +1,349 @@
+"""What goes wrong: one line says why, no damaged file under a final name, a rerun finishes."""
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from ase import Atoms
+from test_workflow import copy_project, snakemake
+
+from moirepol import espresso, job, labels
+from moirepol.frames import read_frames
+from moirepol.job import JobError
+from moirepol.provenance import read_netcdf, write_netcdf
+
+READERS = {  # script: its argument that takes a NetCDF file or several
+    "collect_labels": "computed",
+    "train_model": "labels",
+    "map_polarization": "dipoles",
+    "map_configuration": "labels",
+    "compute_charge": "polarization_map",
+    "plot_stackings": "configuration_map",
+    "plot_out_of_plane": "polarization_map",
+    "plot_in_plane": "polarization_map",
+    "plot_pattern": "polarization_map",
+    "plot_charge": "charge",
+    "plot_parity": "parity",
+    "plot_paths": "polarization_maps",
+    "plot_angles": "polarization_maps",
+    "plot_site_dipoles": "dipoles",
+}
+SEVERAL = {"computed", "polarization_maps"}
+
+
+@pytest.fixture(params=["truncated", "foreign", "text", "missing"])
+def bad_file(request, tmp_path):
+    path = tmp_path / "bad.nc"
+    if request.param != "missing":
+        write_netcdf(xr.Dataset({"numbers": ("n", np.arange(1000.0))}), path)
+    if request.param == "truncated":
+        os.truncate(path, path.stat().st_size * 2 // 3)
+    if request.param == "text":
+        path.write_text("no data")
+    return path
+
+
+@pytest.mark.parametrize("script", READERS)
+def test_a_file_that_is_not_what_it_should_be_is_named(script, bad_file, tmp_path):
+    function = getattr(importlib.import_module(script), script)
+    argument = READERS[script]
+    values = dict.fromkeys(inspect.signature(function).parameters, "1")
+    values |= {"settings": {}, "frames": [], "shipped": None, "family": "AA", "seed": 0}
+    values[argument] = str(bad_file)
+    if argument in SEVERAL or script == "train_model":
+        values[argument] = [str(bad_file)]
+    names = inspect.signature(function).parameters
+    with pytest.raises(JobError, match=rf"^{bad_file}[^\n]*$"):
+        function(**{name: values[name] for name in names})
+    assert list(tmp_path.iterdir()) in ([bad_file], [])
+
+
+def test_one_wrong_bit_is_found(tmp_path):
+    path = tmp_path / "data.nc"
+    write_netcdf(xr.Dataset({"P": ("n", np.random.default_rng(0).normal(size=5000))}), path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(JobError, match=f"^{path} is no readable NetCDF file"):
+        read_netcdf(path)
+
+
+def test_a_damaged_model_is_named(tmp_path):
+    from moirepol import deepwannier
+
+    path = tmp_path / "0.dp"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(JobError, match=rf"^{path} is no dipole model[^\n]*$"):
+        deepwannier.load(path)
+
+
+SOUND = {
+    "name": "AA_slide-0-0-1",
+    "centre_distance_A": 0.53,
+    "largest_singular_value": 1.0,
+    "smallest_singular_value": 0.9,
+    "smallest_projection": 0.5,
+    "spread_A2": 0.8,
+    "symmetry_residual_eA": 1e-7,
+    "wannier90_difference_A": 1e-6,
+}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"centre_distance_A": 0.76}, "centre_distance_A is 0.76, must be <= 0.75"),
+        ({"centre_distance_A": float("nan")}, "centre_distance_A is nan"),
+        ({"largest_singular_value": 1.01}, "largest_singular_value is 1.01"),
+        ({"spread_A2": 4.0}, "spread_A2 is 4, must be <= 3"),
+    ],
+)
+def test_centres_that_leave_their_atom_are_refused(found, words):
+    frame = Atoms("BN")
+    frame.info.update(SOUND)
+    labels.check(frame)
+    frame.info.update(found)
+    with pytest.raises(JobError, match=f"^AA_slide-0-0-1: {words}"):
+        labels.check(frame)
+
+
+class TestPseudopotentials:
+    FILE = "B.pbe-n-rrkjus_psl.1.0.0.UPF"
+
+    def test_another_file_of_a_listed_name_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path))
+        (tmp_path / self.FILE).write_text("another")
+        with pytest.raises(JobError, match=rf"{self.FILE} is not the file of that name that pse"):
+            espresso.find_pseudopotentials({"B": self.FILE})
+
+    def test_a_file_of_your_own_is_taken(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path))
+        (tmp_path / "B.mine.UPF").write_text("mine")
+        found = espresso.find_pseudopotentials({"B": "B.mine.UPF"})
+        assert found == {"B": tmp_path / "B.mine.UPF"}
+
+    def test_those_of_the_shipped_settings_are_listed(self, root):
+        import yaml
+
+        recipe = yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"]
+        listed = (root / "resources" / "pseudopotentials.sha256").read_text()
+        assert all(f"  {name}\n" in listed for name in recipe["pseudopotentials"].values())
+
+
+def make_program(folder: Path, name: str, *lines: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join(["#!/bin/bash", *lines]) + "\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        ("Program PWSCF v.6.3 starts on 1Jan2019", "version 6.3, needed is 6.7 or later"),
+        ("Good morning", "version unknown, needed is 6.7 or later"),
+    ],
+)
+def test_an_old_program_is_named(tmp_path, monkeypatch, says, words):
+    make_program(tmp_path, "pw.x", f"echo {says}")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    espresso._version.cache_clear()
+    try:
+        with pytest.raises(JobError, match=f"^{tmp_path / 'pw.x'} is {words}$"):
+            espresso.require_programs()
+    finally:
+        espresso._version.cache_clear()
+
+
+class TestJob:
+    """The adapter: a file under its final name is always whole."""
+
+    @pytest.fixture(autouse=True)
+    def console(self, monkeypatch):
+        """What the user sees; the test itself does not end with its parent."""
+        monkeypatch.setattr(job, "_end_with_parent", lambda: None)
+        monkeypatch.setattr(job, "_console", io.StringIO())
+        return job._console
+
+    def run(self, function, folder):
+        rule = {"rule": "make", "threads": 1, "log": [], "output": {"result": folder / "result.nc"}}
+        others = {"wildcards": {}, "resources": {}, "params": {}, "input": {}}
+        with pytest.raises(SystemExit):
+            job.run(function, SimpleNamespace(**rule, **others))
+
+    def test_a_failed_job_leaves_what_was_there(self, tmp_path, console):
+        def fails(result):
+            Path(result).write_text("half")
+            raise ValueError("no\nluck")
+
+        (tmp_path / "result.nc").write_text("whole")
+        self.run(fails, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["result.nc"]
+        assert (tmp_path / "result.nc").read_text() == "whole"
+        assert console.getvalue() == "error: make: ValueError: no luck\n"
+
+    def test_a_full_disk_is_the_cause(self, tmp_path, console):
+        def fills(result):
+            values = np.random.default_rng(0).normal(size=1_000_000)
+            write_netcdf(xr.Dataset({"P": ("n", values)}), result)
+
+        with mounted(tmp_path, "-t", "tmpfs", "-o", "size=4m", "tmpfs"):
+            self.run(fills, tmp_path)
+            assert not list(tmp_path.iterdir())
+        assert console.getvalue().startswith(f"error: make: the disk of {tmp_path} is full: ")
+        assert console.getvalue().count("\n") == 1
+
+
+@contextlib.contextmanager
+def mounted(folder, *what):
+    """Something mounted on a folder for a while; skips the test where that is not allowed."""
+    command = ["mount", *what, str(folder)]
+    if os.getuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+LABEL = "results/labels/standard/AA_slide-0-0-1.nc"
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    return copy_project(root, tmp_path_factory.mktemp("faults"))
+
+
+@pytest.mark.slow
+class TestLabelStage:
+    """The label of one bilayer, disturbed in every way before it is left in peace."""
+
+    def make(self, project, *arguments, target=LABEL, **environment):
+        config = ("--configfile", "tests/config-tiny.yaml")
+        return snakemake(project, target, *config, *arguments, **environment)
+
+    def told(self, run):
+        """The one line that says why a run failed."""
+        assert run.returncode == 1, run.stdout
+        (line,) = {x.strip() for x in run.stdout.splitlines() if x.strip().startswith("error:")}
+        return line
+
+    def nothing_is_left(self, project):
+        assert not (project / LABEL).exists()
+        assert not list((project / LABEL).parent.glob(".*"))
+        assert not list(project.glob("results/scratch/*/*/*"))
+
+    def test_an_scf_that_does_not_converge(self, project):
+        (project / "never.yaml").write_text(
+            "labels: {recipe: {conv_thr_Ry_per_atom: 1.0e-40, mesh_4_atom_cell: 1, ecutwfc_Ry: 20,"
+            " ecutrho_Ry: 80, cell_height_A: 12}}"
+        )
+        run = self.make(project, "never.yaml")
+        assert self.told(run) == (
+            "error: label_frame standard AA_slide-0-0-1: pw.x ended with exit code 2: "
+            "the scf did not converge within 100 iterations"
+        )
+        self.nothing_is_left(project)
+
+    def test_a_full_disk(self, project):
+        (project / "results").mkdir(exist_ok=True)
+        with mounted(project / "results", "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
+            run = self.make(project)
+            line = self.told(run)
+            self.nothing_is_left(project)
+        assert line.startswith("error: label_frame standard AA_slide-0-0-1: the disk of results/")
+        assert " is full: " in line
+
+    def test_two_runs_at_once_and_a_kill(self, project):
+        """The second run is refused; the first is killed, with all it started; no lock is left."""
+        programs = project / "programs"
+        real = shutil.which("pw.x")
+        make_program(
+            programs,
+            "pw.x",
+            f'[ "$1" = -v ] && exec {real} -v',
+            "exec -a pw.x-of-the-test sleep 600",
+        )
+        environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", LABEL]
+        command += ["--configfile", "tests/config-tiny.yaml"]
+        with open(project / "first.txt", "w") as out:
+            first = subprocess.Popen(
+                command, cwd=project, env=environment, stdout=out, stderr=subprocess.STDOUT
+            )
+        try:
+            self.wait_for(lambda: processes_in(project, "pw.x-of-the-test"))
+            second = self.make(project)
+            assert second.returncode == 1
+            assert "Directory cannot be locked" in second.stdout
+            assert first.poll() is None
+        finally:
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        self.wait_for(lambda: not processes_in(project, "pw.x-of-the-test", "label_frame"))
+        assert not (project / LABEL).exists()
+
+    def wait_for(self, condition, seconds=120):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+    def test_a_plain_rerun_finishes(self, project):
+        run = self.make(project)
+        assert run.returncode == 0, run.stdout
+        assert len(read_frames(project / LABEL)) == 1
+        assert not list((project / LABEL).parent.glob(".*"))
+
+    def test_read_only_resources(self, project):
+        """Shipping into a read-only folder fails in one line; restoring from it works."""
+        (project / "one.yaml").write_text("labels: {sets: {one: {systems: [AA_slide-0-0-1]}}}")
+        shipped = project / "resources" / "labels"
+        shutil.rmtree(shipped, ignore_errors=True)
+        shipped.mkdir()
+        with read_only(shipped):
+            line = self.told(self.make(project, "one.yaml", target="ship_labels"))
+            assert "Read-only file system" in line
+            assert not list(shipped.iterdir())
+        run = self.make(project, "one.yaml", target="ship_labels")
+        assert run.returncode == 0, run.stdout
+        (project / LABEL).unlink()
+        (project / "one.yaml").write_text(
+            "labels: {source: shipped, sets: {one: {systems: [AA_slide-0-0-1]}}}"
+        )
+        with read_only(shipped):
+            run = self.make(project, "one.yaml", target="results/labels/one.nc")
+        assert run.returncode == 0, run.stdout
+        assert len(read_frames(project / "results" / "labels" / "one.nc")) == 1
+
+
+@contextlib.contextmanager
+def read_only(folder):
+    with mounted(folder, "--bind", str(folder)):
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        yield
+
+
+def processes_in(folder: Path, *words: str) -> list[int]:
+    """Processes that run in a folder or below and have one of the words in their command."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = (process / "cwd").readlink().is_relative_to(folder)
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if inside and any(word in command for word in words):
+            found.append(int(process.name))
+    return found
