@@ -180,6 +180,7 @@ def run_program(command: list[str], folder: Path, stdin: str | None = None) -> s
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "OMPI_MCA_hwloc_base_binding_policy": "none",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
     }
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
     with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
