@@ -15,7 +15,8 @@ def label_frame(frame, settings, scratch, label, threads=1):
     """Label the bilayer named `frame`.
 
     frame : name of the system. settings : `moirepol.sets.settings_of` of the recipe.
-    scratch : folder for the programs' files, emptied before and removed after.
+    scratch : folder for the programs' files, emptied before and removed after, but for the state
+    that a large cell's scf goes on from when it was interrupted.
     label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
     """
     espresso.require_programs()
@@ -24,8 +25,8 @@ def label_frame(frame, settings, scratch, label, threads=1):
         frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
     )
     scratch = Path(scratch)
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
+    _clear(scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
     refused = Path(label).parent / f"{frame}{REFUSED}"
     refused.unlink(missing_ok=True)
     try:
@@ -39,9 +40,12 @@ def label_frame(frame, settings, scratch, label, threads=1):
                 *out.read_text(errors="replace").splitlines()[-40:],
                 sep="\n",
             )
-        raise
-    finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    except BaseException:
+        _clear(scratch)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
     ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
     ds.attrs["pseudopotentials_sha256"] = " ".join(
@@ -49,6 +53,17 @@ def label_frame(frame, settings, scratch, label, threads=1):
         for path in espresso.find_pseudopotentials(recipe["pseudopotentials"]).values()
     )
     write_netcdf(ds, label)
+
+
+def _clear(scratch):
+    """Remove a folder, but for the state that an interrupted scf can go on from."""
+    for path in scratch.glob("*"):
+        if path.is_dir() and path.name != espresso.CHECKPOINT:
+            shutil.rmtree(path)
+        elif not path.is_dir():
+            path.unlink()
+    if scratch.is_dir() and not any(scratch.iterdir()):
+        scratch.rmdir()
 
 
 if __name__ == "__main__":

@@ -100,3 +100,63 @@ def test_real_functions_at_gamma_give_the_complex_label(recipe, tmp_path, monkey
     assert real.info["density_dipole_eA"] == pytest.approx(
         complex_.info["density_dipole_eA"], abs=1e-7
     )
+
+
+def test_time_to_go_of_a_scf():
+    text = "".join(
+        f"iteration # {n}\n total cpu time spent up to now is {60.0 * n} secs\n"
+        f"estimated scf accuracy    <       {10.0**-n} Ry\n"
+        for n in (1, 2, 3)
+    )
+    assert espresso.scf_progress("", 1e-9) is None
+    assert espresso.scf_progress(text[:100], 1e-9)[2] is None
+    number, accuracy, left = espresso.scf_progress(text + "iteration # 4\n", 1e-9)
+    assert (number, accuracy, left) == (3, 1e-3, pytest.approx(360))
+
+
+@pytest.mark.parametrize("starts_with_checkpoint", [False, True])
+def test_a_stopped_scf_goes_on(tmp_path, monkeypatch, starts_with_checkpoint):
+    """A stand-in for pw.x that needs three chunks; the second call finds one of them done."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "pw.x"
+    program.write_text(
+        "#!/bin/sh\ncat > seen.in; cat seen.in >> ../seen; echo x >> hbn.state\n"
+        'echo "estimated scf accuracy < 1e-3 Ry"; echo "iteration # 1"\n'
+        'if [ $(wc -l < hbn.state) -lt 3 ]; then echo "Maximum CPU time exceeded"\n'
+        'echo "Calculation stopped in scf loop"; exit 2; fi\necho finished\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "pw.in").write_text("&control\n/\n&electrons\n conv_thr = 1e-9\n/\n")
+    if starts_with_checkpoint:
+        kept = folder / espresso.CHECKPOINT
+        kept.mkdir()
+        (kept / "pw.in").write_text((folder / "pw.in").read_text() + "! processes: 1\n")
+        (kept / "hbn.state").write_text("x\n")
+        (folder / "hbn.state").write_text("broken\nbroken\nbroken\n")
+    assert "finished" in espresso._in_chunks(folder, 1, 100)
+    modes = [
+        line for line in (tmp_path / "seen").read_text().splitlines() if "restart_mode" in line
+    ]
+    assert (
+        modes
+        == ["  restart_mode = 'from_scratch'", *["  restart_mode = 'restart'"] * 2][
+            starts_with_checkpoint:
+        ]
+    )
+
+
+@live
+@pytest.mark.slow
+def test_an_interrupted_scf_ends_as_an_uninterrupted_one(recipe, tmp_path, monkeypatch):
+    """Real chunks: the dipole of a scf that was stopped on its way."""
+    recipe = recipe | {"ecutwfc_Ry": 30, "ecutrho_Ry": 200}
+    whole = labelled("AA_slide-1-2-5", recipe, tmp_path / "whole")
+    monkeypatch.setattr(labels, "RESTARTABLE_ATOMS", 4)
+    monkeypatch.setattr(labels, "CHUNK_S", 2)
+    pieces = labelled("AA_slide-1-2-5", recipe, tmp_path / "pieces")
+    nitrogens = whole.numbers == 7
+    ours, theirs = pieces.arrays["dipole"][nitrogens], whole.arrays["dipole"][nitrogens]
+    assert ours == pytest.approx(theirs, abs=2e-6)

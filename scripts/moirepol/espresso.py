@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
 from scipy.io import FortranFile
 
-from moirepol.job import JobError, full_disk
+from moirepol.job import JobError, full_disk, say
 from moirepol.provenance import sha256
 
 PREFIX = "hbn"
+CHECKPOINT = "checkpoint"
+OUT_OF_TIME = "Maximum CPU time exceeded"
+WATCH_S = 5.0
 PROGRAMS = {
     "pw.x": "quantum-espresso",
     "pw2wannier90.x": "quantum-espresso",
@@ -165,8 +169,17 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     path.write_text("\n".join(lines) + "\n")
 
 
-def run_program(command: list[str], folder: Path, stdin: str | None = None) -> str:
+def run_program(
+    command: list[str],
+    folder: Path,
+    stdin: str | None = None,
+    watch: Callable[[str], None] | None = None,
+    excused: str = "",
+) -> str:
     """Run a program in `folder` with one OpenMP thread; its stdout; JobError where it fails.
+
+    watch : is given the output so far, once in a while. excused : words in the output with which
+    an exit code is no failure.
 
     It runs on this machine, also inside a Slurm job: Open MPI would otherwise take Slurm's step for
     its own launcher, and processes stay free to use any core that the job has.
@@ -184,17 +197,26 @@ def run_program(command: list[str], folder: Path, stdin: str | None = None) -> s
     }
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
     with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
-        code = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=folder,
             stdin=source,
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=environment,
-            check=False,
-        ).returncode
+        )
+        while True:
+            try:
+                code = process.wait(timeout=WATCH_S if watch else None)
+                break
+            except subprocess.TimeoutExpired:
+                watch(out.read_text(errors="replace"))
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
     text = out.read_text(errors="replace")
-    if code:
+    if code and not (excused and excused in text):
         cause = full_disk(folder)
         raise JobError(f"{cause}{' '.join(command)} ended with exit code {code}: {_reason(text)}")
     return text
@@ -213,18 +235,17 @@ def _reason(text):
     return " ".join(" ".join(lines).split()) or "no output"
 
 
-def run_scf(folder: Path, threads: int) -> dict[str, float]:
+def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[str, float]:
     """Run pw.x on ``pw.in``: energy in eV, last scf accuracy in Ry, number of iterations.
+
+    chunk_s : stop after about so many seconds, keep the state in `CHECKPOINT`, go on from there;
+    so does a later call in the same folder, with the same input and number of processes, when this
+    one is killed. Each iteration is told on the console, with the time that is left.
 
     With the dipole correction also ``qe_dipole_eA``, the dipole along z that pw.x itself finds for
     the cell, positive where it points up; its data file has it in e bohr, in full digits.
     """
-    launcher = ["mpirun", "-np", str(threads)] if threads > 1 else []
-    text = (
-        run_program([*launcher, "pw.x", "-in", "pw.in"], folder)
-        if launcher
-        else run_program(["pw.x"], folder, "pw.in")
-    )
+    text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_pw(folder, threads)
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
         raise JobError(f"the scf did not converge: {_reason(text)}")
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
@@ -239,6 +260,82 @@ def run_scf(folder: Path, threads: int) -> dict[str, float]:
     if (dipole := schema.findtext("output/electric_field/dipoleInfo/dipole")) is not None:
         found["qe_dipole_eA"] = float(dipole) * BOHR_A
     return found
+
+
+def _run_pw(folder, threads, **options):
+    if threads > 1:
+        command = ["mpirun", "-np", str(threads), "pw.x", "-in", "pw.in"]
+        return run_program(command, folder, **options)
+    return run_program(["pw.x"], folder, "pw.in", **options)
+
+
+def _in_chunks(folder, threads, chunk_s):
+    base = (folder / "pw.in").read_text() + f"! processes: {threads}\n"
+    checkpoint = folder / CHECKPOINT
+    known = checkpoint / "pw.in"
+    if not known.is_file() or known.read_text() != base:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    watch = _Watch(folder.name, float(re.search(r"conv_thr = (\S+)", base).group(1)))
+    while True:
+        going_on = checkpoint.is_dir()
+        if going_on:
+            shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
+        mode = "restart" if going_on else "from_scratch"
+        head = f"&control\n  max_seconds = {chunk_s:.0f}\n  restart_mode = '{mode}'"
+        (folder / "pw.in").write_text(base.replace("&control", head))
+        text = _run_pw(folder, threads, watch=watch, excused=OUT_OF_TIME)
+        watch(text)
+        if OUT_OF_TIME not in text:
+            return text
+        if "stopped in scf loop" not in text:  # all the time went into the start
+            chunk_s *= 2
+            continue
+        new = folder / f"{CHECKPOINT}.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        for file in folder.glob(f"{PREFIX}.*"):
+            (shutil.copytree if file.is_dir() else shutil.copy)(file, new / file.name)
+        (new / "pw.in").write_text(base)
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        new.rename(checkpoint)
+
+
+class _Watch:
+    """Tells the console of every new scf iteration in the output of pw.x."""
+
+    def __init__(self, name, threshold):
+        self.name, self.threshold, self.told = name, threshold, None
+
+    def __call__(self, text):
+        found = scf_progress(text, self.threshold)
+        if found and found[:2] != self.told:
+            self.told = found[:2]
+            iteration, accuracy, left = found
+            ending = "" if left is None else f", about {left / 60:.0f} min to go"
+            say(
+                f"{self.name}: scf iteration {iteration}, accuracy {accuracy:.1e} of "
+                f"{self.threshold:.1e} Ry{ending}"
+            )
+
+
+def scf_progress(text: str, threshold_Ry: float) -> tuple[int, float, float | None] | None:
+    """Last finished scf iteration in an output of pw.x, its accuracy in Ry, and seconds to go.
+
+    The accuracy falls by about the same factor in every iteration; the time to go is None before
+    the second iteration, and the result None before the first.
+    """
+    accuracies = [float(x) for x in re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)]
+    if not accuracies:
+        return None
+    number = int(re.findall(r"iteration #\s*(\d+)", text)[len(accuracies) - 1])
+    times = [float(x) for x in re.findall(r"cpu time spent up to now is\s+(\S+) secs", text)]
+    times = times[-len(accuracies) :]
+    falls = np.log(accuracies[0] / accuracies[-1])
+    if len(accuracies) < 2 or falls <= 0:
+        return number, accuracies[-1], None
+    per_iteration = (times[-1] - times[0]) / (len(times) - 1)
+    iterations = max(0.0, np.log(accuracies[-1] / threshold_Ry) / falls * (len(accuracies) - 1))
+    return number, accuracies[-1], per_iteration * iterations
 
 
 def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) -> float:

@@ -19,6 +19,9 @@ MINIMUM_SINGULAR_VALUE = 0.3
 MINIMUM_PROJECTION = 0.05
 MAXIMUM_SPREAD_A2 = 3.0
 MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
+#: Cells this large keep the state of their scf every so often, and go on from it when killed.
+RESTARTABLE_ATOMS = 100
+CHUNK_S = 1800.0
 AUDIT_UNITS = {
     "energy_eV": "eV",
     "scf_accuracy_Ry": "Ry",
@@ -50,7 +53,8 @@ def label(
     mesh = espresso.mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
     kpoints = espresso.uniform_mesh(mesh)
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
-    audit = espresso.run_scf(folder, threads)
+    chunk_s = CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None
+    audit = espresso.run_scf(folder, threads, chunk_s)
     save = folder / f"{espresso.PREFIX}.save"
     unfold_gamma(save)
     unfold_time_reversal(save, kpoints)
