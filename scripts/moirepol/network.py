@@ -325,6 +325,6 @@ def fit(
         idle = idle + 1 if value - trial < 1e-3 * value else 0
         weights, value, residual = weights + step, trial, trial_residual
         report(iteration, float(np.sqrt(residual @ residual / y.size)))
-        if idle == 5:
+        if idle == 10:
             break
     network.weights = weights
