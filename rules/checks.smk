@@ -1,6 +1,11 @@
 # Checks of the labels: what they are worth, and whether they can be had twice.
 # Needs: the sets that ship, or all sets (`labels: source: compute`). Makes: results/audit.{csv,html}
-# with results/audit/<set>.nc behind it, results/checks/.
+# with results/audit/<set>.nc behind it, results/checks/, results/convergence.{nc,csv,pdf,png}.
+
+CONVERGENCE_SLIDES = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]  # AB, A and G
+ONE_CHANGE = {
+    name: changes for name, changes in config["labels"]["variants"].items() if len(changes) == 1
+}
 
 
 rule audit_labels:
@@ -115,3 +120,41 @@ rule recheck_labels:
 rule recheck:
     input:
         expand("results/checks/recheck_{set}_{seed}.nc", set=audited_sets(), seed=CHECKS["seed"]),
+
+
+# Asked for by name only (`snakemake convergence`): three labels by every recipe with one change.
+rule study_convergence:
+    input:
+        standard=audited_file("aa"),
+        variants=expand(
+            "results/labels/{recipe}/{frame}.nc", recipe=ONE_CHANGE, frame=CONVERGENCE_SLIDES
+        ),
+    output:
+        study="results/convergence.nc",
+        table="results/convergence.csv",
+        pdf="results/convergence.pdf",
+        png=report("results/convergence.png", category="Labels", labels={"figure": "convergence"}),
+    log:
+        "logs/study_convergence.log",
+    benchmark:
+        "benchmarks/study_convergence.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        changes=ONE_CHANGE,
+        slides=CONVERGENCE_SLIDES,
+        settings=settings_of(config, STANDARD),
+        code=code_digest("study_convergence"),
+    message:
+        "convergence of the labels"
+    script:
+        "../scripts/study_convergence.py"
+
+
+rule convergence:
+    input:
+        rules.study_convergence.output,

@@ -13,6 +13,7 @@ from moirepol.labels import AUDIT_UNITS
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 from moirepol.structures import build
 from moirepol.symmetry import symmetry_copies
+from study_convergence import study_convergence
 from tabulate_audit import tabulate_audit
 
 SOUND = {
@@ -84,3 +85,23 @@ def test_copies_are_compared_component_by_component(tmp_path):
         check_copies(*files, 1e-6, tmp_path / "check.nc")
     with pytest.raises(JobError, match="no slide that AA_slide-2-3-10 is a copy of"):
         check_copies(write_set(tmp_path / "g.nc", [labelled("AA_slide-0-0-1")]), files[0], 1, "")
+
+
+def test_convergence_is_measured_against_the_standard_recipe(tmp_path):
+    slides = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]
+    standard = write_set(tmp_path / "aa.nc", [labelled(name) for name in slides])
+    changed = [labelled(name) for name in slides]
+    for frame in changed:  # a common shift is no change of a difference
+        frame.arrays["dipole"][frame.numbers == 7, 2] += 1e-3
+    changed[0].arrays["dipole"][changed[0].numbers == 7, 2] += [1e-5, 0]
+    files = [write_set(tmp_path / f"{frame.info['name']}.nc", [frame]) for frame in changed]
+    out = [tmp_path / f"study.{ending}" for ending in ("nc", "csv", "pdf", "png")]
+    study_convergence(standard, files, {"wfc_60": {"ecutwfc_Ry": 60}}, slides, {}, *out)
+    ds = read_netcdf(out[0]).sel(recipe="wfc_60")
+    assert float(ds["largest_change"]) == pytest.approx(1e-5)
+    assert float(ds["largest_change_absolute"]) == pytest.approx(1.01e-3)
+    with open(out[1], newline="") as file:
+        rows = {row["recipe"]: row for row in csv.DictReader(file)}
+    assert float(rows["wfc_60"]["P_perp_AB_change"]) == pytest.approx(2.01e-3)
+    assert float(rows["standard"]["P_perp_AB"]) == pytest.approx(-3e-3)
+    assert out[3].stat().st_size > 1000
