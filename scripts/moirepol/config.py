@@ -1,12 +1,15 @@
 """Settings of the workflow: checked before any job, errors on one line."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pydantic
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from moirepol.sets import STANDARD, recipe_of
@@ -14,6 +17,8 @@ from moirepol.systems import System
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 REMOVABLE = (("labels", "sets"), ("protocols",), ("models",))
+#: Digits after the point that names of systems have room for.
+DIGITS = {"strains_percent": 2, "layer_distances_A": 3, "fields_V_per_A": 4}
 
 
 class ConfigError(ValueError):
@@ -32,12 +37,40 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     schema or another setting rules out.
     """
     config = _without_removed(config)
-    validator = Draft202012Validator(load_schema())
-    error = best_match(validator.iter_errors(config))
+    error = best_match(_validator().iter_errors(config))
     if error is not None:
         raise ConfigError(_describe(error))
     _check_names(config)
     return config
+
+
+def _whole_pattern(validator, pattern, instance, schema):
+    """Like JSON Schema's `pattern`, but `$` does not stand before a line end."""
+    if isinstance(instance, str) and not re.fullmatch(pattern, instance):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _is_integer(checker, value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(checker, value) -> bool:
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+#: JSON Schema, less what Python would stumble on: 3.0 as an integer, nan, names with line ends.
+_Strict = validators.extend(
+    Draft202012Validator,
+    {"pattern": _whole_pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return _Strict(load_schema())
 
 
 def _without_removed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,6 +147,14 @@ def _check_names(config: Mapping[str, Any]) -> None:
             )
     for name, label_set in config["labels"]["sets"].items():
         _systems(f"labels.sets.{name}.systems", label_set.get("systems", []))
+        for number, grid in enumerate(label_set.get("grids", [])):
+            for key, digits in DIGITS.items():
+                for value in grid.get(key, []):
+                    if round(value, digits) != value:
+                        raise ConfigError(
+                            f"labels.sets.{name}.grids.{number}.{key} = {value}: allowed is a "
+                            f"multiple of {10**-digits}"
+                        )
         recipe = label_set.get("recipe", STANDARD)
         _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
     for name, figure in config["figures"].items():
@@ -121,16 +162,23 @@ def _check_names(config: Mapping[str, Any]) -> None:
             if not panel.startswith(name):
                 raise ConfigError(f"figures.{name}.{panel}: allowed are panels of {name}")
             _systems(f"figures.{name}.{panel}", systems)
+            if name != "fig1" and not systems:
+                raise ConfigError(f"figures.{name}.{panel} = []: allowed is at least 1 system")
             for system in systems:
                 try:
                     predictors_of(config, system)
                 except ConfigError as error:
                     raise ConfigError(f"figures.{name}.{panel} = {system!r}: {error}") from None
+    for name, protocol in config["protocols"].items():
+        _at_most(f"protocols.{name}", protocol, "rcut_smooth_A", protocol["rcut_A"])
+        _at_most(f"protocols.{name}", protocol, "axis_neurons", protocol["descriptor_neurons"][-1])
     for name, model in config["models"].items():
         for key in ("labels", "tests"):
             for label_set in model.get(key, []):
                 _known(f"models.{name}.{key}", label_set, config["labels"]["sets"])
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+    if "fig1f" in config["figures"]["fig1"] and "AA" not in config["predictors"]:
+        raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
             key = f"predictors.{family}.{kind}"
@@ -169,6 +217,11 @@ def _systems(key: str, names: list[str]) -> None:
             raise ConfigError(f"{key} = {name!r}: {error}") from None
         if name != canonical:
             raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")
+
+
+def _at_most(section: str, settings: Mapping[str, Any], key: str, limit: float) -> None:
+    if settings[key] > limit:
+        raise ConfigError(f"{section}.{key} = {settings[key]}: allowed is a number <= {limit}")
 
 
 def _known(key: str, value: str, names: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 GRAMMAR = re.compile(
-    r"(?P<family>AA|AAp)_(?P<geometry>slide|twist|mismatch)(?P<indices>(?:-[0-9]+){2,3})"
+    r"(?P<family>AA|AAp)_(?P<geometry>slide|twist|mismatch)(?P<indices>(?:-[0-9]{1,6}){2,3})"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
     rf"(?:_field(?P<field>[+-]{NUMBER}))?"
 )
