@@ -11,10 +11,13 @@ SHOWN_SYSTEMS = sorted(
 )
 
 
+CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
+
+
 rule evaluate_claims:
     input:
         table="resources/claims.yaml",
-        maps=expand("results/maps/{system}.nc", system=["configuration_AA", *SHOWN_SYSTEMS]),
+        maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
         charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
         parities=expand("results/models/{model}/parity.nc", model=MODELS),
@@ -31,6 +34,7 @@ rule evaluate_claims:
         mem_mb=2000,
         runtime=10,
     params:
+        predictors=[name for kinds in config["predictors"].values() for name in kinds.values()],
         code=code_digest("evaluate_claims"),
     message:
         "judge the paper's claims"

@@ -100,19 +100,6 @@ def compute_charge(
         | {name: ds[name] for name in ("component", "point", "point_x", "point_y", "x", "y")},
         attrs={"system": ds.attrs["system"], "space": ds.attrs["space"]},
     )
-    if "site_spacing" in ds:
-        lengths = np.linalg.norm(ds["cell"].values, axis=1)
-        n_sites = max(6, 6 * int(lengths.min() / float(ds["site_spacing"]) / 6 + 1e-9))
-        Q, _, _ = charges(resample(P, n_sites), zero_tolerance)
-        out["Q_sites"] = (
-            ("method", "region"),
-            regions(Q),
-            {
-                "units": "1",
-                "long_name": "topological charge on a grid as coarse as the N atoms stand",
-                "grid": n_sites,
-            },
-        )
     if "dipole_spread" in ds:
         out["dipole_spread"] = ds["dipole_spread"]
     settings = {"grids": grids, "zero_tolerance": zero_tolerance, "offsets": offsets}

@@ -10,17 +10,24 @@ from moirepol.frames import read_frames
 from moirepol.provenance import read_netcdf
 
 
-def evaluate_claims(table: str, claims: str, maps=(), charges=(), dipoles=(), parities=()):
+def evaluate_claims(
+    table: str, claims: str, maps=(), charges=(), dipoles=(), parities=(), predictors=()
+):
     """Judge every claim of `table` (YAML) from the results given and write `claims` (CSV).
 
-    maps, charges, dipoles, parities: NetCDF files, all but the last named by their system. A claim
-    whose results are not among them gets the verdict "not yet".
+    maps, charges, dipoles, parities: NetCDF files, all but the last named by their system, the last
+    in a folder named by the model. predictors: names of the models that predict; another model of
+    the same kind and split is quoted, not judged. A claim whose results are not among them gets the verdict "not yet".
     """
     results = Results(
         maps={Path(path).stem: read_netcdf(path, "P") for path in maps},
         charges={Path(path).stem: read_netcdf(path, "Q") for path in charges},
         dipoles={Path(path).stem: read_frames(path)[0] for path in dipoles},
-        parities=[read_netcdf(path, "dft", "model") for path in parities],
+        parities=[
+            read_netcdf(path, "dft", "model").assign_attrs(model=Path(path).parent.name)
+            for path in parities
+        ],
+        predictors=tuple(predictors),
     )
     sections = yaml.safe_load(Path(table).read_text())
     rows = judge_all([entry for section in sections.values() for entry in section], results)

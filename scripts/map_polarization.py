@@ -21,9 +21,6 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
     if "dipole_spread" in atoms.arrays:
         spread = np.nanmean(atoms.arrays["dipole_spread"] ** 2) ** 0.5
         ds["dipole_spread"] = (), spread, {"units": "e.angstrom", "long_name": "committee spread"}
-    lattices = np.asarray(atoms.info["layer_cell"])
-    spacing = np.sqrt(np.abs(np.linalg.det(lattices)).max() * 2 / np.sqrt(3))
-    ds["site_spacing"] = (), spacing, {"units": "angstrom", "long_name": "distance of N neighbours"}
     ds.attrs.update(system=atoms.info["name"], space="real")
     title = f"Local polarization of {atoms.info['name']}"
     write_netcdf(stamp(ds, title, {"grid_points": grid_points}), polarization_map)

@@ -53,7 +53,6 @@ def a_charge(ds):
             {
                 "q": (("i", "j"), density[::5, ::5]),
                 "Q": (("grid", "method", "region"), both),
-                "Q_sites": (("method", "region"), both[0]),
             },
             coords={
                 "grid": [5 * N],
