@@ -17,7 +17,8 @@ def evaluate_claims(
 
     maps, charges, dipoles, parities: NetCDF files, all but the last named by their system, the last
     in a folder named by the model. predictors: names of the models that predict; another model of
-    the same kind and split is quoted, not judged. A claim whose results are not among them gets the verdict "not yet".
+    the same kind and split is quoted, not judged. A claim whose results are not among them gets the
+    verdict "not yet".
     """
     results = Results(
         maps={Path(path).stem: read_netcdf(path, "P") for path in maps},
