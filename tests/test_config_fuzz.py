@@ -241,6 +241,9 @@ def valid_configs(draw):
                 "systems": draw(st.lists(SYSTEMS, min_size=1, max_size=3)),
             }
     recipe = config["labels"]["recipe"]
+    for variant in config["labels"]["variants"].values():
+        variant.pop("ecutwfc_Ry", None)
+        variant.pop("ecutrho_Ry", None)
     recipe["ecutrho_Ry"] = max(recipe["ecutrho_Ry"], 4 * recipe["ecutwfc_Ry"])
     for protocol in config["protocols"].values():
         protocol["rcut_smooth_A"] = min(protocol["rcut_smooth_A"], protocol["rcut_A"])
