@@ -212,9 +212,9 @@ def _systems(key: str, names: list[str]) -> None:
             canonical = System.parse(name).name
         except pydantic.ValidationError as error:
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{key} = {name!r}: {reason}") from None
+            raise ConfigError(f"{key} = {name!r}: allowed is a system's name, {reason}") from None
         except ValueError as error:
-            raise ConfigError(f"{key} = {name!r}: {error}") from None
+            raise ConfigError(f"{key} = {name!r}: allowed is a system's name, {error}") from None
         if name != canonical:
             raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")
 
