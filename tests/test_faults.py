@@ -246,8 +246,8 @@ class TestLabelStage:
 
     def test_an_scf_that_does_not_converge(self, project):
         (project / "never.yaml").write_text(
-            "labels: {recipe: {conv_thr_Ry_per_atom: 1.0e-40, mesh_4_atom_cell: 1, ecutwfc_Ry: 20,"
-            " ecutrho_Ry: 80, cell_height_A: 12}}"
+            "labels: {recipe: {conv_thr_Ry_per_atom: 1.0e-40, mesh_4_atom_cell: 1, "
+            "cell_height_A: 12}}"
         )
         run = self.make(project, "never.yaml")
         assert self.told(run) == (
