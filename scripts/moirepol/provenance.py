@@ -50,7 +50,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
     encoding = {
-        name: {"zlib": True, "complevel": 5, "fletcher32": True}
+        name: {"zlib": True, "complevel": 5}
         for name, variable in ds.variables.items()
         if variable.dtype.kind in "fiu" and variable.ndim
     }

@@ -1,0 +1,53 @@
+"""How long, and with how much memory, Snakemake plans a given number of labels."""
+
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from moirepol.sets import frames_of
+
+SLIDES_PER_AXIS = 100
+
+
+def benchmark_dag(labels, table, project=None):
+    """Dry-run one set of at least `labels` labels and write a table: labels, seconds, memory_MB.
+
+    project : folder of the workflow; by default the one that this script belongs to.
+    """
+    project = Path(project) if project else Path(__file__).parents[1]
+    grid = {"family": "AA", "slides_per_axis": SLIDES_PER_AXIS}
+    strains = 1
+    while len(frames_of({"grids": [grid]})) < labels:
+        strains += 1
+        grid["strains_percent"] = list(range(strains))
+    count = len(frames_of({"grids": [grid]}))
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "many.yaml"
+        settings.write_text(yaml.safe_dump({"labels": {"sets": {"many": {"grids": [grid]}}}}))
+        command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "all"]
+        command += ["--configfile", str(settings), "--", "results/labels/many.nc"]
+        started = time.monotonic()
+        run = subprocess.Popen(
+            command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        words = run.stdout.read()
+        _, status, usage = os.wait4(run.pid, 0)
+        seconds = time.monotonic() - started
+    if status:
+        raise RuntimeError(words[-2000:])
+    with open(table, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["labels", "seconds", "memory_MB"])
+        writer.writerow([count, f"{seconds:.1f}", f"{usage.ru_maxrss / 1024:.0f}"])
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(benchmark_dag, globals().get("snakemake"))
