@@ -21,8 +21,8 @@ rule audit_labels:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         frames=lambda wildcards: frames(wildcards.set),
         recipe_folder=lambda wildcards: f"results/labels/{set_recipe(wildcards.set)}",
@@ -49,8 +49,8 @@ rule tabulate_audit:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code_digest("tabulate_audit"),
     message:
@@ -78,8 +78,8 @@ rule check_copies:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         limit_eA=CHECKS["limit_eA"],
         code=code_digest("check_copies"),
@@ -142,8 +142,8 @@ rule study_convergence:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         changes=ONE_CHANGE,
         slides=CONVERGENCE_SLIDES,

@@ -31,8 +31,8 @@ rule evaluate_claims:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         predictors=[name for kinds in config["predictors"].values() for name in kinds.values()],
         code=code_digest("evaluate_claims"),

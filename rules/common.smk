@@ -92,6 +92,11 @@ def audited_sets() -> list[str]:
     return [name for name in LABEL_SETS if audited_file(name).startswith(SHIPPED_LABELS)]
 
 
+def growing(first):
+    """A resource that grows with every attempt, for profiles with retries."""
+    return lambda wildcards, attempt: attempt * first
+
+
 def label_group(wildcards):
     """Group of the labels that a cluster's profile may put several of into one job."""
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None

@@ -22,8 +22,8 @@ rule plot_stackings:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         family=lambda wildcards: PANEL_FAMILY[wildcards.panel],
         lattice_constant_A=config["lattice_constant_A"],
@@ -52,8 +52,8 @@ rule plot_out_of_plane:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_out_of_plane"),
     message:
@@ -79,8 +79,8 @@ rule plot_in_plane:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_in_plane"),
     message:
@@ -106,8 +106,8 @@ rule plot_charge:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_charge"),
     message:
@@ -135,8 +135,8 @@ rule plot_parity:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_parity"),
     message:
@@ -162,8 +162,8 @@ rule plot_pattern:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_pattern"),
     message:
@@ -189,8 +189,8 @@ rule plot_site_dipoles:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_site_dipoles"),
     message:
@@ -214,8 +214,8 @@ rule plot_structure:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         system=lambda wildcards: systems_of(wildcards.panel)[0],
         lattice_constant_A=config["lattice_constant_A"],
@@ -244,8 +244,8 @@ rule plot_paths:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         quantity=lambda wildcards: {"fig4a": "P_perp", "fig4d": "P_par"}[wildcards.panel],
         code=code_digest("plot_paths"),
@@ -272,8 +272,8 @@ rule plot_angles:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=code_digest("plot_angles"),
     message:

@@ -42,8 +42,8 @@ rule collect_labels:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         frames=lambda wildcards: frames(wildcards.set),
         settings=lambda wildcards: settings_of(config, set_recipe(wildcards.set)),
@@ -65,8 +65,8 @@ rule ship_labels:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         sets={
             name: {

@@ -16,8 +16,8 @@ rule map_polarization:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         grid_points=config["maps"]["grid_points"],
         code=code_digest("map_polarization"),
@@ -40,8 +40,8 @@ rule map_configuration:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         slides_per_axis=lambda wildcards: slides_of(wildcards.family)[1],
         grid_points=config["maps"]["grid_points"],
@@ -67,8 +67,8 @@ rule compute_charge:
         "../envs/analyze.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         grids=config["maps"]["charge_grids"],
         zero_tolerance=config["maps"]["zero_tolerance"],

@@ -23,8 +23,8 @@ rule train_model:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         family=lambda wildcards: MODELS[wildcards.model]["family"],
         kind=lambda wildcards: MODELS[wildcards.model]["kind"],
@@ -56,8 +56,8 @@ rule evaluate_model:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_digest("evaluate_model"),
     message:
@@ -80,8 +80,8 @@ rule freeze_model:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=growing(4000),
+        runtime=growing(15),
     params:
         code=code_digest("freeze_model"),
     message:
@@ -105,8 +105,8 @@ rule predict_dipoles:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
@@ -139,8 +139,8 @@ rule benchmark_inference:
         "../envs/train.yaml"
     threads: 2
     resources:
-        mem_mb=12000,
-        runtime=30,
+        mem_mb=growing(12000),
+        runtime=growing(30),
     params:
         systems=[
             "AA_twist-21-22",
@@ -171,8 +171,8 @@ rule benchmark_training:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         errors_eA=[1.0e-4, 5.0e-5, 2.0e-5, 1.0e-5, 5.0e-6],
         code=code_digest("benchmark_training"),
