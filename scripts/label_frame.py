@@ -32,15 +32,16 @@ def label_frame(frame, settings, scratch, label, threads=1):
     try:
         labelled = labels.label(atoms, recipe, settings["lattice_constant_A"], scratch, threads)
     except JobError as error:
-        refused.parent.mkdir(parents=True, exist_ok=True)
-        refused.write_text(f"{error}\n")
         for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
             print(
                 f"--- end of {out.name} ---",
                 *out.read_text(errors="replace").splitlines()[-40:],
                 sep="\n",
             )
+        # First the room, then the reason: the disk may be full.
         shutil.rmtree(scratch, ignore_errors=True)
+        refused.parent.mkdir(parents=True, exist_ok=True)
+        refused.write_text(f"{error}\n")
         raise
     except BaseException:
         _clear(scratch)
