@@ -5,7 +5,7 @@ from pathlib import Path
 
 from moirepol import espresso, labels
 from moirepol.frames import to_dataset
-from moirepol.job import JobError
+from moirepol.job import JobError, full_disk
 from moirepol.provenance import sha256, stamp, write_netcdf
 from moirepol.sets import REFUSED, digest
 from moirepol.structures import build
@@ -38,8 +38,10 @@ def label_frame(frame, settings, scratch, label, threads=1):
                 *out.read_text(errors="replace").splitlines()[-40:],
                 sep="\n",
             )
-        # First the room, then the reason: the disk may be full.
+        no_room = full_disk(scratch)
         shutil.rmtree(scratch, ignore_errors=True)
+        if no_room:
+            raise JobError(f"{no_room}{error}") from error
         refused.parent.mkdir(parents=True, exist_ok=True)
         refused.write_text(f"{error}\n")
         raise
