@@ -158,3 +158,37 @@ rule study_convergence:
 rule convergence:
     input:
         rules.study_convergence.output,
+
+
+# Asked for by name only: `snakemake benchmark` extrapolates the cost of brute force from coarse
+# meshes; results/benchmark_labels/24.csv runs it in full, for hours.
+rule benchmark_labels:
+    output:
+        comparison="results/benchmark_labels/{meshes}.nc",
+        table="results/benchmark_labels/{meshes}.csv",
+    log:
+        "logs/benchmark_labels/{meshes}.log",
+    benchmark:
+        "benchmarks/benchmark_labels/{meshes}.tsv"
+    wildcard_constraints:
+        meshes="[0-9]+(-[0-9]+)*",
+    conda:
+        "../envs/label.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(600),
+    params:
+        frame=CONVERGENCE_SLIDES[0],
+        settings=settings_of(config, STANDARD),
+        meshes=lambda wildcards: [int(n) for n in wildcards.meshes.split("-")],
+        scratch="results/scratch/benchmark_labels",
+    message:
+        "cost of a label against brute force on meshes {wildcards.meshes}"
+    script:
+        "../scripts/benchmark_labels.py"
+
+
+rule benchmark:
+    input:
+        "results/benchmark_labels/2-3.csv",

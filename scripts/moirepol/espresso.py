@@ -377,11 +377,15 @@ def program_versions(folder: Path) -> str:
     return ", ".join(found[:2]) + f", Wannier90 {found[2]}"
 
 
-def run_pw2wannier90(folder: Path) -> None:
-    """Write the overlaps of the neighbours listed in the .nnkp file to the .mmn file."""
+def run_pw2wannier90(folder: Path, projections: bool = False) -> None:
+    """Write the overlaps of the neighbours listed in the .nnkp file to the .mmn file.
+
+    projections : also those on the .nnkp file's trial functions, to the .amn file.
+    """
+    amn = "true" if projections else "false"
     (folder / "pw2wannier90.in").write_text(
         f"&inputpp\n  outdir = '.'\n  prefix = '{PREFIX}'\n  seedname = '{PREFIX}'\n"
-        "  write_mmn = .true.\n  write_amn = .false.\n  write_unk = .false.\n/\n"
+        f"  write_mmn = .true.\n  write_amn = .{amn}.\n  write_unk = .false.\n/\n"
     )
     text = run_program(["pw2wannier90.x"], folder, "pw2wannier90.in")
     if "JOB DONE" not in text:

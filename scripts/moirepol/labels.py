@@ -49,7 +49,7 @@ def label(
 
     Raises JobError, naming what was found and what is allowed, for a label that is not sound.
     """
-    started, used = time.monotonic(), _core_seconds()
+    started, used = time.monotonic(), core_seconds()
     mesh = espresso.mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
     kpoints = espresso.uniform_mesh(mesh)
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
@@ -106,7 +106,7 @@ def label(
             save, atoms, espresso.find_pseudopotentials(recipe["pseudopotentials"])
         ),
         wall_s=time.monotonic() - started,
-        core_s=_core_seconds() - used,
+        core_s=core_seconds() - used,
         programs=espresso.program_versions(folder),
     )
     check(labelled)
@@ -173,7 +173,7 @@ def symmetry_residual(frame: Atoms) -> float:
     return worst
 
 
-def _core_seconds():
+def core_seconds():
     """Processor time of this process and of the programs that it has run, in s."""
     kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     return sum(t for u in map(resource.getrusage, kinds) for t in (u.ru_utime, u.ru_stime))

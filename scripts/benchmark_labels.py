@@ -1,0 +1,130 @@
+"""Cost of a label: this project's recipe against brute force, on one stacking in one run."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from ase import Atoms
+from ase.build import make_supercell
+
+from moirepol import espresso, labels, wannier
+from moirepol.job import say
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.structures import build
+from moirepol.unfold import time_reversal_half, unfold_time_reversal
+
+#: The paper's way: 12 atoms, 24 x 24 x 1, 600 eV (44 Ry), PAW, maximally localized sp3 functions.
+PAPER_MESH = 24
+BRUTE_FORCE = {
+    "pseudopotentials": {
+        "B": "B.pbe-n-kjpaw_psl.1.0.0.UPF",
+        "N": "N.pbe-n-kjpaw_psl.1.0.0.UPF",
+    },
+    "ecutwfc_Ry": 44,
+    "ecutrho_Ry": 352,
+}
+STOCK = "num_iter = 500\nconv_window = 3\nconv_tol = 1.0e-10\nnum_print_cycles = 100"
+
+
+def benchmark_labels(frame, settings, meshes, scratch, comparison, table):
+    """Label the slide `frame` by the recipe of `settings` and by brute force, and compare.
+
+    meshes : n of the n x n x 1 meshes that brute force is run on. Without the paper's 24 its cost
+    there is extrapolated, linearly in the number of k points, from the last two given; the
+    labels' difference is then that of those coarser meshes.
+    comparison, table : NetCDF and CSV; one row a run: processor time in s, P_perp and |P_par| of
+    four atoms and layer by layer difference to the recipe's label, in e.A.
+    """
+    espresso.require_programs()
+    scratch = Path(scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
+    recipe, a = settings["recipe"], settings["lattice_constant_A"]
+    atoms = build(frame, a, settings["layer_distance_A"], recipe["cell_height_A"])
+    try:
+        (scratch / "recipe").mkdir(parents=True)
+        ours = labels.label(atoms, recipe, a, scratch / "recipe")
+        layers = ours.arrays["dipole"][atoms.numbers == 7]
+        rows = [
+            _row("recipe", recipe["mesh_4_atom_cell"] ** 2, ours.info["core_s"], layers, layers)
+        ]
+        for n in meshes:
+            folder = scratch / f"brute_force_{n}"
+            folder.mkdir()
+            used = labels.core_seconds()
+            found = _brute_force(atoms, recipe | BRUTE_FORCE, n, folder)
+            used = labels.core_seconds() - used
+            rows.append(_row(f"brute force {n} x {n}", n * n, used, found, layers))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if PAPER_MESH not in meshes:
+        (k1, t1), (k2, t2) = ((row["k_points"], row["core_s"]) for row in rows[-2:])
+        nothing = np.full_like(layers, np.nan)
+        cost = t2 + (t2 - t1) / (k2 - k1) * (PAPER_MESH**2 - k2)
+        name = f"brute force {PAPER_MESH} x {PAPER_MESH}, extrapolated"
+        rows.append(_row(name, PAPER_MESH**2, cost, nothing, layers))
+    ratio = rows[-1]["core_s"] / rows[0]["core_s"]
+    say(f"{frame}: {rows[0]['core_s']:.0f} core-seconds; {rows[-1]['run']}: {ratio:.0f} times that")
+    shown = pd.DataFrame(rows).set_index("run")
+    shown.to_csv(table)
+    ds = xr.Dataset.from_dataframe(shown)
+    for name in ds.data_vars:
+        ds[name].attrs["units"] = {"core_s": "s", "k_points": "1"}.get(name, "e.angstrom")
+    write_netcdf(stamp(ds, f"Cost of the label of {frame}", settings), comparison)
+
+
+def _row(name, k_points, core_s, layers, reference):
+    total = layers.sum(axis=0)
+    return {
+        "run": name,
+        "k_points": k_points,
+        "core_s": core_s,
+        "P_perp": total[2],
+        "P_par": np.linalg.norm(total[:2]),
+        "difference_of_the_sum": np.abs(total - reference.sum(axis=0)).max(),
+        "difference_of_one_N": np.abs(layers - reference).max(),
+    }
+
+
+def _brute_force(slide: Atoms, recipe, n, folder):
+    """Mean dipole (2, 3) in e.A of each layer's N atoms in the sqrt3 x sqrt3 cell of a slide."""
+    atoms = make_supercell(slide, [[1, 1, 0], [-1, 2, 0], [0, 0, 1]])
+    atoms.info.update(slide.info)
+    kpoints = espresso.uniform_mesh((n, n))
+    espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
+    espresso.run_scf(folder, 1)
+    unfold_time_reversal(folder / f"{espresso.PREFIX}.save", kpoints)
+    seed = folder / espresso.PREFIX
+    sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
+    wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, (n, n), sites)
+    win = seed.with_suffix(".win").read_text().replace("num_iter = 0", STOCK)
+    win = re.sub(
+        r"begin projections.*end projections",
+        "begin projections\nN:sp3\nend projections",
+        win,
+        flags=re.S,
+    )
+    seed.with_suffix(".win").write_text(win)
+    espresso.run_program(["wannier90.x", "-pp", espresso.PREFIX], folder)
+    espresso.run_pw2wannier90(folder, projections=True)
+    espresso.run_program(["wannier90.x", espresso.PREFIX], folder)
+    nitrogens = np.flatnonzero(atoms.numbers == 7)
+    centres, _ = wannier.read_wannier90(folder, 4 * len(nitrogens))
+    steps = (centres[:, None] - atoms.positions[nitrogens]) @ np.linalg.inv(atoms.cell.array)
+    steps = (steps - np.rint(steps)) @ atoms.cell.array
+    owner = np.linalg.norm(steps, axis=-1).argmin(axis=1)
+    if (np.bincount(owner, minlength=len(nitrogens)) != 4).any():
+        return np.full((2, 3), np.nan)
+    shifts = np.zeros((len(nitrogens), 3))
+    np.add.at(shifts, owner, steps[np.arange(len(owner)), owner])
+    dipole = labels.with_dipoles(atoms, shifts).arrays["dipole"][nitrogens]
+    layer = atoms.arrays["layer"][nitrogens]
+    return np.array([dipole[layer == side].mean(axis=0) for side in (0, 1)])
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(benchmark_labels, globals().get("snakemake"))
