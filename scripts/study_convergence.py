@@ -56,7 +56,7 @@ def study_convergence(standard, variants, changes, slides, settings, study, tabl
     ax.set_yticks(places, [", ".join(f"{k} {v}" for k, v in c.items()) for c in changes.values()])
     ax.invert_yaxis()
     ax.set_xlabel(r"change ($e\,\mathrm{\AA}$)")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.25), ncols=3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.3, 1.12), ncols=3)
     save(figure, pdf, png)
 
 
