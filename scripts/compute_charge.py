@@ -102,6 +102,17 @@ def compute_charge(
     )
     if "dipole_spread" in ds:
         out["dipole_spread"] = ds["dipole_spread"]
+    if len(grids) > 1:
+        finest = sorted(grids)[-2:]
+        grid_error = np.abs(out["Q"].sel(grid=finest).diff("grid").isel(grid=0, drop=True))
+        out["Q_grid_error"] = grid_error.drop_vars("grid", errors="ignore")
+        out["Q_grid_error"].attrs.update(long_name="change of Q between the two finest grids")
+    if "P_member" in ds:
+        members = [regions(charges(field, zero_tolerance)[0]) for field in ds["P_member"].values]
+        out["Q_model_error"] = ("method", "region"), np.std(members, axis=0, ddof=1)
+        out["Q_model_error"].attrs.update(
+            units="1", long_name="standard deviation of Q over the members of the committee"
+        )
     settings = {"grids": grids, "zero_tolerance": zero_tolerance, "offsets": offsets}
     write_netcdf(stamp(out, f"Topological charge of {ds.attrs['system']}", settings), charge)
 

@@ -39,12 +39,12 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
     samples = []
     for (side, name), (frame, judges) in asked.items():
         centres = deepwannier.nitrogens(frame)
-        model, spread = deepwannier.ask(judges, frame)
+        answers = deepwannier.ask(judges, frame)
         part = xr.Dataset(
             {
                 "dft": (("sample", "xyz"), frame.arrays["dipole"][centres]),
-                "model": (("sample", "xyz"), model),
-                "spread": (("sample", "xyz"), spread),
+                "model": (("sample", "xyz"), answers.mean(axis=0)),
+                "spread": (("sample", "xyz"), deepwannier.spread(answers)),
                 "layer": ("sample", frame.arrays["layer"][centres]),
                 "members": ("sample", np.full(len(centres), len(judges))),
                 "split": ("sample", np.full(len(centres), side, dtype=object)),

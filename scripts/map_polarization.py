@@ -21,6 +21,12 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
     if "dipole_spread" in atoms.arrays:
         spread = np.nanmean(atoms.arrays["dipole_spread"] ** 2) ** 0.5
         ds["dipole_spread"] = (), spread, {"units": "e.angstrom", "long_name": "committee spread"}
+    if "dipole_member" in atoms.arrays:
+        members = layer_fields(atoms, grid_points, "dipole_member").sum(axis=0)
+        ds["P_member"] = ("member", "component", "i", "j"), members.astype(np.float32)
+        ds["P_member"].attrs.update(
+            units="e.angstrom", long_name="polarization per N pair by each member of the committee"
+        )
     ds.attrs.update(system=atoms.info["name"], space="real")
     title = f"Local polarization of {atoms.info['name']}"
     write_netcdf(stamp(ds, title, {"grid_points": grid_points}), polarization_map)

@@ -95,7 +95,7 @@ def test_agrees_with_deepmd_kit(trained, tmp_path):
         [SPECIES.index(symbol) for symbol in atoms.get_chemical_symbols()],
         atomic=True,
     )[0]
-    ours, _ = dw.ask([loaded], atoms)
+    (ours,) = dw.ask([loaded], atoms)
     np.testing.assert_allclose(ours, theirs[dw.nitrogens(atoms)] / scale, atol=1e-10)
 
 
@@ -115,7 +115,7 @@ def test_distinct_environments_are_counted_once(trained):
 
 def test_twisted_cells_keep_their_symmetry(trained):
     atoms = build("AA_twist-2-3", A, D)
-    dipole, _ = dw.ask([trained[2]], atoms)
+    (dipole,) = dw.ask([trained[2]], atoms)
     np.testing.assert_allclose(dipole.sum(axis=0), 0, atol=1e-12)
 
 
@@ -144,7 +144,7 @@ def test_frozen_and_compressed_models_agree(trained, tmp_path):
     names = tmp_path / "model.pb", tmp_path / "small.pb"
     dw.freeze(tmp_path / "model.dp", *names)
     atoms = build("AA_twist-1-2", A, D)
-    ours, _ = dw.ask([trained[2]], atoms)
+    (ours,) = dw.ask([trained[2]], atoms)
     types = [SPECIES.index(symbol) for symbol in atoms.get_chemical_symbols()]
     for name in names:
         theirs = DeepDipole(str(name)).eval(

@@ -160,3 +160,20 @@ def test_an_interrupted_scf_ends_as_an_uninterrupted_one(recipe, tmp_path, monke
     nitrogens = whole.numbers == 7
     ours, theirs = pieces.arrays["dipole"][nitrogens], whole.arrays["dipole"][nitrogens]
     assert ours == pytest.approx(theirs, abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "grid"),
+    [
+        ("AA_slide-1-3-10", (30, 30, 225)),
+        ("AA_slide-1-3-10_strain-2.00", (30, 30, 225)),  # pw.x alone would take 27
+        ("AA_slide-1-1-3_strain-2.00", (27, 27, 225)),
+        ("AA_twist-1-2", None),
+    ],
+)
+def test_every_atom_stands_on_a_column_of_the_grid(name, grid):
+    atoms = build(name, 2.51, 3.33, 20)
+    assert espresso.grid_on_atoms(atoms, 350) == grid
+    if grid:
+        columns = atoms.get_scaled_positions()[:, :2] * grid[0]
+        np.testing.assert_allclose(columns, np.rint(columns), atol=1e-6)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compute_charge import compute_charge
 from map_configuration import map_configuration
 from map_polarization import map_polarization
 from moirepol import polarization
@@ -205,3 +206,20 @@ class TestConfiguration:
             values.append(ds["P"].values[:, i, j])
         assert np.abs(values[0][2]).max() > 1
         assert np.allclose(*values, atol=1e-9)
+
+
+def test_charge_carries_the_error_of_grid_and_members(tmp_path):
+    frame = stacked("AA_mismatch-9-10")
+    dipole = frame.arrays["dipole"]
+    # One member whose uniform offset makes the half charges whole, one that turns them round.
+    offset = np.array([0, 0, 0.1])
+    members = np.stack([dipole + offset, dipole - offset], axis=1)
+    frame.set_array("dipole_member", members)
+    write_netcdf(to_dataset([frame]), tmp_path / "dipoles.nc")
+    map_polarization(tmp_path / "dipoles.nc", tmp_path / "map.nc", 60)
+    compute_charge(tmp_path / "map.nc", tmp_path / "charge.nc", [60, 120], 1e-6, [0.0])
+    ds = read_netcdf(tmp_path / "charge.nc")
+    sign = ds["Q_model_error"].sel({"method": "sign_rule", "region": ["N", "M"]})
+    assert np.allclose(sign, np.sqrt(1 / 2))  # two values one apart
+    moved = ds["Q"].sel(grid=120) - ds["Q"].sel(grid=60)
+    assert np.allclose(ds["Q_grid_error"], np.abs(moved))

@@ -390,6 +390,10 @@ def charges(ds: xr.Dataset) -> tuple[str, xr.DataArray]:
         f"{row['method'].item()}: N {row.sel(region='N'):+.3f}, M {row.sel(region='M'):+.3f}"
         for row in Q
     ]
+    for name, what in (("Q_grid_error", "grid"), ("Q_model_error", "model")):
+        if name in ds:
+            worst = float(ds[name].sel(region=["N", "M"]).max())
+            words.append(f"error from the {what} at most {worst:.4f}")
     return "; ".join(words), Q
 
 

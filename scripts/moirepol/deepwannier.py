@@ -439,11 +439,8 @@ def committee(paths: Iterable[str | Path]) -> list[Member]:
     return members
 
 
-def ask(members: list[Member], atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the members on the N atoms: (n, 3) each, in e.A.
-
-    One member alone has no spread: NaN.
-    """
+def ask(members: list[Member], atoms: Atoms) -> np.ndarray:
+    """Every member's answer on the N atoms: (member, n, 3), in e.A."""
     for member in members:
         check(atoms, member)
     surroundings = nn.Neighbours(atoms, SPECIES, members[0].network.cutoff)
@@ -452,34 +449,42 @@ def ask(members: list[Member], atoms: Atoms) -> tuple[np.ndarray, np.ndarray]:
     for block in np.split(centres, range(BLOCK, len(centres), BLOCK)):
         environment = surroundings.of(block)
         answers.append([m.network.dipoles(environment) / m.info["scale"] for m in members])
-    answers = np.concatenate(answers, axis=1)
-    mean = answers.mean(axis=0)
-    if len(members) == 1:
-        return mean, np.full_like(mean, np.nan)
-    return mean, answers.std(axis=0, ddof=1)
+    return np.concatenate(answers, axis=1)
+
+
+def spread(answers: np.ndarray) -> np.ndarray:
+    """Standard deviation of members (member, n, 3); one member alone has none: NaN."""
+    return answers.std(axis=0, ddof=1) if len(answers) > 1 else np.full(answers.shape[1:], np.nan)
 
 
 def predict(atoms: Atoms, models: dict[str, list[Member]]) -> Atoms:
     """A bilayer with the committees' ``dipole`` and ``dipole_spread``, (n, 3) in e.A, NaN on B.
 
     models: kind -> committee; a bilayer in a field (``info['field_V_per_A']``) needs the
-    ``response``, and takes the ``curvature`` where there is one.
+    ``response``, and takes the ``curvature`` where there is one. Where the committees are of one
+    size, ``dipole_member`` (n, member, 3) is what their first, second, ... members say together.
     """
     field = atoms.info["field_V_per_A"]
     if field and not models.get("response"):
         raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
     centres = nitrogens(atoms)
-    dipole, spread = np.full((2, len(atoms), 3), np.nan)
-    dipole[centres], spread[centres] = ask(models["zero_field"], atoms)
+    answers = ask(models["zero_field"], atoms)
+    mean, deviation, together = answers.mean(axis=0), spread(answers), answers
     for kind, power in (("response", 1), ("curvature", 2)) if field else ():
         if not models.get(kind):
             continue
         ratio = (field / models[kind][0].info["field_V_per_A"]) ** power
-        mean, deviation = ask(models[kind], atoms)
         sign = layer_sign(atoms)[centres, None] if kind == "response" else 1.0
-        dipole[centres] += ratio * sign * mean
-        spread[centres] = np.hypot(spread[centres], ratio * deviation)
+        answers = ratio * sign * ask(models[kind], atoms)
+        mean, deviation = mean + answers.mean(axis=0), np.hypot(deviation, spread(answers))
+        if together is not None:
+            together = together + answers if len(together) == len(answers) else None
     predicted = atoms.copy()
-    predicted.set_array("dipole", dipole)
-    predicted.set_array("dipole_spread", spread)
+    found = {"dipole": mean, "dipole_spread": deviation}
+    if together is not None and len(together) > 1:
+        found["dipole_member"] = together.swapaxes(0, 1)
+    for name, values in found.items():
+        array = np.full((len(atoms), *values.shape[1:]), np.nan)
+        array[centres] = values
+        predicted.set_array(name, array)
     return predicted

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
+from scipy.fft import next_fast_len
 from scipy.io import FortranFile
 
 from moirepol.job import JobError, full_disk, say
@@ -103,6 +104,27 @@ def uniform_mesh(size: tuple[int, int]) -> np.ndarray:
     return np.array([[i / n1, j / n2, 0.0] for i in range(n1) for j in range(n2)])
 
 
+def grid_on_atoms(atoms: Atoms, ecutrho_Ry: float) -> tuple[int, int, int] | None:
+    """Divisions of the density's grid along the cell's vectors that put every atom on a column.
+
+    Exchange and correlation are summed on that grid, and an atom between its points is seen a
+    little differently: 2e-5 e.A in the dipoles of a slid layer at 350 Ry. None where no grid up to
+    a quarter finer than the smallest that holds the cut-off does it, as in most twisted cells.
+    """
+    radius = np.sqrt(ecutrho_Ry) / (2 * np.pi * BOHR_A)
+    smallest, _, height = (2 * int(radius * length) + 1 for length in atoms.cell.lengths())
+    fractions = atoms.get_scaled_positions()[:, :2]
+    sizes = (
+        n
+        for n in range(smallest, int(1.25 * smallest) + 1)
+        if next_fast_len(n, real=True) == n
+        and np.allclose(n * fractions, np.rint(n * fractions), atol=1e-6)
+    )
+    if (n := next(sizes, None)) is None:
+        return None
+    return n, n, next_fast_len(height, real=True)
+
+
 def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
     """Write the scf input of pw.x; the field of ``atoms.info['field_V_per_A']`` points along +z.
 
@@ -132,6 +154,8 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
         "nosym": ".true.",
         "noinv": ".true.",
     }
+    if points := grid_on_atoms(atoms, recipe["ecutrho_Ry"]):
+        system |= dict(zip(("nr1", "nr2", "nr3"), points, strict=True))  # pw.x wants all or none
     if sawtooth:
         control |= {"tefield": ".true.", "dipfield": ".true."}
         system |= {

@@ -25,6 +25,11 @@ ATOM_ARRAYS = {
         "e.angstrom",
         "standard deviation of the dipole over the committee",
     ),
+    "dipole_member": (
+        ("member", "xyz"),
+        "e.angstrom",
+        "dipole of the N atom by each member of the committee",
+    ),
     "wannier_centre": (("centre", "xyz"), "angstrom", "Wannier centres owned by the N atom"),
     "wannier_spread": (("centre",), "angstrom2", "spread of the Wannier functions of the N atom"),
 }

@@ -83,19 +83,21 @@ def on_grid(k, C, n):
     return np.moveaxis(np.fft.ifft2(table, axes=(0, 1)).real * n**2, -1, 0)
 
 
-def layer_fields(atoms, n):
+def layer_fields(atoms, n, array="dipole"):
     """Dipole per N of each layer, interpolated on the n x n grid of the moire cell.
 
     atoms: a frame with arrays `dipole` (e.A) and `layer` and info `layer_cell`. Returns
-    (2 LAYERS, 3, n, n) in e.A per N; the sum over the layers is P(r), in e.A per N pair.
+    (2 LAYERS, 3, n, n) in e.A per N; the sum over the layers is P(r), in e.A per N pair. Of
+    another array of dipoles, such as `dipole_member`, (2, ..., 3, n, n).
     """
     cell = atoms.cell.array[:2, :2]
     is_N = atoms.symbols == "N"
     fields = []
     for layer, lattice in enumerate(np.asarray(atoms.info["layer_cell"])):
         chosen = is_N & (atoms.arrays["layer"] == layer)
-        sites, dipoles = atoms.positions[chosen, :2], atoms.arrays["dipole"][chosen]
-        fields.append(on_grid(*plane_waves(sites, dipoles, lattice, cell), n))
+        sites, dipoles = atoms.positions[chosen, :2], atoms.arrays[array][chosen]
+        waves = plane_waves(sites, dipoles.reshape(len(sites), -1), lattice, cell)
+        fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))
     return np.array(fields)
 
 
