@@ -8,6 +8,7 @@ from functools import cache
 
 from moirepol.code import code_digest
 from moirepol.config import predictors_of
+from moirepol.provenance import read_netcdf
 from moirepol.sets import STANDARD, digest, frames_of, settings_of, shipped_frames
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
@@ -24,6 +25,7 @@ wildcard_constraints:
 
 LABEL_SETS = config["labels"]["sets"]
 SHIPPED_LABELS = "resources/labels"
+SHIPPED_POLARIZABILITIES = "resources/polarizability"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
 CHECKS = config["labels"]["checks"]
@@ -133,6 +135,19 @@ def models_of(kind: str):
     return files
 
 
+def polarizability_of(wildcards):
+    """Input function: what answers to the long-range field of a system's family, where asked for."""
+    slide = config["long_range"].get(System.parse(wildcards.system).family)
+    if slide is None:
+        return []
+    shipped = Path(SHIPPED_POLARIZABILITIES) / f"{slide}.nc"
+    if config["labels"]["source"] != "compute" and shipped.is_file():
+        wanted = digest(settings_of(config, STANDARD))
+        if read_netcdf(shipped).attrs["settings_digest"] == wanted:
+            return str(shipped)
+    return f"results/polarizability/{slide}.nc"
+
+
 # Maps
 
 
@@ -146,6 +161,7 @@ def slides_of(family: str) -> tuple[str, int]:
         and 0 in grid.get("strains_percent", [0])
         and 0 in grid.get("fields_V_per_A", [0])
         and "layer_distances_A" not in grid
+        and set_recipe(name) == STANDARD
     ]
     if not found:
         raise WorkflowError(

@@ -255,6 +255,39 @@ rule plot_paths:
         "../scripts/plot_paths.py"
 
 
+rule plot_amplitudes:
+    input:
+        dipoles=all_shown("dipoles"),
+        configuration_map="results/maps/configuration_AA.nc",
+        labels=[
+            audited_file(name)
+            for name in audited_sets()
+            if any(System.parse(frame).geometry == "twist" for frame in frames(name))
+        ],
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_amplitudes/{panel}.log",
+    benchmark:
+        "benchmarks/plot_amplitudes/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig2g",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_amplitudes"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_amplitudes.py"
+
+
 rule plot_angles:
     input:
         polarization_maps=all_shown("maps"),

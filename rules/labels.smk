@@ -55,6 +55,29 @@ rule collect_labels:
         "../scripts/collect_labels.py"
 
 
+# Needed for the long-range field; shipped in resources/polarizability.
+rule compute_polarizability:
+    output:
+        polarizability="results/polarizability/{system}.nc",
+    log:
+        "logs/compute_polarizability/{system}.log",
+    benchmark:
+        "benchmarks/compute_polarizability/{system}.tsv"
+    conda:
+        "../envs/label.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        settings=settings_of(config, STANDARD),
+        scratch=lambda wildcards: f"results/scratch/polarizability/{wildcards.system}",
+    message:
+        "polarizability of {wildcards.system} by linear response"
+    script:
+        "../scripts/compute_polarizability.py"
+
+
 # Asked for by name only: puts every label finished so far into resources/labels, to be committed.
 rule ship_labels:
     log:

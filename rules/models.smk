@@ -95,6 +95,7 @@ rule predict_dipoles:
         zero_field=models_of("zero_field"),
         response=models_of("response"),
         curvature=models_of("curvature"),
+        polarizability=polarizability_of,
     output:
         dipoles="results/dipoles/{system}.nc",
     log:

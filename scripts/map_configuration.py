@@ -4,7 +4,7 @@ import numpy as np
 
 from moirepol.frames import read_frames
 from moirepol.job import JobError
-from moirepol.polarization import map_dataset, on_grid, plane_waves
+from moirepol.polarization import Sites, map_dataset, on_grid
 from moirepol.provenance import stamp, write_netcdf
 from moirepol.structures import HIGH_SYMMETRY
 from moirepol.symmetry import symmetry_copies
@@ -27,7 +27,7 @@ def map_configuration(
         raise JobError(f"{labels}: no label for {len(missing)} slides, such as {missing[0]} / {n}")
     dipoles = np.array([slides[index] for index in np.ndindex(n, n)])
     tau = np.indices((n, n)).reshape(2, -1).T @ cell / n
-    waves = plane_waves(tau, dipoles.reshape(n * n, -1), cell / n, cell)
+    waves = Sites(tau, cell / n, cell).waves(dipoles.reshape(n * n, -1))
     P_layer = on_grid(*waves, grid_points).reshape(2, 3, grid_points, grid_points)
     points = {label: np.array(place) @ cell for label, place in HIGH_SYMMETRY.items()}
     ds = map_dataset(P_layer, cell, points)

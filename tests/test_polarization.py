@@ -67,7 +67,7 @@ def test_field_passes_through_random_dipoles(name):
         chosen = (atoms.symbols == "N") & (atoms.arrays["layer"] == layer)
         sites = atoms.positions[chosen, :2]
         values = rng.normal(size=(len(sites), 3))
-        k, C = polarization.plane_waves(sites, values, lattice, cell)
+        k, C = polarization.Sites(sites, lattice, cell).waves(values)
         waves = np.exp(2j * np.pi * (sites @ np.linalg.inv(cell)) @ k.T)
         assert np.allclose(waves @ C, values, atol=1e-10)
 

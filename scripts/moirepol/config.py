@@ -179,6 +179,13 @@ def _check_names(config: Mapping[str, Any]) -> None:
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
     if "fig1f" in config["figures"]["fig1"] and "AA" not in config["predictors"]:
         raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
+    for family, slide in config["long_range"].items():
+        _systems(f"long_range.{family}", [slide])
+        system = System.parse(slide)
+        if (system.family, system.geometry, system.field_V_per_A) != (family, "slide", 0):
+            raise ConfigError(
+                f"long_range.{family} = {slide!r}: allowed is a slide of {family} without a field"
+            )
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
             key = f"predictors.{family}.{kind}"
@@ -194,15 +201,18 @@ def _check_names(config: Mapping[str, Any]) -> None:
 def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     """The models, by kind, that predict a system; ConfigError where its family or field lacks one.
 
-    Without a field it is the zero-field model alone; in a field a response model is needed too.
+    A response model is needed in a field, and where the family's long range is added; without
+    either it is the zero-field model alone.
     """
     system = System.parse(name)
     kinds = config["predictors"].get(system.family, {})
-    needed = ["zero_field", *(["response"] if system.field_V_per_A else [])]
+    needed = ["zero_field"]
+    if system.field_V_per_A or system.family in config["long_range"]:
+        needed.append("response")
     for kind in needed:
         if kind not in kinds:
             raise ConfigError(f"predictors.{system.family} names no {kind} model")
-    return kinds if system.field_V_per_A else {"zero_field": kinds["zero_field"]}
+    return kinds if system.field_V_per_A else {kind: kinds[kind] for kind in needed}
 
 
 def _systems(key: str, names: list[str]) -> None:

@@ -27,6 +27,7 @@ from ase import Atoms
 
 from moirepol import network as nn
 from moirepol.job import JobError, progress
+from moirepol.longrange import add_long_range
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
 from moirepol.symmetry import symmetry_copies
 from moirepol.systems import System
@@ -457,15 +458,21 @@ def spread(answers: np.ndarray) -> np.ndarray:
     return answers.std(axis=0, ddof=1) if len(answers) > 1 else np.full(answers.shape[1:], np.nan)
 
 
-def predict(atoms: Atoms, models: dict[str, list[Member]]) -> Atoms:
+def predict(
+    atoms: Atoms, models: dict[str, list[Member]], long_range: dict[str, float] | None = None
+) -> Atoms:
     """A bilayer with the committees' ``dipole`` and ``dipole_spread``, (n, 3) in e.A, NaN on B.
 
     models: kind -> committee; a bilayer in a field (``info['field_V_per_A']``) needs the
     ``response``, and takes the ``curvature`` where there is one. Where the committees are of one
     size, ``dipole_member`` (n, member, 3) is what their first, second, ... members say together.
+
+    long_range : {polarizability_eA2_per_V, thickness_A} adds the field of all dipoles to ``dipole``
+    and ``dipole_member``, see `moirepol.longrange`; it needs the ``response``. What it started from
+    is kept as ``dipole_short_range``.
     """
     field = atoms.info["field_V_per_A"]
-    if field and not models.get("response"):
+    if (field or long_range) and not models.get("response"):
         raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
     centres = nitrogens(atoms)
     answers = ask(models["zero_field"], atoms)
@@ -487,4 +494,21 @@ def predict(atoms: Atoms, models: dict[str, list[Member]]) -> Atoms:
         array = np.full((len(atoms), *values.shape[1:]), np.nan)
         array[centres] = values
         predicted.set_array(name, array)
+    if long_range:
+        predicted.set_array("dipole_short_range", predicted.arrays["dipole"])
+        response = np.zeros((len(atoms), 3))
+        response[centres] = layer_sign(atoms)[centres, None] * ask(models["response"], atoms).mean(
+            axis=0
+        )
+        response /= models["response"][0].info["field_V_per_A"]
+
+        def add(dipoles):
+            return add_long_range(atoms, dipoles, response, **long_range)
+
+        predicted.arrays["dipole"] = add(predicted.arrays["dipole"])
+        if "dipole_member" in found:
+            members = predicted.arrays["dipole_member"].swapaxes(0, 1)
+            together = np.array([add(p) for p in members])
+            predicted.arrays["dipole_member"] = together.swapaxes(0, 1)
+            predicted.arrays["dipole_spread"] = spread(together)
     return predicted

@@ -26,11 +26,12 @@ OUT_OF_TIME = "Maximum CPU time exceeded"
 WATCH_S = 5.0
 PROGRAMS = {
     "pw.x": "quantum-espresso",
+    "ph.x": "quantum-espresso",
     "pw2wannier90.x": "quantum-espresso",
     "wannier90.x": "wannier90",
 }
 #: The oldest versions that this workflow was tested with.
-MINIMUM_VERSIONS = {"pw.x": (6, 7), "pw2wannier90.x": (6, 7), "wannier90.x": (3, 1)}
+MINIMUM_VERSIONS = {"pw.x": (6, 7), "ph.x": (6, 7), "pw2wannier90.x": (6, 7), "wannier90.x": (3, 1)}
 CHECKSUMS = Path(__file__).parents[2] / "resources" / "pseudopotentials.sha256"
 PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
 HARTREE_FIELD_V_PER_A = 51.4220632
@@ -284,6 +285,19 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
     if (dipole := schema.findtext("output/electric_field/dipoleInfo/dipole")) is not None:
         found["qe_dipole_eA"] = float(dipole) * BOHR_A
     return found
+
+
+def run_dielectric(folder: Path) -> np.ndarray:
+    """Dielectric tensor (3, 3) of the electrons, by ph.x after the scf in `folder`."""
+    (folder / "ph.in").write_text(
+        f"dielectric tensor\n&inputph\n  prefix = '{PREFIX}'\n  outdir = '.'\n"
+        "  epsil = .true.\n  trans = .false.\n  zue = .false.\n  tr2_ph = 1.0d-12\n/\n0 0 0\n"
+    )
+    text = run_program(["ph.x"], folder, "ph.in")
+    found = re.search(r"Dielectric constant in cartesian axis\s+((?:\([^)]*\)\s+){3})", text)
+    if found is None or "JOB DONE" not in text:
+        raise JobError(f"ph.x found no dielectric tensor: {_reason(text)}")
+    return np.array(re.findall(r"-?\d+\.\d+", found.group(1)), dtype=float).reshape(3, 3)
 
 
 def _run_pw(folder, threads, **options):

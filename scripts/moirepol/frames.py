@@ -25,6 +25,11 @@ ATOM_ARRAYS = {
         "e.angstrom",
         "standard deviation of the dipole over the committee",
     ),
+    "dipole_short_range": (
+        ("xyz",),
+        "e.angstrom",
+        "dipole of the N atom without the field of the others",
+    ),
     "dipole_member": (
         ("member", "xyz"),
         "e.angstrom",

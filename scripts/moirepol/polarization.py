@@ -32,33 +32,48 @@ def diagonalize(matrix):
     return U, D, V
 
 
-def plane_waves(sites, values, lattice, cell):
-    """Band-limited expansion of values on a lattice, periodic in a larger cell.
+class Sites:
+    """The sites of one Bravais lattice in a larger cell, and the plane waves that live on them."""
 
-    sites: (N, 2) in A, all on one Bravais lattice. values: (N, c). lattice, cell: (2, 2) row
-    vectors in A, cell a superlattice. Returns integer wave vectors k (K, 2) and coefficients (K, c)
-    with value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u.
-    """
-    ratio = cell @ np.linalg.inv(lattice)
-    super_cell = np.rint(ratio).astype(int)
-    steps = (sites - sites[0]) @ np.linalg.inv(lattice)
-    whole = np.rint(steps).astype(int)
-    if np.abs(ratio - super_cell).max() > 1e-6 or np.abs(steps - whole).max() > 1e-4:
-        raise ValueError("the sites are not a Bravais lattice commensurate with the cell")
-    U, D, V = diagonalize(super_cell)
-    sizes = np.abs(D.diagonal())
-    slot = whole @ V % sizes
-    table = np.full((*sizes, values.shape[1]), np.nan)
-    table[slot[:, 0], slot[:, 1]] = values
-    if len(sites) != sizes.prod() or np.isnan(table).any():
-        raise ValueError("the sites do not fill the cell once")
-    # The sign of a diagonal element turns the order of its frequencies.
-    h = np.indices(sizes).reshape(2, -1).T * np.sign(D.diagonal())
-    k = np.rint(h @ np.linalg.inv(U).T).astype(int)
-    C = np.fft.fft2(table, axes=(0, 1)).reshape(len(k), -1) / len(k)
-    owner, k, share = shortest_equivalents(k, super_cell, np.linalg.inv(cell).T)
-    phase = np.exp(-2j * np.pi * (k @ np.linalg.solve(cell.T, sites[0])))
-    return k, C[owner] * (share * phase)[:, None]
+    def __init__(self, sites, lattice, cell):
+        """sites: (N, 2) in A, all on one lattice. lattice, cell: (2, 2) row vectors in A, cell a
+        superlattice."""
+        ratio = cell @ np.linalg.inv(lattice)
+        self.super_cell = np.rint(ratio).astype(int)
+        steps = (sites - sites[0]) @ np.linalg.inv(lattice)
+        whole = np.rint(steps).astype(int)
+        if np.abs(ratio - self.super_cell).max() > 1e-6 or np.abs(steps - whole).max() > 1e-4:
+            raise ValueError("the sites are not a Bravais lattice commensurate with the cell")
+        self.U, D, V = diagonalize(self.super_cell)
+        self.signs, self.sizes = np.sign(D.diagonal()), np.abs(D.diagonal())
+        self.slot = tuple((whole @ V % self.sizes).T)
+        filled = np.zeros(self.sizes, dtype=bool)
+        filled[self.slot] = True
+        if len(sites) != self.sizes.prod() or not filled.all():
+            raise ValueError("the sites do not fill the cell once")
+        self.cell, self.origin = cell, np.linalg.solve(cell.T, sites[0])
+
+    def waves(self, values):
+        """Band-limited expansion of values (N, c): integer wave vectors k (K, 2), coefficients
+        (K, c) with value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u."""
+        if np.isnan(values).any():
+            raise ValueError("a site has no value")
+        table = np.empty((*self.sizes, values.shape[1]))
+        table[self.slot] = values
+        # The sign of a diagonal element turns the order of its frequencies.
+        h = np.indices(self.sizes).reshape(2, -1).T * self.signs
+        k = np.rint(h @ np.linalg.inv(self.U).T).astype(int)
+        C = np.fft.fft2(table, axes=(0, 1)).reshape(len(k), -1) / len(k)
+        owner, k, share = shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
+        phase = np.exp(-2j * np.pi * (k @ self.origin))
+        return k, C[owner] * (share * phase)[:, None]
+
+    def values(self, k, C):
+        """Real part of plane waves (K, 2), (K, c) at the sites: (N, c)."""
+        h = (k @ self.U.T * self.signs) % self.sizes
+        table = np.zeros((*self.sizes, C.shape[1]), dtype=complex)
+        np.add.at(table, tuple(h.T), C * np.exp(2j * np.pi * (k @ self.origin))[:, None])
+        return np.fft.ifft2(table, axes=(0, 1)).real[self.slot] * self.sizes.prod()
 
 
 def shortest_equivalents(k, super_cell, reciprocal):
@@ -96,9 +111,22 @@ def layer_fields(atoms, n, array="dipole"):
     for layer, lattice in enumerate(np.asarray(atoms.info["layer_cell"])):
         chosen = is_N & (atoms.arrays["layer"] == layer)
         sites, dipoles = atoms.positions[chosen, :2], atoms.arrays[array][chosen]
-        waves = plane_waves(sites, dipoles.reshape(len(sites), -1), lattice, cell)
+        waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
         fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))
     return np.array(fields)
+
+
+def first_harmonics(P, cell):
+    """Amplitudes of the six shortest waves of a field P (3, n, n) on a cell (2, 2), their mean.
+
+    Returns (P_perp, P_par): of the component along z, and of the length of the one in the plane.
+    """
+    n = P.shape[-1]
+    k = np.array([k for k in product((-1, 0, 1), repeat=2) if any(k)])
+    length = np.linalg.norm(k @ np.linalg.inv(cell).T, axis=1)
+    shortest = k[length < 1.01 * length.min()]
+    waves = np.abs(np.fft.fft2(P) / n**2)[:, shortest[:, 0], shortest[:, 1]]
+    return float(waves[2].mean()), float(np.hypot(*waves[:2]).mean())
 
 
 def resample(field, n):

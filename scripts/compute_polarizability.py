@@ -1,0 +1,76 @@
+"""Electronic polarizability of a slid bilayer by linear response (pw.x, ph.x)."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from moirepol import espresso
+from moirepol.longrange import COULOMB_V_A
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.sets import digest
+from moirepol.structures import build
+from moirepol.unfold import time_reversal_half
+
+
+def compute_polarizability(system, settings, scratch, polarizability):
+    """Polarizability of one N atom of `system` in the plane, and of the cell along z.
+
+    From the dielectric tensor of the periodic slabs: a field in the plane is the same everywhere,
+    alpha_par = V (eps - 1) / (4 pi C), and the displacement along z is, alpha_z =
+    V (1 - 1 / eps_zz) / (4 pi C), C = e / (4 pi eps0); the vacuum between the slabs cancels.
+
+    system : a slide. settings : `moirepol.sets.settings_of` of the recipe. scratch : folder for the
+    programs' files, removed in the end. polarizability : NetCDF file to write, in e.A^2/V.
+    """
+    espresso.require_programs()
+    recipe = settings["recipe"] | {"electrostatics": "none"}
+    atoms = build(
+        system,
+        settings["lattice_constant_A"],
+        settings["layer_distance_A"],
+        recipe["cell_height_A"],
+    )
+    folder = Path(scratch)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        mesh = espresso.mesh_size(atoms, settings["lattice_constant_A"], recipe["mesh_4_atom_cell"])
+        kpoints = time_reversal_half(espresso.uniform_mesh(mesh))
+        espresso.write_pw_input(folder / "pw.in", atoms, *kpoints, recipe)
+        espresso.run_scf(folder, threads=1)
+        epsilon = espresso.run_dielectric(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    volume = atoms.cell.volume / (4 * np.pi * COULOMB_V_A)
+    nitrogens = int((atoms.numbers == 7).sum())
+    unit = {"units": "e.angstrom2/V"}
+    ds = xr.Dataset(
+        {
+            "epsilon": (
+                ("xyz", "field"),
+                epsilon,
+                {"units": "1", "long_name": "dielectric tensor of the periodic cell, electrons"},
+            ),
+            "in_plane": (
+                (),
+                volume * (np.trace(epsilon[:2, :2]) / 2 - 1) / nitrogens,
+                unit | {"long_name": "polarizability in the plane of one N atom"},
+            ),
+            "along_z": (
+                (),
+                volume * (1 - 1 / epsilon[2, 2]),
+                unit | {"long_name": "response of the cell's dipole to an applied field along z"},
+            ),
+        },
+        coords={"xyz": list("xyz")},
+        attrs={"system": system, "settings_digest": digest(settings)},
+    )
+    write_netcdf(stamp(ds, f"Polarizability of {system}", settings), polarizability)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(compute_polarizability, globals().get("snakemake"))

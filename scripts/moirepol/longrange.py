@@ -1,0 +1,115 @@
+"""The long-range part of a moire bilayer's dipoles, which no model of finite range can learn.
+
+A slid bilayer is uniformly polarized. A pattern of wave vector q is not: its dipoles make a field
+that reaches as far as the pattern's period, and the bilayer answers to it as to an applied field.
+With p0 the dipoles of the local stacking, R the response to a field along z and alpha the
+polarizability in the plane, the dipoles of layer l are
+
+    p_l = p0_l + R_l E_z,l + alpha E_par,l,    E_l(q) = sum_l' T_ll'(q) p_l'(q),    T(0) = 0.
+
+A layer is a slab as thick as the layers are apart, t, polarized uniformly over its thickness, and
+E_l the average over the slab of layer l of the field of all charges, less the depolarization that
+slides have already. With x = q t, C = e / (4 pi eps0), A the area per N,
+
+    f = 2 (x - 1 + exp(-x)) / x^2  within a layer,   g = (1 - exp(-x))^2 / x^2  between layers,
+
+and s = +1 where l is the upper layer, -1 where it is the lower:
+
+    E_z = (2 pi C / A) (f q p_z)                         within,
+          (2 pi C / A) g (q p_z - s i q.p_par)           between,
+    E_par = -i q phi,  phi = (2 pi C / A) (-f i q.p_par / q)               within,
+                             (2 pi C / A) g (-i q.p_par / q + s p_z)       between.
+
+To first order in q it is the field of two-dimensional sheets of dipoles, exact whatever the slabs.
+Nothing is fitted: R is the model of the field labels, alpha comes from linear-response first
+principles.
+"""
+
+import numpy as np
+from ase import Atoms
+from scipy.sparse.linalg import LinearOperator, gmres
+
+from moirepol.job import JobError
+from moirepol.polarization import Sites
+
+COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
+TOLERANCE = 1e-9  # of the dipoles' size
+
+
+class Field:
+    """The long-range field that the dipoles of a flat bilayer make at its N atoms."""
+
+    def __init__(self, atoms: Atoms, thickness_A: float):
+        """atoms : with array ``layer`` and info ``layer_cell``. thickness_A : of a layer's slab."""
+        self.thickness_A, self.cell = thickness_A, atoms.cell.array[:2, :2]
+        self.layers = [
+            np.flatnonzero((atoms.numbers == 7) & (atoms.arrays["layer"] == layer))
+            for layer in (0, 1)
+        ]
+        lattices = atoms.info["layer_cell"]
+        self.sites = [
+            Sites(atoms.positions[layer, :2], lattice, self.cell)
+            for layer, lattice in zip(self.layers, lattices, strict=True)
+        ]
+        self.areas = [abs(np.linalg.det(lattice)) for lattice in lattices]
+
+    def of(self, dipoles: np.ndarray) -> np.ndarray:
+        """Field (n, 3) in V/A of dipoles (n, 3) in e.A on all atoms; zero where no N is."""
+        waves = [
+            sites.waves(dipoles[layer])
+            for sites, layer in zip(self.sites, self.layers, strict=True)
+        ]
+        field = np.zeros_like(dipoles)
+        for here, (layer, sites) in enumerate(zip(self.layers, self.sites, strict=True)):
+            for there, (k, C) in enumerate(waves):
+                field[layer] += sites.values(k, self._waves(k, C, here, there))
+        return field
+
+    def _waves(self, k, C, here, there):
+        """Coefficients of the field in one layer of the dipoles' waves in another or the same."""
+        wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
+        q = np.linalg.norm(wave_vector, axis=1)
+        uniform = q < 1e-9
+        q = np.where(uniform, 1.0, q)
+        x = q * self.thickness_A
+        charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
+        if here == there:
+            shape, side = 2 * (x - 1 + np.exp(-x)) / x**2, 0
+        else:
+            shape, side = (1 - np.exp(-x)) ** 2 / x**2, here - there
+        strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / self.areas[there] * shape)
+        potential = strength * (charge / q + side * C[:, 2])
+        along_z = strength * (q * C[:, 2] + side * charge)
+        return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
+
+
+def add_long_range(
+    atoms: Atoms,
+    dipoles: np.ndarray,
+    response: np.ndarray,
+    polarizability_eA2_per_V: float,
+    thickness_A: float,
+) -> np.ndarray:
+    """Dipoles (n, 3) in e.A, NaN on B, with the field of all others solved for self-consistency.
+
+    Parameters
+    ----------
+    dipoles : (n, 3) in e.A, NaN on B, of short range
+    response : (n, 3) in e.A^2/V, change of the dipoles with a field along z
+    polarizability_eA2_per_V : of one N in the plane
+    """
+    field = Field(atoms, thickness_A)
+    nitrogens = atoms.numbers == 7
+    short, R = np.where(nitrogens[:, None], (dipoles, response), 0.0)
+
+    def left_side(flat):
+        E = field.of(flat.reshape(short.shape))
+        induced = R * E[:, 2:]
+        induced[:, :2] += polarizability_eA2_per_V * E[:, :2]
+        return flat - induced.ravel()
+
+    operator = LinearOperator((short.size, short.size), matvec=left_side, dtype=float)
+    found, failed = gmres(operator, short.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
+    if failed:
+        raise JobError(f"{atoms.info['name']}: the long-range field of the dipoles does not settle")
+    return np.where(nitrogens[:, None], found.reshape(short.shape), np.nan)

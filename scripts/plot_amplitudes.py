@@ -1,0 +1,118 @@
+"""Amplitude of the polarization pattern against the twist angle: models against direct DFT."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+
+from moirepol.frames import read_frames
+from moirepol.plots import DIPOLE, UNIT, new_figure, save
+from moirepol.polarization import first_harmonics, layer_fields
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.systems import System
+
+GRID = 48
+KINDS = ("dipole", "dipole_short_range")
+SHORT, LONG, DIRECT = "short-range model", "with long range", "direct DFT"
+
+
+def plot_amplitudes(
+    dipoles: list[str],
+    configuration_map: str,
+    labels: str | Iterable[str],
+    data: str,
+    pdf: str,
+    png: str,
+):
+    """Draw the first harmonics of P_perp and P_par (e.A per N pair) of twisted bilayers.
+
+    dipoles: predictions for bilayers of one family. configuration_map: of that family; mapping the
+    stacking onto the moire cell (the usual effective model) has its harmonics at every angle.
+    labels: sets with directly computed twisted cells among their frames. data, pdf, png: the
+    panel's NetCDF and pictures to write.
+    """
+    slides = read_netcdf(configuration_map, "P", "cell")
+    mapped = first_harmonics(slides["P"].values, slides["cell"].values)
+    family = System.parse(read_frames(dipoles[0])[0].info["name"]).family
+    predicted = [(frame, kind) for path in dipoles for frame in read_frames(path) for kind in KINDS]
+    direct = [
+        frame
+        for path in ([labels] if isinstance(labels, str) else labels)
+        for frame in read_frames(path)
+        if plain_twist(frame, family)
+    ]
+    rows = [
+        (name_of(frame, kind), frame, kind) for frame, kind in predicted if kind in frame.arrays
+    ] + [(DIRECT, frame, "dipole") for frame in direct]
+    shown = xr.Dataset(
+        {
+            "amplitude": (
+                ("case", "part"),
+                np.array([harmonics(frame, kind) for _, frame, kind in rows]),
+                {"units": "e.angstrom", "long_name": "first harmonic of the summed layers"},
+            ),
+            "mapped": ("part", np.array(mapped), {"units": "e.angstrom"}),
+            "angle": (
+                "case",
+                [System.parse(frame.info["name"]).twist_angle_deg for _, frame, _ in rows],
+                {"units": "degree", "long_name": "twist angle"},
+            ),
+            "source": ("case", [source for source, _, _ in rows]),
+            "system": ("case", [frame.info["name"] for _, frame, _ in rows]),
+            "mesh": (
+                "case",
+                [float(frame.info.get("mesh_1", np.nan)) for _, frame, _ in rows],
+                {"long_name": "k points of the label along a cell vector", "units": "1"},
+            ),
+        },
+        coords={"part": ["P_perp", "P_par"]},
+    )
+    write_netcdf(stamp(shown, "Amplitude of twisted bilayers by twist angle"), data)
+
+    figure, axes = new_figure(3.6, nrows=2, sharex=True)
+    styles = {
+        LONG: {"marker": "o", "markersize": 3, "color": "tab:red"},
+        SHORT: {"marker": "s", "markersize": 2.5, "color": "tab:blue"},
+        DIRECT: {"marker": "D", "markersize": 5, "color": "black", "linestyle": "none"},
+    }
+    for ax, part, label in zip(
+        axes, shown["part"].values, (r"P_\perp", r"P_\parallel"), strict=True
+    ):
+        ax.axhline(
+            UNIT * float(shown["mapped"].sel(part=part)),
+            color="0.5",
+            linestyle="--",
+            label="mapped slides",
+        )
+        for source, style in styles.items():
+            chosen = shown.isel(case=np.flatnonzero(shown["source"] == source)).sortby("angle")
+            if chosen.sizes["case"]:
+                values = UNIT * chosen["amplitude"].sel(part=part)
+                ax.plot(chosen["angle"], values, label=source, **style)
+        ax.set_ylabel(rf"first harmonic of ${label}$" + f"\n({DIPOLE})")
+        ax.set_ylim(bottom=0)
+    axes[0].legend(loc="lower center", ncols=2)
+    axes[1].set_xlabel("twist angle (degrees)")
+    save(figure, pdf, png)
+
+
+def name_of(frame, kind):
+    """What a prediction's array of dipoles is called in the figure."""
+    return LONG if kind == KINDS[0] and KINDS[1] in frame.arrays else SHORT
+
+
+def plain_twist(frame, family):
+    """Whether a frame is a twisted bilayer of a family and nothing else."""
+    system = System.parse(frame.info["name"])
+    return system == System(family=family, geometry="twist", indices=system.indices)
+
+
+def harmonics(frame, kind):
+    """First harmonics of the summed layers of one array of dipoles."""
+    return first_harmonics(layer_fields(frame, GRID, kind).sum(axis=0), frame.cell.array[:2, :2])
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_amplitudes, globals().get("snakemake"))

@@ -1,0 +1,88 @@
+"""The long-range field: its limits, its reciprocity and a case with a closed answer."""
+
+import numpy as np
+import pytest
+
+from moirepol import longrange
+from moirepol.structures import build
+
+A, D = 2.51, 3.33
+
+
+@pytest.fixture(scope="module", params=["AA_twist-3-4", "AA_mismatch-9-10"])
+def atoms(request):
+    return build(request.param, A, D)
+
+
+def dipoles(atoms, rng):
+    p = rng.normal(size=(len(atoms), 3))
+    p[atoms.numbers != 7] = 0
+    return p
+
+
+def wave(atoms, q_index=(1, 0)):
+    """cos(q.r) on all N atoms, and q in 1/A."""
+    cell = atoms.cell.array[:2, :2]
+    q = 2 * np.pi * np.array(q_index) @ np.linalg.inv(cell).T
+    value = np.where(atoms.numbers == 7, np.cos(atoms.positions[:, :2] @ q), 0.0)
+    return value, np.linalg.norm(q)
+
+
+def test_uniform_dipoles_make_no_field(atoms):
+    p = np.where((atoms.numbers == 7)[:, None], [1.0, -2.0, 3.0], 0.0)
+    assert np.allclose(longrange.Field(atoms, D).of(p), 0, atol=1e-12)
+
+
+def test_the_field_is_reciprocal():
+    atoms = build("AA_twist-3-4", A, D)
+    rng = np.random.default_rng(0)
+    p1, p2 = dipoles(atoms, rng), dipoles(atoms, rng)
+    field = longrange.Field(atoms, D)
+    assert (p1 * field.of(p2)).sum() == pytest.approx((p2 * field.of(p1)).sum(), rel=1e-9)
+
+
+def test_long_waves_see_a_sheet_of_dipoles():
+    atoms = build("AA_twist-21-22", A, D)
+    value, q = wave(atoms)
+    p = np.zeros((len(atoms), 3))
+    p[:, 2] = value
+    E = longrange.Field(atoms, D).of(p)[:, 2]
+    area = np.sqrt(3) / 2 * A**2
+    both = 2 * 2 * np.pi * longrange.COULOMB_V_A * q / area
+    assert E @ value / (value @ value) == pytest.approx(both, rel=1.5 * q * D)
+    # Charges of waves in the plane: E = -4 pi C q p / A for both layers together.
+    p = np.zeros((len(atoms), 3))
+    direction = 2 * np.pi * np.linalg.inv(atoms.cell.array[:2, :2]).T[0] / q
+    p[:, :2] = value[:, None] * direction
+    E = longrange.Field(atoms, D).of(p)[:, :2] @ direction
+    assert E @ value / (value @ value) == pytest.approx(-both, rel=1.5 * q * D)
+
+
+def test_a_uniform_response_multiplies_a_wave():
+    atoms = build("AA_twist-21-22", A, D)
+    value, _ = wave(atoms)
+    p0 = np.column_stack([0 * value, 0 * value, value])
+    response = np.zeros_like(p0)
+    response[:, 2] = 0.06
+    strength = longrange.Field(atoms, D).of(p0)[:, 2] @ value / (value @ value)
+    p = longrange.add_long_range(atoms, p0, response, 0.0, D)
+    assert np.isnan(p[atoms.numbers != 7]).all()
+    expected = 1 / (1 - 0.06 * strength)
+    ratio = np.nansum(p[:, 2] * value) / (value @ value)
+    assert 1.1 < expected < 1.3
+    assert ratio == pytest.approx(expected, rel=1e-3)
+
+
+def test_waves_in_the_plane_are_depolarized(atoms):
+    value, q = wave(atoms)
+    direction = 2 * np.pi * np.linalg.inv(atoms.cell.array[:2, :2]).T[0] / q
+    across = np.array([-direction[1], direction[0]])
+    response = np.zeros((len(atoms), 3))
+    kept = []
+    for along in (direction, across):
+        p0 = np.zeros((len(atoms), 3))
+        p0[:, :2] = value[:, None] * along
+        p = longrange.add_long_range(atoms, p0, response, 0.4, D)
+        kept.append(np.nansum(p[:, :2] @ along * value) / (value @ value))
+    assert kept[0] < 0.5  # lengthwise waves carry charges
+    assert kept[1] == pytest.approx(1, abs=1e-6)  # crosswise ones do not
