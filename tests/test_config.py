@@ -76,6 +76,8 @@ def test_every_setting_is_described_and_no_other_is_let_in():
         ("models.aa.protocol", "nothing", ["models.aa.protocol = 'nothing'", "paper"]),
         ("models.aa.seeds", [1, 1], ["models.aa.seeds", "twice"]),
         ("figures.fig2.fig2d", ["AAp_twist-1-2_field+0.0200"], ["fig2d", "no response model"]),
+        ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
+        ("long_range", {"AAp": "AAp_slide-0-0-1"}, ["AAp_", "no response model"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),
         ("predictors", {"AAp": {"zero_field": "aa"}}, ["predictors.AA names no zero_field model"]),
         ("maps.grid_points", 100, ["maps.grid_points = 100", "multiple of 6"]),

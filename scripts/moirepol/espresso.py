@@ -110,14 +110,14 @@ def grid_on_atoms(atoms: Atoms, ecutrho_Ry: float) -> tuple[int, int, int] | Non
 
     Exchange and correlation are summed on that grid, and an atom between its points is seen a
     little differently: 2e-5 e.A in the dipoles of a slid layer at 350 Ry. None where no grid up to
-    a quarter finer than the smallest that holds the cut-off does it, as in most twisted cells.
+    a third finer than the smallest that holds the cut-off does it, as in most twisted cells.
     """
     radius = np.sqrt(ecutrho_Ry) / (2 * np.pi * BOHR_A)
     smallest, _, height = (2 * int(radius * length) + 1 for length in atoms.cell.lengths())
     fractions = atoms.get_scaled_positions()[:, :2]
     sizes = (
         n
-        for n in range(smallest, int(1.25 * smallest) + 1)
+        for n in range(smallest, int(1.35 * smallest) + 1)
         if next_fast_len(n, real=True) == n
         and np.allclose(n * fractions, np.rint(n * fractions), atol=1e-6)
     )
