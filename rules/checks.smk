@@ -89,6 +89,31 @@ rule check_copies:
         "../scripts/check_copies.py"
 
 
+rule find_critical_field:
+    input:
+        labels=audited_file("distance"),
+    output:
+        critical_field="results/checks/critical_field.nc",
+        pdf="results/checks/critical_field.pdf",
+        png="results/checks/critical_field.png",
+    log:
+        "logs/find_critical_field.log",
+    benchmark:
+        "benchmarks/find_critical_field.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("find_critical_field"),
+    message:
+        "critical field by layer distance"
+    script:
+        "../scripts/find_critical_field.py"
+
+
 # Asked for by name only: `snakemake recheck` computes one label of each set again.
 rule recheck_labels:
     input:
