@@ -1,5 +1,6 @@
 # Figures: every panel as data (NetCDF), PDF and PNG.
-# Needs: maps, charges and parities of the systems that config.yaml names for a panel.
+# Needs: maps, charges and parities of the systems that config.yaml names for a panel, labels for
+# fig1e.
 # Makes: results/figures/<panel>.{nc,pdf,png}.
 
 
@@ -114,6 +115,34 @@ rule plot_charge:
         "draw {wildcards.panel}"
     script:
         "../scripts/plot_charge.py"
+
+
+rule plot_wannier_centres:
+    input:
+        parallel=lambda wildcards: slides_of("AA")[0],
+        antiparallel=lambda wildcards: slides_of("AAp")[0],
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png="results/figures/{panel}.png",
+    log:
+        "logs/plot_wannier_centres/{panel}.log",
+    benchmark:
+        "benchmarks/plot_wannier_centres/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig1e",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_wannier_centres"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_wannier_centres.py"
 
 
 rule plot_parity:

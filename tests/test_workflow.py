@@ -139,7 +139,7 @@ class TestWholeChain:
         results = finished / "results"
         with xr.open_dataset(results / "maps" / "AA_twist-1-2.nc") as ds:
             assert bool(abs(ds["P"]).max() > 0)
-        for panel in ("fig1b", "fig1c", "fig1f", "fig2d", "fig2e", "fig2f"):
+        for panel in ("fig1b", "fig1c", "fig1e", "fig1f", "fig2d", "fig2e", "fig2f"):
             for ending in ("pdf", "png"):
                 assert (results / "figures" / f"{panel}.{ending}").stat().st_size > 1000
             with xr.open_dataset(results / "figures" / f"{panel}.nc") as ds:
