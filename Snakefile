@@ -16,6 +16,9 @@ from moirepol.locks import clear_stale_locks
 configfile: "config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 try:
     config = check_config(config)
 except ConfigError as error:
@@ -40,6 +43,7 @@ rule all:
     input:
         [figure_files(figure) for figure in config["figures"]],
         "results/claims.csv",
+        "results/claims.html",
 
 
 rule fig1:
@@ -70,3 +74,4 @@ rule labels:
 rule claims:
     input:
         "results/claims.csv",
+        "results/claims.html",

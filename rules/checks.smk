@@ -40,7 +40,12 @@ rule tabulate_audit:
         checks="results/checks/copies.nc" if "copies" in audited_sets() else [],
     output:
         table="results/audit.csv",
-        page=report("results/audit.html", category="Labels", labels={"table": "audit"}),
+        page=report(
+            "results/audit.html",
+            caption="../report/audit.rst",
+            category="Checks",
+            labels={"result": "audit of the labels"},
+        ),
     log:
         "logs/tabulate_audit.log",
     benchmark:
@@ -158,7 +163,12 @@ rule study_convergence:
         study="results/convergence.nc",
         table="results/convergence.csv",
         pdf="results/convergence.pdf",
-        png=report("results/convergence.png", category="Labels", labels={"figure": "convergence"}),
+        png=report(
+            "results/convergence.png",
+            caption="../report/convergence.rst",
+            category="Checks",
+            labels={"result": "convergence of the labels"},
+        ),
     log:
         "logs/study_convergence.log",
     benchmark:

@@ -1,5 +1,6 @@
 # Claims: what the paper states, against what was found here.
-# Needs: the maps, charges and parities behind the configured figures. Makes: results/claims.csv.
+# Needs: the maps, charges and parities behind the configured figures. Makes:
+# results/claims.{csv,html}.
 
 SHOWN_SYSTEMS = sorted(
     {
@@ -22,7 +23,12 @@ rule evaluate_claims:
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
         parities=expand("results/models/{model}/parity.nc", model=MODELS),
     output:
-        claims="results/claims.csv",
+        claims=report(
+            "results/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"result": "claims, for a spreadsheet"},
+        ),
     log:
         "logs/evaluate_claims.log",
     benchmark:
@@ -40,3 +46,31 @@ rule evaluate_claims:
         "judge the paper's claims"
     script:
         "../scripts/evaluate_claims.py"
+
+
+rule tabulate_claims:
+    input:
+        claims="results/claims.csv",
+    output:
+        page=report(
+            "results/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"result": "claims"},
+        ),
+    log:
+        "logs/tabulate_claims.log",
+    benchmark:
+        "benchmarks/tabulate_claims.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("tabulate_claims"),
+    message:
+        "table of the claims for reading"
+    script:
+        "../scripts/tabulate_claims.py"

@@ -1,7 +1,14 @@
 # Figures: every panel as data (NetCDF), PDF and PNG.
 # Needs: maps, charges and parities of the systems that config.yaml names for a panel, labels for
 # fig1e.
-# Makes: results/figures/<panel>.{nc,pdf,png}.
+# Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report.
+
+PICTURE = report(
+    "results/figures/{panel}.png",
+    caption="../report/panel.rst",
+    category=lambda wildcards: f"Fig. {wildcards.panel[3]}",
+    labels=lambda wildcards: {"panel": wildcards.panel},
+)
 
 
 rule plot_stackings:
@@ -12,7 +19,7 @@ rule plot_stackings:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_stackings/{panel}.log",
     benchmark:
@@ -42,7 +49,7 @@ rule plot_out_of_plane:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_out_of_plane/{panel}.log",
     benchmark:
@@ -69,7 +76,7 @@ rule plot_in_plane:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_in_plane/{panel}.log",
     benchmark:
@@ -96,7 +103,7 @@ rule plot_charge:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_charge/{panel}.log",
     benchmark:
@@ -124,7 +131,7 @@ rule plot_wannier_centres:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_wannier_centres/{panel}.log",
     benchmark:
@@ -153,7 +160,7 @@ rule plot_parity:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_parity/{panel}.log",
     benchmark:
@@ -180,7 +187,7 @@ rule plot_pattern:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_pattern/{panel}.log",
     benchmark:
@@ -207,7 +214,7 @@ rule plot_site_dipoles:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_site_dipoles/{panel}.log",
     benchmark:
@@ -232,7 +239,7 @@ rule plot_structure:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_structure/{panel}.log",
     benchmark:
@@ -262,7 +269,7 @@ rule plot_paths:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_paths/{panel}.log",
     benchmark:
@@ -296,7 +303,7 @@ rule plot_amplitudes:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_amplitudes/{panel}.log",
     benchmark:
@@ -323,7 +330,7 @@ rule plot_angles:
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
-        png="results/figures/{panel}.png",
+        png=PICTURE,
     log:
         "logs/plot_angles/{panel}.log",
     benchmark:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,15 +10,18 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
+import yaml
 
 from moirepol import code
 
-PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "envs", "profiles", "schemas", "resources")
+FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml")
+FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
+PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
 TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims")
 
 
 def copy_project(root: Path, folder: Path) -> Path:
-    for part in (*PARTS, "tests/config-tiny.yaml"):
+    for part in (*FILES, *FOLDERS):
         source, target = root / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -76,6 +80,23 @@ def test_missing_program_is_named_in_one_line(project):
     errors = [line for line in run.stdout.splitlines() if line.startswith("error:")]
     assert errors, run.stdout
     assert all("pw.x is not installed" in line and "apt install" in line for line in errors)
+
+
+def test_report_is_one_page_that_needs_no_network(root, tmp_path):
+    project = copy_project(root, tmp_path)
+    for arguments in ((), ("--report", "report.html")):
+        run = snakemake(project, *arguments, "--", PANEL_WITHOUT_LABELS)
+        assert run.returncode == 0, run.stdout
+    page = (project / "report.html").read_text()
+    assert "Fig. 2(a)." in page
+    assert "Polarization patterns of h-BN" in page
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+
+
+def test_every_configured_panel_has_a_caption(root):
+    panels = yaml.safe_load((root / "config.yaml").read_text())["figures"].values()
+    captions = (root / "report" / "panel.rst").read_text()
+    assert not [name for figure in panels for name in figure if f'"{name}": "' not in captions]
 
 
 class TestCodeDigest:
@@ -167,6 +188,8 @@ class TestWholeChain:
         assert len(verdicts) == 30
         assert verdicts["F1-zero-G"] == "reproduced"
         assert verdicts["F2-Q"] == "not yet"
+        page = (finished / "results" / "claims.html").read_text()
+        assert all(name in page for name in verdicts)
 
     def test_nothing_is_left_to_do(self, finished):
         run = snakemake(finished, "all", *self.TINY)
