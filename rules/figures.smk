@@ -349,3 +349,32 @@ rule plot_angles:
         "draw {wildcards.panel}"
     script:
         "../scripts/plot_angles.py"
+
+
+# Asked for by name only (`snakemake pictures`): what the README shows, to be committed.
+rule pictures:
+    input:
+        expand("docs/pictures/{panel}.png", panel=["fig1b", "fig1e", "fig2d", "fig2e"]),
+
+
+rule shrink_picture:
+    input:
+        figure="results/figures/{panel}.png",
+    output:
+        picture="docs/pictures/{panel}.png",
+    log:
+        "logs/shrink_picture/{panel}.log",
+    benchmark:
+        "benchmarks/shrink_picture/{panel}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    params:
+        code=code_digest("shrink_picture"),
+    message:
+        "small picture of {wildcards.panel}"
+    script:
+        "../scripts/shrink_picture.py"
