@@ -13,16 +13,18 @@ slides have already. With x = q t, C = e / (4 pi eps0), A the area per N,
 
     f = 2 (x - 1 + exp(-x)) / x^2  within a layer,   g = (1 - exp(-x))^2 / x^2  between layers,
 
-and s = +1 where l is the upper layer, -1 where it is the lower:
+h = f or g, and s = +1 in the upper layer, -1 in the lower, l the layer that feels and l' the one
+that makes the field:
 
-    E_z = (2 pi C / A) (f q p_z)                         within,
-          (2 pi C / A) g (q p_z - s i q.p_par)           between,
-    E_par = -i q phi,  phi = (2 pi C / A) (-f i q.p_par / q)               within,
-                             (2 pi C / A) g (-i q.p_par / q + s p_z)       between.
+    E_z = (2 pi C / A) (h q p_z + s' g i q.p_par / 2),
+    E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + s g p_z / 2).
 
-To first order in q it is the field of two-dimensional sheets of dipoles, exact whatever the slabs.
-Nothing is fitted: R is the model of the field labels, alpha comes from linear-response first
-principles.
+To first order in q it is the field of two-dimensional sheets of dipoles, whatever the slabs. Two
+terms of the slabs are missing on purpose: the potential that both layers feel alike of opposite
+p_z in the two, and the opposite E_z of alike charges, its counterpart. They belong to the bilayer's
+quadrupole, which depends on how the dipole is divided between the layers and holds more than
+dipoles. Nothing is fitted: R is the model of the field labels, alpha comes from linear-response
+first principles.
 """
 
 import numpy as np
@@ -33,6 +35,7 @@ from moirepol.job import JobError
 from moirepol.polarization import Sites
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
+SIDES = (-1, 1)  # of the lower and the upper layer
 TOLERANCE = 1e-9  # of the dipoles' size
 
 
@@ -73,13 +76,11 @@ class Field:
         q = np.where(uniform, 1.0, q)
         x = q * self.thickness_A
         charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
-        if here == there:
-            shape, side = 2 * (x - 1 + np.exp(-x)) / x**2, 0
-        else:
-            shape, side = (1 - np.exp(-x)) ** 2 / x**2, here - there
-        strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / self.areas[there] * shape)
-        potential = strength * (charge / q + side * C[:, 2])
-        along_z = strength * (q * C[:, 2] + side * charge)
+        between = (1 - np.exp(-x)) ** 2 / x**2
+        shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
+        strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / self.areas[there])
+        potential = strength * (shape * charge / q + SIDES[here] * between / 2 * C[:, 2])
+        along_z = strength * (shape * q * C[:, 2] - SIDES[there] * between / 2 * charge)
         return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
 
 
