@@ -6,7 +6,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from moirepol.config import ConfigError, check_config, load_schema
+from moirepol.config import ConfigError, check_config, load_schema, predictors_of
 
 
 @pytest.fixture
@@ -102,6 +102,11 @@ def test_a_section_of_the_wrong_kind_is_told_too(config, section, value):
 def test_null_removes_an_entry_of_the_default_settings(config):
     config = put(config, "labels.sets.distance", None)
     assert "distance" not in check_config(config)["labels"]["sets"]
+
+
+def test_null_leaves_the_short_range_alone(config):
+    config = check_config(put(config, "long_range", {"AA": None}))
+    assert set(predictors_of(config, "AA_twist-1-2")) == {"zero_field"}
 
 
 def test_a_removed_entry_must_not_be_needed(config):

@@ -15,7 +15,10 @@ from moirepol.frames import read_frames
 
 pytestmark = pytest.mark.slow
 
-PROFILE = ("--workflow-profile", "profiles/slurm", "--configfile", "tests/config-tiny.yaml")
+PROFILE = (
+    *("--workflow-profile", "profiles/slurm"),
+    *("--configfile", "tests/config-tiny.yaml", "tests/config-short-range.yaml"),
+)
 #: A test's jobs take 10 to 20 s; the plugin looks after n, 2n + 10, 3n + 30 ... s.
 QUICK = ("--slurm-init-seconds-before-status-checks", "22", "--latency-wait", "10")
 

@@ -16,7 +16,7 @@ from moirepol.sets import STANDARD, recipe_of
 from moirepol.systems import System
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-REMOVABLE = (("labels", "sets"), ("protocols",), ("models",))
+REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",))
 #: Digits after the point that names of systems have room for.
 DIGITS = {"strains_percent": 2, "layer_distances_A": 3, "fields_V_per_A": 4}
 
