@@ -270,7 +270,7 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
     With the dipole correction also ``qe_dipole_eA``, the dipole along z that pw.x itself finds for
     the cell, positive where it points up; its data file has it in e bohr, in full digits.
     """
-    text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_pw(folder, threads)
+    text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_parallel("pw", folder, threads)
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
         raise JobError(f"the scf did not converge: {_reason(text)}")
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
@@ -300,11 +300,12 @@ def run_dielectric(folder: Path) -> np.ndarray:
     return np.array(re.findall(r"-?\d+\.\d+", found.group(1)), dtype=float).reshape(3, 3)
 
 
-def _run_pw(folder, threads, **options):
+def _run_parallel(name, folder, threads, **options):
+    """Run <name>.x of Quantum ESPRESSO on <name>.in, as so many processes."""
     if threads > 1:
-        command = ["mpirun", "-np", str(threads), "pw.x", "-in", "pw.in"]
+        command = ["mpirun", "-np", str(threads), f"{name}.x", "-in", f"{name}.in"]
         return run_program(command, folder, **options)
-    return run_program(["pw.x"], folder, "pw.in", **options)
+    return run_program([f"{name}.x"], folder, f"{name}.in", **options)
 
 
 def _in_chunks(folder, threads, chunk_s):
@@ -321,7 +322,7 @@ def _in_chunks(folder, threads, chunk_s):
         mode = "restart" if going_on else "from_scratch"
         head = f"&control\n  max_seconds = {chunk_s:.0f}\n  restart_mode = '{mode}'"
         (folder / "pw.in").write_text(base.replace("&control", head))
-        text = _run_pw(folder, threads, watch=watch, excused=OUT_OF_TIME)
+        text = _run_parallel("pw", folder, threads, watch=watch, excused=OUT_OF_TIME)
         watch(text)
         if OUT_OF_TIME not in text:
             return text
@@ -415,7 +416,7 @@ def program_versions(folder: Path) -> str:
     return ", ".join(found[:2]) + f", Wannier90 {found[2]}"
 
 
-def run_pw2wannier90(folder: Path, projections: bool = False) -> None:
+def run_pw2wannier90(folder: Path, threads: int = 1, projections: bool = False) -> None:
     """Write the overlaps of the neighbours listed in the .nnkp file to the .mmn file.
 
     projections : also those on the .nnkp file's trial functions, to the .amn file.
@@ -425,7 +426,7 @@ def run_pw2wannier90(folder: Path, projections: bool = False) -> None:
         f"&inputpp\n  outdir = '.'\n  prefix = '{PREFIX}'\n  seedname = '{PREFIX}'\n"
         f"  write_mmn = .true.\n  write_amn = .{amn}.\n  write_unk = .false.\n/\n"
     )
-    text = run_program(["pw2wannier90.x"], folder, "pw2wannier90.in")
+    text = _run_parallel("pw2wannier90", folder, threads)
     if "JOB DONE" not in text:
         raise JobError(f"pw2wannier90.x did not finish: {_reason(text)}")
 

@@ -64,7 +64,7 @@ def label(
     wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, mesh, sites)
     espresso.run_program(["wannier90.x", "-pp", espresso.PREFIX], folder)
     near = wannier.extend_nnkp(seed.with_suffix(".nnkp"))
-    espresso.run_pw2wannier90(folder)
+    espresso.run_pw2wannier90(folder, threads)
     extended = seed.with_suffix(".mmn").rename(folder / "extended.mmn")
     overlaps = wannier.read_mmn(extended, kpoints, atoms)
     wannier.copy_near_neighbours(extended, seed.with_suffix(".mmn"), near)
