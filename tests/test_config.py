@@ -58,6 +58,7 @@ def test_every_setting_is_described_and_no_other_is_let_in():
         ("lattice_constant_A", 9, ["lattice_constant_A = 9", "<= 2.7", "Angstrom"]),
         ("lattice_constant_A", None, ["lattice_constant_A = None", "number"]),
         ("typo", 1, ["unknown key 'typo'", "layer_distance_A"]),
+        ("models.aa.labels", ["twist_6_01"], ["models.aa.labels = 'twist_6_01'", "held out"]),
         ("labels.source", "download", ["labels.source = 'download'", "shipped, complete, compute"]),
         ("labels.recipe.conv_thr_Ry_per_atom", "1e-6", ["conv_thr_Ry_per_atom", "1.0e-6"]),
         ("labels.recipe.ecutrho_Ry", 100, ["ecutrho_Ry = 100", "at least 4 x ecutwfc_Ry"]),

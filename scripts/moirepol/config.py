@@ -176,6 +176,12 @@ def _check_names(config: Mapping[str, Any]) -> None:
         for key in ("labels", "tests"):
             for label_set in model.get(key, []):
                 _known(f"models.{name}.{key}", label_set, config["labels"]["sets"])
+        for label_set in model["labels"]:
+            if config["labels"]["sets"][label_set].get("use") == "validation":
+                raise ConfigError(
+                    f"models.{name}.labels = {label_set!r}: allowed is a set for training, this "
+                    "one is held out (use: validation)"
+                )
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
     if "fig1f" in config["figures"]["fig1"] and "AA" not in config["predictors"]:
         raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
