@@ -96,7 +96,7 @@ def _brute_force(slide: Atoms, recipe, n, folder):
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
     espresso.run_scf(folder, 1)
     unfold_time_reversal(folder / f"{espresso.PREFIX}.save", kpoints)
-    seed = folder / espresso.PREFIX
+    seed = folder / wannier.SEED
     sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
     wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, (n, n), sites)
     win = seed.with_suffix(".win").read_text().replace("num_iter = 0", STOCK)
@@ -107,9 +107,9 @@ def _brute_force(slide: Atoms, recipe, n, folder):
         flags=re.S,
     )
     seed.with_suffix(".win").write_text(win)
-    espresso.run_program(["wannier90.x", "-pp", espresso.PREFIX], folder)
+    espresso.run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     espresso.run_pw2wannier90(folder, projections=True)
-    espresso.run_program(["wannier90.x", espresso.PREFIX], folder)
+    espresso.run_program(["wannier90.x", wannier.SEED], folder)
     nitrogens = np.flatnonzero(atoms.numbers == 7)
     centres, _ = wannier.read_wannier90(folder, 4 * len(nitrogens))
     steps = (centres[:, None] - atoms.positions[nitrogens]) @ np.linalg.inv(atoms.cell.array)

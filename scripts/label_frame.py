@@ -1,9 +1,11 @@
-"""Label one bilayer: the dipole of every N atom from pw.x, pw2wannier90.x and wannier90.x."""
+"""Label one bilayer: the dipole of every N atom from a DFT code and wannier90.x."""
 
 import shutil
 from pathlib import Path
 
-from moirepol import espresso, labels
+from moirepol import labels
+from moirepol.engine import engine_of
+from moirepol.espresso import CHECKPOINT
 from moirepol.frames import to_dataset
 from moirepol.job import JobError, full_disk
 from moirepol.provenance import sha256, stamp, write_netcdf
@@ -19,8 +21,9 @@ def label_frame(frame, settings, scratch, label, threads=1):
     that a large cell's scf goes on from when it was interrupted.
     label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
     """
-    espresso.require_programs()
     recipe = settings["recipe"]
+    engine = engine_of(recipe)
+    engine.require_programs()
     atoms = build(
         frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
     )
@@ -53,7 +56,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
     ds.attrs["settings_digest"] = digest(settings)
     ds.attrs["pseudopotentials_sha256"] = " ".join(
         f"{path.name}:{sha256(path)}"
-        for path in espresso.find_pseudopotentials(recipe["pseudopotentials"]).values()
+        for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()
     )
     write_netcdf(ds, label)
 
@@ -61,7 +64,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
 def _clear(scratch):
     """Remove a folder, but for the state that an interrupted scf can go on from."""
     for path in scratch.glob("*"):
-        if path.is_dir() and path.name != espresso.CHECKPOINT:
+        if path.is_dir() and path.name != CHECKPOINT:
             shutil.rmtree(path)
         elif not path.is_dir():
             path.unlink()

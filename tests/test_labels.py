@@ -154,8 +154,8 @@ def test_an_interrupted_scf_ends_as_an_uninterrupted_one(recipe, tmp_path, monke
     """Real chunks: the dipole of a scf that was stopped on its way."""
     recipe = recipe | {"ecutwfc_Ry": 30, "ecutrho_Ry": 200}
     whole = labelled("AA_slide-1-2-5", recipe, tmp_path / "whole")
-    monkeypatch.setattr(labels, "RESTARTABLE_ATOMS", 4)
-    monkeypatch.setattr(labels, "CHUNK_S", 2)
+    monkeypatch.setattr(espresso, "RESTARTABLE_ATOMS", 4)
+    monkeypatch.setattr(espresso, "CHUNK_S", 2)
     pieces = labelled("AA_slide-1-2-5", recipe, tmp_path / "pieces")
     nitrogens = whole.numbers == 7
     ours, theirs = pieces.arrays["dipole"][nitrogens], whole.arrays["dipole"][nitrogens]

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +17,15 @@ from ase.data import atomic_masses, chemical_symbols
 from scipy.fft import next_fast_len
 from scipy.io import FortranFile
 
+from moirepol import wannier
 from moirepol.job import JobError, full_disk, say
 from moirepol.provenance import sha256
+from moirepol.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
 
 PREFIX = "hbn"
+#: Cells this large keep the state of their scf every so often, and go on from it when killed.
+RESTARTABLE_ATOMS = 100
+CHUNK_S = 1800.0
 CHECKPOINT = "checkpoint"
 OUT_OF_TIME = "Maximum CPU time exceeded"
 WATCH_S = 5.0
@@ -38,12 +43,12 @@ HARTREE_FIELD_V_PER_A = 51.4220632
 BOHR_A = 0.529177210903
 
 
-def require_programs() -> None:
+def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
     """One line where a program of the label stage is not installed or too old."""
-    for program, package in PROGRAMS.items():
+    for program in programs:
         if shutil.which(program) is None:
             raise JobError(
-                f"{program} is not installed; on Debian or Ubuntu: apt install {package}"
+                f"{program} is not installed; on Debian or Ubuntu: apt install {PROGRAMS[program]}"
             )
         found = _version(program)
         if found < MINIMUM_VERSIONS[program]:
@@ -66,13 +71,35 @@ def _version(program: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
-def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
+def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
+    """The Bloch functions of a bilayer by pw.x and pw2wannier90.x: `moirepol.engine.Engine`."""
+    write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
+    audit = run_scf(folder, threads, CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None)
+    save = folder / f"{PREFIX}.save"
+    unfold_gamma(save)
+    unfold_time_reversal(save, kpoints)
+    run_pw2wannier90(folder, threads)
+    waves = (read_wavefunctions(save / f"wfc{n}.dat") for n in range(1, len(kpoints) + 1))
+    a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
+    pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
+    return a, audit | {
+        "density_dipole_eA": density_dipole(save, atoms, pseudopotentials),
+        "programs": program_versions(folder),
+    }
+
+
+def find_pseudopotentials(
+    files: dict[str, str],
+    variable: str = "ESPRESSO_PSEUDO",
+    folders: tuple[str, ...] = PSEUDOPOTENTIAL_FOLDERS,
+    package: str = "quantum-espresso-data",
+) -> dict[str, Path]:
     """The pseudopotential file of each element, from $ESPRESSO_PSEUDO or the Debian package.
 
     A file of a name in resources/pseudopotentials.sha256 must be the very file; a name that is
     not listed there is yours to answer for, and every label says its checksum.
     """
-    folders = [os.environ.get("ESPRESSO_PSEUDO", ""), *PSEUDOPOTENTIAL_FOLDERS]
+    folders = [os.environ.get(variable, ""), *folders]
     listed = dict(line.split()[::-1] for line in CHECKSUMS.read_text().splitlines())
     found = {}
     for element, name in files.items():
@@ -81,7 +108,7 @@ def find_pseudopotentials(files: dict[str, str]) -> dict[str, Path]:
         if found[element] is None:
             raise JobError(
                 f"pseudopotential {name} is not in {' or '.join(str(p.parent) for p in places)}; "
-                "install quantum-espresso-data or set ESPRESSO_PSEUDO"
+                f"install {package} or set {variable}"
             )
         if listed.get(name, digest := sha256(found[element])) != digest:
             raise JobError(
@@ -404,16 +431,15 @@ def valence_charge(pseudopotential: Path) -> float:
 
 
 def program_versions(folder: Path) -> str:
-    """The programs that ran in `folder`, with their versions."""
+    """The programs of Quantum ESPRESSO that ran in `folder`, with their versions."""
     found = []
     for out, pattern in (
         ("pw.out", r"Program (PWSCF v\.\S+)"),
         ("pw2wannier90.out", r"Program (PW2WANNIER v\.\S+)"),
-        (f"{PREFIX}.wout", r"Release: (\d\S+)"),
     ):
         match = re.search(pattern, (folder / out).read_text(errors="replace"))
         found.append(match.group(1) if match else f"{out}: unknown")
-    return ", ".join(found[:2]) + f", Wannier90 {found[2]}"
+    return ", ".join(found)
 
 
 def run_pw2wannier90(folder: Path, threads: int = 1, projections: bool = False) -> None:
@@ -423,7 +449,7 @@ def run_pw2wannier90(folder: Path, threads: int = 1, projections: bool = False) 
     """
     amn = "true" if projections else "false"
     (folder / "pw2wannier90.in").write_text(
-        f"&inputpp\n  outdir = '.'\n  prefix = '{PREFIX}'\n  seedname = '{PREFIX}'\n"
+        f"&inputpp\n  outdir = '.'\n  prefix = '{PREFIX}'\n  seedname = '{wannier.SEED}'\n"
         f"  write_mmn = .true.\n  write_amn = .{amn}.\n  write_unk = .false.\n/\n"
     )
     text = _run_parallel("pw2wannier90", folder, threads)

@@ -8,9 +8,10 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from moirepol import espresso, wannier
+from moirepol import wannier
+from moirepol.engine import engine_of
+from moirepol.espresso import mesh_size, run_program, uniform_mesh
 from moirepol.job import JobError
-from moirepol.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
 
 #: What a label must pass, beside the convergence of the scf.
 MAXIMUM_CENTRE_DISTANCE_A = 0.75
@@ -19,9 +20,6 @@ MINIMUM_SINGULAR_VALUE = 0.3
 MINIMUM_PROJECTION = 0.05
 MAXIMUM_SPREAD_A2 = 3.0
 MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
-#: Cells this large keep the state of their scf every so often, and go on from it when killed.
-RESTARTABLE_ATOMS = 100
-CHUNK_S = 1800.0
 AUDIT_UNITS = {
     "energy_eV": "eV",
     "scf_accuracy_Ry": "Ry",
@@ -40,7 +38,7 @@ AUDIT_UNITS = {
 def label(
     atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1
 ) -> Atoms:
-    """Run pw.x, pw2wannier90.x and wannier90.x in `folder` and return the labelled, audited frame.
+    """Run the recipe's DFT engine and wannier90.x in `folder`; the labelled, audited frame.
 
     Parameters
     ----------
@@ -50,27 +48,20 @@ def label(
     Raises JobError, naming what was found and what is allowed, for a label that is not sound.
     """
     started, used = time.monotonic(), core_seconds()
-    mesh = espresso.mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
-    kpoints = espresso.uniform_mesh(mesh)
-    espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
-    chunk_s = CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None
-    audit = espresso.run_scf(folder, threads, chunk_s)
-    save = folder / f"{espresso.PREFIX}.save"
-    unfold_gamma(save)
-    unfold_time_reversal(save, kpoints)
-
+    mesh = mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
+    kpoints = uniform_mesh(mesh)
     sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
-    seed = folder / espresso.PREFIX
+    seed = folder / wannier.SEED
     wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, mesh, sites)
-    espresso.run_program(["wannier90.x", "-pp", espresso.PREFIX], folder)
+    run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     near = wannier.extend_nnkp(seed.with_suffix(".nnkp"))
-    espresso.run_pw2wannier90(folder, threads)
+    a, audit = engine_of(recipe).calculate(atoms, kpoints, sites, recipe, folder, threads)
+
     extended = seed.with_suffix(".mmn").rename(folder / "extended.mmn")
     overlaps = wannier.read_mmn(extended, kpoints, atoms)
     wannier.copy_near_neighbours(extended, seed.with_suffix(".mmn"), near)
-    a = wannier.projections(save, atoms, sites, len(kpoints), recipe["projection_sigma_A"])
     wannier.write_amn(seed.with_suffix(".amn"), a)
-    espresso.run_program(["wannier90.x", espresso.PREFIX], folder)
+    run_program(["wannier90.x", wannier.SEED], folder)
 
     u, smallest_projection = wannier.loewdin(a)
     displacements = wannier.centre_displacements(overlaps, u, atoms, near)
@@ -102,12 +93,9 @@ def label(
         wannier90_difference_A=float(np.abs(difference).max()),
         order_difference_eA=float(2 * np.abs(shifts[6] - shifts[4]).max()),
         symmetry_residual_eA=symmetry_residual(labelled),
-        density_dipole_eA=espresso.density_dipole(
-            save, atoms, espresso.find_pseudopotentials(recipe["pseudopotentials"])
-        ),
         wall_s=time.monotonic() - started,
         core_s=core_seconds() - used,
-        programs=espresso.program_versions(folder),
+        programs=f"{audit['programs']}, Wannier90 {wannier.version(folder)}",
     )
     check(labelled)
     return labelled

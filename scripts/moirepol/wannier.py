@@ -16,6 +16,7 @@ determinant. phi(b) equals b . (r_n - r_N) up to O(b^3); the sixth-order combina
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from scipy.linalg import logm
 
-from moirepol import espresso
 from moirepol.job import JobError
 
+#: Name of the files that Wannier90, the engine and this module share.
+SEED = "wannier"
 FUNCTIONS_PER_N = 4
 MULTIPLES = (1, 2, 3)
 #: Weights of phi(b), phi(2b), phi(3b) that give b . r up to an error of order b^3, b^5, b^7.
@@ -99,10 +101,8 @@ def extend_nnkp(path: Path) -> int:
 
     Returns the number of neighbours there were before, which stay in front.
     """
-    text = path.read_text()
-    block = re.search(r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", text, re.S)
-    near = int(block.group(1))
-    rows = np.array(block.group(2).split(), dtype=int).reshape(-1, near, 5)
+    rows, text = read_nnkp(path), path.read_text()
+    near = rows.shape[1]
     table = re.search(r"begin kpoints\s+\d+\s+(.*?)end kpoints", text, re.S).group(1)
     kpoints = np.array(table.split(), dtype=float).reshape(-1, 3)
     index = {_key(k): number for number, k in enumerate(kpoints, start=1)}
@@ -120,8 +120,16 @@ def extend_nnkp(path: Path) -> int:
                     lines.append([number, second, *np.rint(end - kpoints[second - 1]).astype(int)])
     count = len(lines) // len(kpoints)
     body = "\n".join(" ".join(f"{number:6d}" for number in line) for line in lines)
-    path.write_text(text.replace(block.group(0), f"begin nnkpts\n{count:4d}\n{body}\nend nnkpts"))
+    block = f"begin nnkpts\n{count:4d}\n{body}\nend nnkpts"
+    path.write_text(re.sub(r"begin nnkpts.*end nnkpts", block, text, flags=re.S))
     return near
+
+
+def read_nnkp(path: Path) -> np.ndarray:
+    """Neighbours of every k point in a .nnkp file (nk, nb, 5): both numbers, from 1, and k + b's
+    reciprocal lattice vector."""
+    block = re.search(r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", path.read_text(), re.S)
+    return np.array(block.group(2).split(), dtype=int).reshape(-1, int(block.group(1)), 5)
 
 
 def _key(k):
@@ -157,6 +165,17 @@ def read_mmn(path: Path, kpoints: np.ndarray, atoms: Atoms) -> Overlaps:
     return Overlaps(matrices, second, b_crystal @ (2 * np.pi * np.asarray(atoms.cell.reciprocal())))
 
 
+def write_mmn(path: Path, neighbours: np.ndarray, matrices: np.ndarray) -> None:
+    """Write overlaps (nk, nb, nband, nband) of `read_nnkp`'s neighbours as a .mmn file."""
+    nk, nb, nband, _ = matrices.shape
+    with open(path, "w") as file:
+        file.write(f"overlaps\n{nband} {nk} {nb}\n")
+        for row, of_k in zip(neighbours, matrices, strict=True):
+            for numbers, m in zip(row, of_k, strict=True):
+                file.write(" ".join(map(str, numbers)) + "\n")
+                file.writelines(f"{x.real:18.12f}{x.imag:18.12f}\n" for x in m.T.ravel())
+
+
 def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
     """Copy the first `near` neighbours of every k point of an extended .mmn file."""
     with open(extended) as source, open(path, "w") as target:
@@ -170,17 +189,17 @@ def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
                     target.writelines(block)
 
 
-def projections(save: Path, atoms: Atoms, sites: np.ndarray, nk: int, sigma_A: float) -> np.ndarray:
+def projections(waves: Iterable, atoms: Atoms, sites: np.ndarray, sigma_A: float) -> np.ndarray:
     """Overlaps A_mn(k) = <psi_m,k | g_n> (nk, nband, nwann) of the Bloch states and the Gaussians.
 
-    Taken from the pseudo-wavefunctions; any A gives a valid gauge U = A (A^+ A)^(-1/2).
+    waves : of every k point (k (3,) in crystal units, miller (npw, 3), coefficients (nband, npw)),
+    plane waves of the pseudo-wavefunctions; any A gives a valid gauge U = A (A^+ A)^(-1/2).
     """
     reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
     places = sites.reshape(-1, 3)
     lone_pair = np.arange(len(places)) % FUNCTIONS_PER_N == 3
     result = []
-    for number in range(1, nk + 1):
-        k, miller, psi = espresso.read_wavefunctions(save / f"wfc{number}.dat")
+    for k, miller, psi in waves:
         q = (miller + k) @ reciprocal
         envelope = np.exp(-0.5 * sigma_A**2 * (q**2).sum(axis=1))
         a = np.empty((len(psi), len(places)), dtype=complex)
@@ -287,7 +306,7 @@ def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, 
 
 def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Final centres (n, 3) in A and spreads (n,) in A^2 that wannier90.x wrote."""
-    text = (folder / f"{espresso.PREFIX}.wout").read_text()
+    text = (folder / f"{SEED}.wout").read_text()
     final = text.rsplit("Final State", 1)[-1]
     number = r"\s*(-?\d+\.\d+)"
     rows = re.findall(
@@ -297,3 +316,10 @@ def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
         raise JobError(f"wannier90.x gave {len(rows)} of {count} centres")
     values = np.array(rows, dtype=float)
     return values[:, :3], values[:, 3]
+
+
+def version(folder: Path) -> str:
+    """The version of the wannier90.x that ran in `folder`."""
+    text = (folder / f"{SEED}.wout").read_text(errors="replace")
+    found = re.search(r"Release: (\d\S+)", text)
+    return found.group(1) if found else "unknown"

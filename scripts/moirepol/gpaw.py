@@ -1,0 +1,106 @@
+"""GPAW: another engine for labels, with other PAW data sets and other grids than pw.x.
+
+GPAW belongs to another Python than this environment's, Debian's own by default or $GPAW_PYTHON;
+`gpaw_driver.py` is the part that runs there, as a program.
+"""
+
+import json
+import os
+from functools import cache, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from ase import Atoms
+from ase.units import Ry
+
+from moirepol import espresso, wannier
+from moirepol.job import JobError
+
+DRIVER = Path(__file__).with_name("gpaw_driver.py")
+INPUT, RESULT = "gpaw.json", "gpaw.npz"
+MINIMUM_VERSION = (22, 8)
+#: $GPAW_SETUP_PATH is GPAW's own name for a folder of PAW data sets.
+find_pseudopotentials = partial(
+    espresso.find_pseudopotentials,
+    variable="GPAW_SETUP_PATH",
+    folders=("/usr/share/gpaw-setups",),
+    package="gpaw-data",
+)
+
+
+def python() -> str:
+    """The interpreter that has GPAW."""
+    return os.environ.get("GPAW_PYTHON", "/usr/bin/python3")
+
+
+def require_programs() -> None:
+    """One line where GPAW or wannier90.x is not installed or too old."""
+    espresso.require_programs(("wannier90.x",))
+    found = _version(python())
+    if not found:
+        raise JobError(
+            f"{python()} has no GPAW; on Debian or Ubuntu: apt install gpaw, or set GPAW_PYTHON"
+        )
+    if tuple(map(int, found.split(".")[:2])) < MINIMUM_VERSION:
+        wanted = ".".join(map(str, MINIMUM_VERSION))
+        raise JobError(f"GPAW of {python()} is version {found}, needed is {wanted} or later")
+
+
+@cache
+def _version(interpreter):
+    """GPAW's version by its own words; empty where there is none."""
+    with TemporaryDirectory() as folder:
+        try:
+            return espresso.run_program(
+                [interpreter, "-I", "-c", "import gpaw; print(gpaw.__version__)"], Path(folder)
+            ).strip()
+        except (JobError, OSError):
+            return ""
+
+
+def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
+    """The Bloch functions of a bilayer by GPAW: `moirepol.engine.Engine`. One process.
+
+    ecutrho_Ry is that of GPAW's finer grid, on which it sums exchange and correlation;
+    conv_thr_Ry_per_atom, an energy's and so quadratic, becomes GPAW's own two thresholds.
+    """
+    if recipe["electrostatics"] != "dipole":
+        raise JobError(
+            "engine gpaw: allowed is electrostatics dipole (the dipole correction) alone"
+        )
+    neighbours = wannier.read_nnkp(folder / f"{wannier.SEED}.nnkp")
+    files = find_pseudopotentials(recipe["pseudopotentials"])
+    grid = espresso.grid_on_atoms(atoms, recipe["ecutrho_Ry"] / 4)
+    job = {
+        "atoms": {
+            "numbers": atoms.numbers.tolist(),
+            "positions": atoms.positions.tolist(),
+            "cell": atoms.cell.array.tolist(),
+            "pbc": [True, True, False],
+        },
+        "setups": {element: str(path) for element, path in files.items()},
+        "ecut_eV": recipe["ecutwfc_Ry"] * Ry,
+        "field_V_per_A": atoms.info["field_V_per_A"],
+        "kpoints": np.asarray(kpoints).tolist(),
+        "neighbours": neighbours[..., 1:].tolist(),
+        "bands": sites.shape[0] * sites.shape[1],
+        "mixing_beta": recipe["mixing_beta"],
+        "convergence": {
+            "density": recipe["conv_thr_Ry_per_atom"] ** 0.5,
+            "eigenstates": recipe["conv_thr_Ry_per_atom"],
+            "bands": "occupied",
+        },
+        "grid": {"gpts": grid} if grid else {},
+        "result": RESULT,
+    }
+    (folder / INPUT).write_text(json.dumps(job))
+    espresso.run_program([python(), "-I", str(DRIVER), INPUT], folder)
+    with np.load(folder / RESULT) as found:
+        mmn = folder / f"{wannier.SEED}.mmn"
+        wannier.write_mmn(mmn, neighbours, found["overlaps"])
+        waves = ((k, found[f"miller_{n}"], found[f"waves_{n}"]) for n, k in enumerate(kpoints))
+        a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
+        audit = {name: float(found[name]) for name in ("energy_eV", "density_dipole_eA")}
+        audit["scf_iterations"] = int(found["scf_iterations"])
+    return a, audit | {"programs": f"GPAW {_version(python())}"}

@@ -1,0 +1,148 @@
+"""GPAW's own half of `moirepol.gpaw`, run by the Python that has GPAW: gpaw_driver.py INPUT.
+
+INPUT, JSON, is written by `moirepol.gpaw.calculate`. The result, .npz, holds the plane waves of the
+smooth Bloch functions at every k point, and the overlaps M(k, b) = <u_k | u_k+b> of the full ones:
+what the smooth functions lack inside the spheres is added exactly, not to lowest order in b as
+GPAW's own interface to Wannier90 does.
+"""
+
+import gzip
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.units import Bohr
+from gpaw import GPAW, PW, Mixer
+from gpaw.external import ConstantElectricField
+from gpaw.response.math_func import two_phi_planewave_integrals
+from gpaw.setup_data import SetupData
+from gpaw.sphere import lebedev
+from gpaw.spherical_harmonics import Y, nablarlYL
+from gpaw.xc import gga, lda, pawcorrection
+
+#: Reciprocal lattice vectors that a neighbour k + b can lie away from its k point.
+MARGIN = 3
+
+
+def main(job):
+    make_quadrature_threefold()
+    atoms = Atoms(**job["atoms"])
+    atoms.calc = calc = GPAW(txt="-", **parameters(job))
+    energy = atoms.get_potential_energy()
+
+    kpoints = np.array(job["kpoints"])
+    found = [bloch_functions(calc, k) for k in kpoints]
+    result = {f"miller_{n}": miller for n, (miller, *_) in enumerate(found)}
+    result |= {f"waves_{n}": waves for n, (_, waves, _) in enumerate(found)}
+    np.savez(
+        job["result"],
+        overlaps=overlaps(calc, kpoints, np.array(job["neighbours"]), found),
+        energy_eV=energy,
+        density_dipole_eA=atoms.get_dipole_moment()[2],
+        scf_iterations=calc.get_number_of_iterations(),
+        **result,
+    )
+
+
+def parameters(job):
+    """Arguments of GPAW; the two layers stand in a cell that is periodic in the plane only."""
+    field = job["field_V_per_A"]
+    return job["grid"] | {
+        "mode": PW(job["ecut_eV"]),
+        "xc": "PBE",
+        "setups": {element: data_set(element, file) for element, file in job["setups"].items()},
+        "kpts": np.array(job["kpoints"]),
+        "symmetry": {"point_group": False},
+        "occupations": {"width": 0.0},
+        "nbands": job["bands"],
+        "poissonsolver": {"dipolelayer": "xy"},
+        "external": ConstantElectricField(field) if field else None,
+        "mixer": Mixer(job["mixing_beta"], 5, 50),
+        "convergence": job["convergence"],
+        "maxiter": 100,
+    }
+
+
+def data_set(element, file):
+    """The PAW data set in a file, gzipped XML: this very file, wherever GPAW itself would look."""
+    data = SetupData(element, "PBE", readxml=False)
+    data.read_xml(gzip.decompress(Path(file).read_bytes()))
+    return data
+
+
+def make_quadrature_threefold():
+    """Repeat GPAW's angular quadrature, of cubic symmetry, turned by 120 and 240 degrees about z.
+
+    Exchange and correlation inside the spheres are summed over 50 directions, and a layer's
+    threefold axis is none of that set: each N atom then has 3e-5 e.A in the plane where symmetry
+    allows nothing. The 150 directions have the symmetry of every stacking.
+    """
+    turn = np.array([[-0.5, 0.75**0.5, 0], [-(0.75**0.5), -0.5, 0], [0, 0, 1]])
+    directions = np.concatenate([lebedev.R_nv, lebedev.R_nv @ turn, lebedev.R_nv @ turn.T])
+    degrees = np.repeat(np.arange(5), 2 * np.arange(5) + 1)
+    harmonics = np.array([[Y(number, *r) for number in range(25)] for r in directions])
+    slopes = np.array([[nablarlYL(number, r) for number in range(25)] for r in directions])
+    slopes -= (degrees * harmonics)[..., None] * directions[:, None]
+    for module in (pawcorrection, gga, lda):
+        module.weight_n = np.tile(lebedev.weight_n / 3, 3)
+        module.Y_nL = harmonics
+        module.rnablaY_nLv = slopes
+
+
+def bloch_functions(calc, k):
+    """psi_k = sum_G c(G) exp(i (k + G) r) and what the spheres see of it.
+
+    Returns the plane waves G (npw, 3), c (nband, npw) and the projections of every atom
+    [(nband, ni)]. Only one of k and -k was computed; the other is its complex conjugate.
+    """
+    kd, grid = calc.wfs.kd, calc.wfs.pd.gd.N_c
+    apart = np.array([k - kd.ibzk_kc, k + kd.ibzk_kc])
+    fits = np.abs(apart - np.rint(apart)).max(axis=-1) < 1e-6
+    reverse, number = np.argwhere(fits)[0]
+    computed = calc.wfs.kpt_qs[number][0]
+    miller = np.transpose(np.unravel_index(calc.wfs.pd.Q_qG[number], grid))
+    miller = (miller + grid // 2) % grid - grid // 2
+    waves = computed.psit.array * computed.psit.dv**0.5
+    seen = [computed.P_ani[a] for a in range(len(calc.wfs.setups))]
+    shift = np.rint(apart[reverse, number]).astype(int)
+    if reverse:
+        return -miller - shift, waves.conj(), [p.conj() for p in seen]
+    return miller - shift, waves, seen
+
+
+def overlaps(calc, kpoints, neighbours, found):
+    """M (nk, nb, nband, nband); neighbours (nk, nb, 4): number of k + b, from 1, and G_b."""
+    low = np.min([miller.min(axis=0) for miller, *_ in found], axis=0) - MARGIN
+    shape = np.max([miller.max(axis=0) for miller, *_ in found], axis=0) - low + 1 + MARGIN
+    boxes = np.zeros((len(found), len(found[0][1]), *shape), dtype=complex)
+    for box, (miller, waves, _) in zip(boxes, found):
+        box[(slice(None), *(miller - low).T)] = waves
+    flat = boxes.reshape(*boxes.shape[:2], -1).conj()
+    reciprocal = 2 * np.pi * calc.atoms.cell.reciprocal() * Bohr
+    positions = calc.atoms.positions / Bohr
+
+    @cache
+    def augmentation(number, *b):
+        """<phi_i| exp(-i b r) |phi_j> less the smooth ones' (ni, ni), for one of GPAW's setups."""
+        setup = calc.wfs.setups[number]
+        return two_phi_planewave_integrals(np.array([b]), setup).reshape(setup.ni, setup.ni)
+
+    result = np.empty((*neighbours.shape[:2], *boxes.shape[1:2] * 2), dtype=complex)
+    first_of = [list(calc.wfs.setups.id_a).index(i) for i in calc.wfs.setups.id_a]
+    for k, row in enumerate(neighbours):
+        for j, (second, *shift) in enumerate(row):
+            moved = np.roll(boxes[second - 1], np.negative(shift), axis=(1, 2, 3))
+            m = flat[k] @ moved.reshape(len(moved), -1).T
+            b = np.round((kpoints[second - 1] + shift - kpoints[k]) @ reciprocal, 12)
+            for a, number in enumerate(first_of):
+                q = augmentation(number, *b) * np.exp(-1j * b @ positions[a])
+                m += found[k][2][a].conj() @ q @ found[second - 1][2][a].T
+            result[k, j] = m
+    return result
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()))
