@@ -68,7 +68,7 @@ rule fig4:
 
 rule labels:
     input:
-        expand("results/labels/{set}.nc", set=LABEL_SETS),
+        expand("results/labels/{set}.nc", set=own_sets()),
 
 
 rule claims:

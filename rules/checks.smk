@@ -94,6 +94,44 @@ rule check_copies:
         "../scripts/check_copies.py"
 
 
+# Asked for by name only: `snakemake engine` draws the labels by another code that ship.
+rule check_engine:
+    input:
+        labels=expand("{file}", file=map(audited_file, ["aa", "copies", "aa_field"])),
+        others=audited_file("aa_gpaw"),
+    output:
+        check="results/checks/engine.nc",
+        table="results/checks/engine.csv",
+        pdf="results/checks/engine.pdf",
+        png=report(
+            "results/checks/engine.png",
+            caption="../report/engine.rst",
+            category="Checks",
+            labels={"result": "labels by another code"},
+        ),
+    log:
+        "logs/check_engine.log",
+    benchmark:
+        "benchmarks/check_engine.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("check_engine"),
+    message:
+        "labels by another code"
+    script:
+        "../scripts/check_engine.py"
+
+
+rule engine:
+    input:
+        rules.check_engine.output,
+
+
 rule find_critical_field:
     input:
         labels=audited_file("distance"),
@@ -148,8 +186,10 @@ rule recheck_labels:
 
 
 def recheckable(name: str) -> bool:
-    """Whether a set has a frame that is small enough to be labelled once more."""
-    return any(System.parse(frame).n_atoms <= CHECKS["maximum_atoms"] for frame in frames(name))
+    """Whether a set is our own and has a frame that is small enough to be labelled once more."""
+    return name in own_sets() and any(
+        System.parse(frame).n_atoms <= CHECKS["maximum_atoms"] for frame in frames(name)
+    )
 
 
 rule recheck:

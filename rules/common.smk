@@ -9,7 +9,7 @@ from functools import cache
 from moirepol.code import code_digest
 from moirepol.config import predictors_of
 from moirepol.provenance import read_netcdf
-from moirepol.sets import STANDARD, digest, frames_of, settings_of, shipped_frames
+from moirepol.sets import STANDARD, digest, frames_of, recipe_of, settings_of, shipped_frames
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
 
@@ -87,10 +87,18 @@ def audited_file(name: str) -> str:
     return f"results/labels/{name}.nc"
 
 
+def own_sets() -> list[str]:
+    """Label sets by the engine of the standard recipe; those by another are comparisons."""
+    engines = {name: recipe_of(config, set_recipe(name)).get("engine") for name in LABEL_SETS}
+    return [
+        name for name in LABEL_SETS if engines[name] == config["labels"]["recipe"].get("engine")
+    ]
+
+
 def audited_sets() -> list[str]:
-    """Label sets that ship, in part at least; all of them where labels are to be computed."""
+    """Label sets that ship, in part at least; all of our own where labels are to be computed."""
     if config["labels"]["source"] == "compute":
-        return list(LABEL_SETS)
+        return own_sets()
     return [name for name in LABEL_SETS if audited_file(name).startswith(SHIPPED_LABELS)]
 
 

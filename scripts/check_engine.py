@@ -1,0 +1,132 @@
+"""Labels by another code against our own: polarization and layer dipoles of the same slides."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol.engine import DEFAULT
+from moirepol.frames import read_frames
+from moirepol.job import JobError
+from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.polarization import LAYERS
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.sets import settings_from
+from moirepol.structures import HIGH_SYMMETRY
+from moirepol.systems import System
+
+TITLES = {"espresso": "Quantum ESPRESSO", "gpaw": "GPAW"}
+
+
+def check_engine(labels, others, check, table, pdf, png):
+    """Compare the slides of the set `others` with the same slides in the sets `labels`.
+
+    check : NetCDF, `dipole` in e.A by code, slide, layer and component. table : CSV of P_perp,
+    |P_par| and the layers' p_z by both codes, in e.A, and the other's less ours; for a slide in a
+    field also the response of P_perp to it, in e.A^2/V. pdf, png : a figure of it.
+    """
+    ours = {frame.info["name"]: frame for file in labels for frame in read_frames(file)}
+    theirs = {frame.info["name"]: frame for frame in read_frames(others)}
+    missing = [name for name in theirs if name not in ours]
+    if missing:
+        raise JobError(f"{' and '.join(labels)} have no label of {missing[0]}")
+    settings = settings_from(read_netcdf(labels[0])), settings_from(read_netcdf(others))
+    codes = [s["recipe"].get("engine", DEFAULT) for s in settings]
+    frames = [[source[name] for name in theirs] for source in (ours, theirs)]
+    ds = xr.Dataset(
+        {
+            "dipole": (
+                ("code", "slide", "layer", "xyz"),
+                [[layer_dipoles(frame) for frame in row] for row in frames],
+                {"units": "e.angstrom", "long_name": "dipole of each layer's N atoms, summed"},
+            )
+        },
+        coords={"code": codes, "slide": list(theirs), "layer": list(LAYERS), "xyz": list("xyz")},
+    )
+    kept = dict(zip(codes, settings, strict=True))
+    write_netcdf(stamp(ds, "Labels by two codes", kept), check)
+    rows = compare(ds)
+    rows.to_csv(table)
+    draw(rows, codes, pdf, png)
+
+
+def layer_dipoles(frame):
+    """Summed dipole (2, 3) of the N atoms of each layer in e.A."""
+    nitrogens = frame.numbers == 7
+    layer, dipole = frame.arrays["layer"][nitrogens], frame.arrays["dipole"][nitrogens]
+    return np.array([dipole[layer == side].sum(axis=0) for side in (0, 1)])
+
+
+def compare(ds):
+    """Table of a check, one row a slide: every quantity by both codes and their difference."""
+    total = ds["dipole"].sum("layer")
+    quantities = {
+        "P_perp": total.sel(xyz="z"),
+        "P_par": np.hypot(total.sel(xyz="x"), total.sel(xyz="y")),
+        **{f"{layer}_z": ds["dipole"].sel(layer=layer, xyz="z") for layer in LAYERS},
+        "response": response(total.sel(xyz="z")),
+    }
+    columns = {}
+    for name, values in quantities.items():
+        columns |= {f"{name}_{code}": values.sel(code=code) for code in ds["code"].values}
+        columns[f"{name}_difference"] = values[1] - values[0]
+    rows = xr.Dataset({name: column.drop_vars(("code", "xyz", "layer"), errors="ignore")
+                       for name, column in columns.items()}).to_dataframe()  # fmt: skip
+    rows.insert(0, "point", [point(name) for name in rows.index])
+    return rows
+
+
+def response(P_perp):
+    """Change of P_perp with the field, by code and slide; NaN without a field or its partner."""
+    found = xr.full_like(P_perp, np.nan)
+    for name in P_perp["slide"].values:
+        system = System.parse(name)
+        partner = system.model_copy(update={"field_V_per_A": 0.0}).name
+        if system.field_V_per_A and partner in P_perp["slide"].values:
+            change = P_perp.sel(slide=name) - P_perp.sel(slide=partner)
+            found.loc[{"slide": name}] = change / system.field_V_per_A
+    return found
+
+
+def point(name):
+    """Letter of a slide's high-symmetry stacking, with the field if there is one."""
+    system = System.parse(name)
+    i, j, n = system.indices
+    letter = next((k for k, tau in HIGH_SYMMETRY.items() if np.allclose(tau, (i / n, j / n))), name)
+    field = system.field_V_per_A
+    return f"{letter}, {field:g} V/Å" if field else letter
+
+
+def draw(rows, codes, pdf, png):
+    """P_perp and |P_par| by both codes above, differences of these and of the layers below."""
+    figure, (top, bottom) = new_figure(3.4, nrows=2, sharex=True, height_ratios=[3, 2])
+    places = np.arange(len(rows))
+    series = (("P_perp", r"$P_\perp$", "tab:purple"), ("P_par", r"$|P_\parallel|$", "tab:green"))
+    for name, label, color in series:
+        for code, marker, filled in ((codes[0], "o", "none"), (codes[1], "x", color)):
+            top.plot(
+                places,
+                UNIT * rows[f"{name}_{code}"],
+                marker,
+                color=color,
+                markerfacecolor=filled,
+                markersize=6 if marker == "o" else 4,
+                label=f"{label}, {TITLES.get(code, code)}",
+            )
+    layers = zip(LAYERS, LAYER_COLORS, strict=True)
+    series += tuple((f"{layer}_z", f"{layer} $p_z$", color) for layer, color in layers)
+    for shift, (name, label, color) in zip((-0.15, -0.05, 0.05, 0.15), series, strict=True):
+        difference = UNIT * rows[f"{name}_difference"]
+        bottom.plot(places + shift, difference, "o", color=color, markersize=3, label=label)
+    for ax in (top, bottom):
+        ax.axhline(0, color="gray", linewidth=0.6, zorder=0)
+    top.set_ylabel(f"per N pair ({DIPOLE})")
+    bottom.set_ylabel(f"difference ({DIPOLE})")
+    bottom.set_xticks(places, rows["point"])
+    top.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    bottom.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, columnspacing=1)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(check_engine, globals().get("snakemake"))
