@@ -17,7 +17,7 @@ from moirepol import code
 FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-short-range.yaml")
 FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
 PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
-TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures")
+TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures", "engine")
 
 
 def copy_project(root: Path, folder: Path) -> Path:
