@@ -92,7 +92,7 @@ def point(name):
     i, j, n = system.indices
     letter = next((k for k, tau in HIGH_SYMMETRY.items() if np.allclose(tau, (i / n, j / n))), name)
     field = system.field_V_per_A
-    return f"{letter}, {field:g} V/Å" if field else letter
+    return f"{letter} in {field:g} V/Å" if field else letter
 
 
 def draw(rows, codes, pdf, png):
@@ -119,10 +119,10 @@ def draw(rows, codes, pdf, png):
     for ax in (top, bottom):
         ax.axhline(0, color="gray", linewidth=0.6, zorder=0)
     top.set_ylabel(f"per N pair ({DIPOLE})")
-    bottom.set_ylabel(f"difference ({DIPOLE})")
-    bottom.set_xticks(places, rows["point"])
+    bottom.set_ylabel(f"change ({DIPOLE})")
+    bottom.set_xticks(places, rows["point"].str.replace(" in ", "\n"))
     top.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    bottom.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=4, columnspacing=1)
+    bottom.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), ncols=4, columnspacing=1)
     save(figure, pdf, png)
 
 

@@ -157,14 +157,14 @@ def test_two_codes_are_compared_slide_by_slide(tmp_path):
     check_engine(files[:1], files[1], *out)
     with open(out[1], newline="") as table:
         rows = {row["point"]: row for row in csv.DictReader(table)}
-    assert list(rows) == ["N", "B", "N, 0.02 V/Å"]
+    assert list(rows) == ["N", "B", "N in 0.02 V/Å"]
     assert float(rows["N"]["P_perp_espresso"]) == pytest.approx(-3e-3)
     assert float(rows["N"]["P_perp_difference"]) == pytest.approx(1e-4)
     assert float(rows["B"]["P_par_gpaw"]) == pytest.approx(5e-3)
     assert float(rows["B"]["upper_z_difference"]) == pytest.approx(0, abs=1e-12)
     assert rows["N"]["response_gpaw"] == ""
-    assert float(rows["N, 0.02 V/Å"]["response_espresso"]) == pytest.approx(2e-3 / 0.02)
-    assert float(rows["N, 0.02 V/Å"]["response_difference"]) == pytest.approx(0.01)
+    assert float(rows["N in 0.02 V/Å"]["response_espresso"]) == pytest.approx(2e-3 / 0.02)
+    assert float(rows["N in 0.02 V/Å"]["response_difference"]) == pytest.approx(0.01)
     assert out[3].stat().st_size > 1000
     one = write(tmp_path / "one.nc", {"recipe": {}}, ours)
     names[0] = "AA_slide-2-2-3"
