@@ -266,7 +266,7 @@ rule benchmark_labels:
         frame=CONVERGENCE_SLIDES[0],
         settings=settings_of(config, STANDARD),
         meshes=lambda wildcards: [int(n) for n in wildcards.meshes.split("-")],
-        scratch="results/scratch/benchmark_labels",
+        scratch=lambda wildcards: f"results/scratch/benchmark_labels/{wildcards.meshes}",
     message:
         "cost of a label against brute force on meshes {wildcards.meshes}"
     script:
@@ -276,3 +276,24 @@ rule benchmark_labels:
 rule benchmark:
     input:
         "results/benchmark_labels/2-3.csv",
+
+
+rule benchmark_dag:
+    output:
+        table="results/benchmarks/dag.csv",
+    log:
+        "logs/benchmark_dag.log",
+    benchmark:
+        "benchmarks/benchmark_dag.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        labels=10000,
+    message:
+        "time the planning of {params.labels} labels"
+    script:
+        "../scripts/benchmark_dag.py"
