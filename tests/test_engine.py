@@ -19,7 +19,7 @@ from moirepol.sets import digest, recipe_of, settings_of
 from moirepol.structures import build
 
 A, D = 2.51, 3.33
-LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 400, "mesh_4_atom_cell": 3, "cell_height_A": 15}
+LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 400, "mesh_4_atom_cell": 3, "cell_height_A": 20}
 
 
 @pytest.fixture(scope="module")
