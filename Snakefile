@@ -1,5 +1,6 @@
 # From first principles to the polarization patterns of h-BN moire bilayers.
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ min_version("9.0")
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from moirepol.config import ConfigError, check_config
+from moirepol.job import PARENT
 from moirepol.locks import clear_stale_locks
 
 
@@ -25,6 +27,7 @@ except ConfigError as error:
     sys.exit(f"config error: {error}")
 
 
+os.environ[PARENT] = str(os.getpid())
 if workflow.is_main_process and not workflow.dryrun:
     clear_stale_locks()
 

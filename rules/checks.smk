@@ -266,7 +266,7 @@ rule benchmark_labels:
         frame=CONVERGENCE_SLIDES[0],
         settings=settings_of(config, STANDARD),
         meshes=lambda wildcards: [int(n) for n in wildcards.meshes.split("-")],
-        scratch="results/scratch/benchmark_labels",
+        scratch=lambda wildcards: f"results/scratch/benchmark_labels/{wildcards.meshes}",
     message:
         "cost of a label against brute force on meshes {wildcards.meshes}"
     script:

@@ -20,7 +20,7 @@ def benchmark_training(courses, training, errors_eA):
     """
     rows = []
     for path in courses:
-        ds = provenance.read_netcdf(path)
+        ds = provenance.read_netcdf(path, "seed", "rmse_validation", "seconds")
         settings = json.loads(ds.attrs["settings"])
         for seed in ds["seed"].values:
             course = ds.sel(seed=seed)

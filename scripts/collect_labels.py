@@ -21,12 +21,17 @@ def collect_labels(frames, settings, labels, computed=(), shipped=None, title="l
         verify_checksum(Path(shipped))
         files.insert(0, shipped)
     wanted = digest(settings)
-    attributes = {}
+    pseudopotentials = None
     for file in files:
         ds = read_netcdf(file)
         if ds.attrs.get("settings_digest") != wanted:
             raise JobError(f"{file} was made with other settings; remove it to make it again")
-        attributes.setdefault("pseudopotentials_sha256", ds.attrs["pseudopotentials_sha256"])
+        pseudopotentials = pseudopotentials or ds.attrs["pseudopotentials_sha256"]
+        if ds.attrs["pseudopotentials_sha256"] != pseudopotentials:
+            raise JobError(
+                f"{file} was made with other pseudopotential files than {files[0]}; "
+                "remove one of them to make it again"
+            )
         for frame in read_frames(file):
             check(frame)
             found[frame.info["name"]] = frame
@@ -35,14 +40,14 @@ def collect_labels(frames, settings, labels, computed=(), shipped=None, title="l
         raise JobError(f"{len(missing)} frames are missing, the first is {missing[0]}")
     ds = to_dataset([found[frame] for frame in frames], units=AUDIT_UNITS)
     ds = stamp(ds, f"DFT labels, set {title}", settings)
-    write_netcdf(ds.assign_attrs(settings_digest=wanted, **attributes), labels)
+    ds = ds.assign_attrs(settings_digest=wanted, pseudopotentials_sha256=pseudopotentials)
+    write_netcdf(ds, labels)
 
 
 def verify_checksum(path: Path) -> None:
     """JobError where a shipped file is not the one its folder's table lists."""
     table = path.parent / CHECKSUMS
-    listed = dict(line.split()[::-1] for line in table.read_text().splitlines() if line.strip())
-    if listed.get(path.name) != sha256(path):
+    if f"{sha256(path)}  {path.name}" not in table.read_text().splitlines():
         raise JobError(f"{path} is not the file that {table} lists: restore it from the repository")
 
 

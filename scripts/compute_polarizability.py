@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from moirepol import espresso
+from moirepol.locks import alone_in
 from moirepol.longrange import COULOMB_V_A
 from moirepol.provenance import stamp, write_netcdf
 from moirepol.sets import digest
@@ -32,17 +33,18 @@ def compute_polarizability(system, settings, scratch, polarizability):
         settings["layer_distance_A"],
         recipe["cell_height_A"],
     )
+    mesh = espresso.mesh_size(atoms, settings["lattice_constant_A"], recipe["mesh_4_atom_cell"])
+    kpoints = time_reversal_half(espresso.uniform_mesh(mesh))
     folder = Path(scratch)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        mesh = espresso.mesh_size(atoms, settings["lattice_constant_A"], recipe["mesh_4_atom_cell"])
-        kpoints = time_reversal_half(espresso.uniform_mesh(mesh))
-        espresso.write_pw_input(folder / "pw.in", atoms, *kpoints, recipe)
-        espresso.run_scf(folder, threads=1)
-        epsilon = espresso.run_dielectric(folder)
-    finally:
+    with alone_in(folder):
         shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            espresso.write_pw_input(folder / "pw.in", atoms, *kpoints, recipe)
+            espresso.run_scf(folder, threads=1)
+            epsilon = espresso.run_dielectric(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     volume = atoms.cell.volume / (4 * np.pi * COULOMB_V_A)
     nitrogens = int((atoms.numbers == 7).sum())
     unit = {"units": "e.angstrom2/V"}

@@ -21,6 +21,7 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
         ``mae`` (side, xyz)
     loss : NetCDF, the courses of all members
     """
+    courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]
     trained = deepwannier.committee(members)
     info = trained[0].info
     what = info["family"], info["kind"], info["field_V_per_A"]
@@ -67,7 +68,6 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
     title = f"Parity of {info['family']} {info['kind']}"
     provenance.write_netcdf(provenance.stamp(ds, title, info), parity)
 
-    courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]
     seeds = xr.DataArray([member.info["seed"] for member in trained], dims="seed", name="seed")
     together = xr.concat(courses, dim=seeds, join="outer", combine_attrs="drop_conflicts")
     title = f"Training of {info['family']} {info['kind']}"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from moirepol import labels
 from moirepol.engine import engine_of
-from moirepol.espresso import CHECKPOINT
+from moirepol.espresso import CHECKPOINT, Killed
 from moirepol.frames import to_dataset
 from moirepol.job import JobError, full_disk
+from moirepol.locks import alone_in
 from moirepol.provenance import sha256, stamp, write_netcdf
 from moirepol.sets import REFUSED, digest
 from moirepol.structures import build
@@ -18,7 +19,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
 
     frame : name of the system. settings : `moirepol.sets.settings_of` of the recipe.
     scratch : folder for the programs' files, emptied before and removed after, but for the state
-    that a large cell's scf goes on from when it was interrupted.
+    that a large cell's scf goes on from when it was interrupted. One job at a time works there.
     label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
     """
     recipe = settings["recipe"]
@@ -27,13 +28,26 @@ def label_frame(frame, settings, scratch, label, threads=1):
     atoms = build(
         frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
     )
-    scratch = Path(scratch)
+    with alone_in(scratch):
+        refused = Path(label).parent / f"{frame}{REFUSED}"
+        labelled = _label(atoms, settings, Path(scratch), refused, threads)
+    ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
+    ds.attrs["settings_digest"] = digest(settings)
+    ds.attrs["pseudopotentials_sha256"] = " ".join(
+        f"{path.name}:{sha256(path)}"
+        for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()
+    )
+    write_netcdf(ds, label)
+
+
+def _label(atoms, settings, scratch, refused, threads):
     _clear(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    refused = Path(label).parent / f"{frame}{REFUSED}"
     refused.unlink(missing_ok=True)
     try:
-        labelled = labels.label(atoms, recipe, settings["lattice_constant_A"], scratch, threads)
+        labelled = labels.label(
+            atoms, settings["recipe"], settings["lattice_constant_A"], scratch, threads
+        )
     except JobError as error:
         for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
             print(
@@ -42,9 +56,10 @@ def label_frame(frame, settings, scratch, label, threads=1):
                 sep="\n",
             )
         no_room = full_disk(scratch)
+        if no_room or isinstance(error, Killed):
+            _clear(scratch)
+            raise JobError(f"{no_room}{str(error).removeprefix(no_room)}") from error
         shutil.rmtree(scratch, ignore_errors=True)
-        if no_room:
-            raise JobError(f"{no_room}{error}") from error
         refused.parent.mkdir(parents=True, exist_ok=True)
         refused.write_text(f"{error}\n")
         raise
@@ -52,13 +67,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
         _clear(scratch)
         raise
     shutil.rmtree(scratch, ignore_errors=True)
-    ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
-    ds.attrs["settings_digest"] = digest(settings)
-    ds.attrs["pseudopotentials_sha256"] = " ".join(
-        f"{path.name}:{sha256(path)}"
-        for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()
-    )
-    write_netcdf(ds, label)
+    return labelled
 
 
 def _clear(scratch):

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import xarray as xr
 
@@ -25,12 +26,10 @@ def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, titl
         raise JobError(f"set {title} has no frame of at most {maximum_atoms} atoms")
     frame = random.Random(f"{title} {seed}").choice(frames)
     name = frame.info["name"]
-    again = Path(recheck).with_suffix(".label.nc")
-    try:
+    with TemporaryDirectory() as folder:
+        again = Path(folder) / "label.nc"
         label_frame(name, settings_from(read_netcdf(labels)), scratch, again, threads)
         difference = largest_difference(frame, read_frames(again)[0])
-    finally:
-        again.unlink(missing_ok=True)
     say(f"{title}: {name} computed again differs by {difference:.1e} e.A at most")
     ds = xr.Dataset(
         {"difference_eA": ("frame", [difference], {"units": "e.angstrom"})},

@@ -1,9 +1,11 @@
 """Ship finished labels: gather whatever is done into resources/labels, with checksums."""
 
 import csv
+import io
+import os
 from pathlib import Path
 
-from collect_labels import collect_labels
+from collect_labels import collect_labels, verify_checksum
 from moirepol.frames import read_frames
 from moirepol.job import say
 from moirepol.provenance import read_netcdf, sha256
@@ -13,17 +15,25 @@ from moirepol.sets import CHECKSUMS, INDEX, digest
 def ship_labels(sets, computed_folder, shipped_folder):
     """Merge finished frames with what ships already; an unfinished set ships what it has.
 
+    Frames that a set no longer names are dropped. Killed at any moment, it leaves sets that the
+    table of checksums lists: a set's next checksum stands there before the set takes its place.
+
     sets : name -> {"frames": [...], "recipe": name, "settings": {...}}.
     computed_folder : holds <recipe>/<frame>.nc. shipped_folder : gets <set>.nc, the index of all
     frames and the table of checksums.
     """
     folder = Path(shipped_folder)
+    for left in folder.glob("*.new-*"):
+        left.unlink()
+    for file in _shipped(folder):
+        verify_checksum(file)
     for name, label_set in sets.items():
         shipped = folder / f"{name}.nc"
         wanted = digest(label_set["settings"])
-        have = set()
-        if shipped.is_file() and read_netcdf(shipped).attrs["settings_digest"] == wanted:
-            have = {frame.info["name"] for frame in read_frames(shipped)}
+        had = set()
+        if shipped.is_file() and read_netcdf(shipped, "frame").attrs["settings_digest"] == wanted:
+            had = {frame.info["name"] for frame in read_frames(shipped)}
+        have = had & set(label_set["frames"])
         files = {
             frame: Path(computed_folder) / label_set["recipe"] / f"{frame}.nc"
             for frame in label_set["frames"]
@@ -33,32 +43,52 @@ def ship_labels(sets, computed_folder, shipped_folder):
             for frame, file in files.items()
             if frame not in have
             and file.is_file()
-            and read_netcdf(file).attrs["settings_digest"] == wanted
+            and read_netcdf(file, "frame").attrs["settings_digest"] == wanted
         ]
-        if computed:
-            have |= {Path(file).stem for file in computed}
-            done = [frame for frame in label_set["frames"] if frame in have]
-            collect_labels(
-                done,
-                label_set["settings"],
-                shipped,
-                computed,
-                str(shipped) if have - {Path(f).stem for f in computed} else None,
-                name,
-            )
-            _write_tables(folder)
-        say(f"{name}: {len(have)} of {len(label_set['frames'])} frames, {len(computed)} new")
+        dropped = had - have
+        merged = [frame for frame in label_set["frames"] if frame in have | _names(computed)]
+        if merged and (computed or dropped):
+            new = folder / f".new-{name}.nc"
+            kept = str(shipped) if have else None
+            collect_labels(merged, label_set["settings"], new, computed, kept, name)
+            sums = folder / CHECKSUMS
+            listed = sums.read_text() if sums.is_file() else ""
+            _replace(sums, f"{listed}{sha256(new)}  {shipped.name}\n")
+            os.replace(new, shipped)
+        say(
+            f"{name}: {len(merged)} of {len(label_set['frames'])} frames, {len(computed)} new, "
+            f"{len(dropped)} dropped"
+        )
+    _write_tables(folder)
+
+
+def _shipped(folder):
+    return sorted(folder.glob("[!.]*.nc"))
+
+
+def _names(files):
+    return {Path(file).stem for file in files}
 
 
 def _write_tables(folder):
-    rows, sums = [], []
-    for file in sorted(folder.glob("*.nc")):
+    rows, sums = [("set", "frame", "digest")], ""
+    for file in _shipped(folder):
         ds = read_netcdf(file)
         rows += [(file.stem, frame, ds.attrs["settings_digest"]) for frame in ds["frame"].values]
-        sums.append(f"{sha256(file)}  {file.name}")
-    with open(folder / INDEX, "w", newline="") as table:
-        csv.writer(table).writerows([("set", "frame", "digest"), *rows])
-    (folder / CHECKSUMS).write_text("\n".join(sums) + "\n")
+        sums += f"{sha256(file)}  {file.name}\n"
+    index = io.StringIO()
+    csv.writer(index).writerows(rows)
+    _replace(folder / INDEX, index.getvalue())
+    _replace(folder / CHECKSUMS, sums)
+
+
+def _replace(path, text):
+    """Write a text file whole or not at all, and only where it says something new."""
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    new = path.with_name(f".new-{path.name}")
+    new.write_text(text, newline="")
+    os.replace(new, path)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ def tabulate_audit(audits, table, page, checks=()):
     rows = pd.DataFrame([_row(Path(file)) for file in _listed(audits)]).set_index("set")
     rows.to_csv(table)
     shown = rows.rename(columns={c: f"{c} ({WORST[c][2]})" for c in WORST if WORST[c][2] != "1"})
-    text = shown.to_html(float_format=lambda x: f"{x:.3g}", na_rep="", border=0)
+    with pd.option_context("display.max_colwidth", None):  # reasons in full
+        text = shown.to_html(float_format=lambda x: f"{x:.3g}", na_rep="", border=0)
     meanings = {column: entry[3] for column, entry in WORST.items()} | TOGETHER
     legend = "".join(f"<dt>{c}</dt><dd>{html.escape(m)}</dd>" for c, m in meanings.items())
     below = "".join(_check(Path(file)) for file in _listed(checks))
@@ -79,7 +80,7 @@ def _listed(files):
 
 
 def _row(file):
-    ds = read_netcdf(file)
+    ds = read_netcdf(file, "state")
     state = ds["state"].to_series()
     refused = state[~state.isin(["sound", "missing"])]
     row = {"set": file.stem, "frames": len(state), "sound": int((state == "sound").sum())}
@@ -94,7 +95,7 @@ def _row(file):
 
 
 def _check(file):
-    ds = read_netcdf(file)
+    ds = read_netcdf(file, "difference_eA")
     table = ds["difference_eA"].to_series().map("{:.2g}".format).to_frame("difference (e.A)")
     return f"<h2>{html.escape(ds.attrs['title'])}</h2>\n{table.to_html(border=0)}\n"
 

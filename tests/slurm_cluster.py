@@ -1,4 +1,8 @@
-"""A real Slurm for tests: one controller, one node, in a folder of its own, gone afterwards."""
+"""A real Slurm for tests: one controller, two nodes, in a folder of its own, gone afterwards.
+
+Both nodes are this machine: two daemons with names and ports of their own, each with half the
+memory and CPUs of its own to count.
+"""
 
 import contextlib
 import getpass
@@ -10,28 +14,29 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 SEARCH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
-#: No accounting, no cgroups; the node's daemon watches memory and kills what exceeds it.
+NODES = ("node1", "node2")
+#: No accounting, no cgroups; a node's daemon watches memory and kills what exceeds it. A job that
+#: lost its node waits as long as its credentials are good, two minutes without `cred_expire`.
 SLURM_CONF = """
 ClusterName=tests
-SlurmctldHost={node}(127.0.0.1)
+SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=10
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
@@ -48,17 +53,20 @@ KillWait=1
 CompleteWait=0
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 SlurmdParameters=config_overrides
-NodeName={node} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_MB} State=UNKNOWN
-PartitionName=all Nodes={node} Default=YES MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs={cpus} RealMemory={memory_MB} State=UNKNOWN
+NodeName=node1 NodeHostname=node1 NodeAddr=127.0.0.1 Port={ports[1]}
+NodeName=node2 NodeHostname=node2 NodeAddr=127.0.0.1 Port={ports[2]}
+PartitionName=all Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
+PartitionName=second Nodes=node2 MaxTime=INFINITE State=UP
 """
 
 
 @dataclass
 class Cluster:
-    """A running Slurm: its node and the environment in which its commands find it."""
+    """A running Slurm: the environment in which its commands find it, and its nodes' daemons."""
 
-    node: str
     environment: dict[str, str]
+    daemons: dict[str, subprocess.Popen]
 
     def command(self, *words: str) -> str:
         """The output of one of Slurm's commands."""
@@ -66,13 +74,21 @@ class Cluster:
             words, env=self.environment, capture_output=True, text=True, check=True, timeout=30
         ).stdout
 
-    def set_node(self, state: str) -> None:
-        """Put the node in a state: drain, down or resume."""
-        self.command("scontrol", "update", f"nodename={self.node}", f"state={state}", "reason=test")
+    def set_nodes(self, state: str, nodes: Iterable[str] = NODES) -> None:
+        """Put nodes in a state: drain, down or resume."""
+        names = f"nodename={','.join(nodes)}"
+        self.command("scontrol", "update", names, f"state={state}", "reason=test")
+
+    def lose(self, node: str) -> None:
+        """A node whose daemon dies; what runs there goes on, out of Slurm's reach."""
+        self.daemons[node].kill()
+        self.daemons[node].wait()
+        self.set_nodes("down", [node])
 
     def jobs(self) -> list[dict[str, str]]:
-        """All jobs since the start, oldest first: id, state, memory asked for, CPUs, rule."""
+        """All jobs since the start, oldest first."""
         fields = {"id": "%i", "state": "%T", "memory": "%m", "cpus": "%C", "rule": "%k"}
+        fields |= {"node": "%N", "partition": "%P", "account": "%a"}
         table = self.command(
             "squeue", "-h", "-t", "all", "-S", "i", "-o", "|".join(fields.values())
         )
@@ -80,18 +96,18 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(cpus: int = 4, memory_MB: int = 16000) -> Iterator[Cluster]:
-    """Start Slurm, wait until its node is idle, and take everything down at the end."""
+def running(cpus: int = 2, memory_MB: int = 8000) -> Iterator[Cluster]:
+    """Start Slurm, wait until its nodes are idle, and take everything down at the end."""
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # sockets want short paths
-    node = socket.gethostname().partition(".")[0]
+    host = socket.gethostname().partition(".")[0]
     environment = os.environ | {
         "SLURM_CONF": str(folder / "slurm.conf"),
         "PATH": f"{folder / 'bin'}:{SEARCH}",
     }
     started: list[subprocess.Popen] = []
 
-    def start(program: str, *options: str) -> None:
-        with open(folder / f"{program}.out", "w") as out:
+    def start(program: str, *options: str) -> subprocess.Popen:
+        with open(folder / f"{program}{len(started)}.out", "w") as out:
             started.append(
                 subprocess.Popen(
                     [shutil.which(program, path=SEARCH), *options],
@@ -101,9 +117,10 @@ def running(cpus: int = 4, memory_MB: int = 16000) -> Iterator[Cluster]:
                     start_new_session=True,
                 )
             )
+        return started[-1]
 
     try:
-        for name in ("state", "spool", "bin"):
+        for name in ("state", "bin", *(f"spool-{node}" for node in NODES)):
             (folder / name).mkdir(mode=0o755)
         folder.chmod(0o755)
         key = folder / "munge.key"
@@ -112,9 +129,9 @@ def running(cpus: int = 4, memory_MB: int = 16000) -> Iterator[Cluster]:
         (folder / "slurm.conf").write_text(
             SLURM_CONF.format(
                 folder=folder,
-                node=node,
+                host=host,
                 user=getpass.getuser(),
-                ports=_free_ports(2),
+                ports=_free_ports(1 + len(NODES)),
                 cpus=cpus,
                 memory_MB=memory_MB,
             )
@@ -132,8 +149,8 @@ def running(cpus: int = 4, memory_MB: int = 16000) -> Iterator[Cluster]:
             *(f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed"),
         )
         start("slurmctld", "-D", "-i")
-        start("slurmd", "-D", "-N", node)
-        cluster = Cluster(node, environment)
+        daemons = {node: start("slurmd", "-D", "-N", node) for node in NODES}
+        cluster = Cluster(environment, daemons)
         _wait_until_idle(cluster, folder)
         yield cluster
     finally:
@@ -158,7 +175,9 @@ def _wait_until_idle(cluster: Cluster, folder: Path, seconds: float = 30) -> Non
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(subprocess.SubprocessError):
-            if "State=IDLE" in cluster.command("scontrol", "show", "node", cluster.node):
+            if cluster.command("sinfo", "-h", "-N", "-p", "all", "-o", "%T").split() == [
+                "idle"
+            ] * len(NODES):
                 return
         time.sleep(0.2)
     logs = "\n".join(

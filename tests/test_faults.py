@@ -5,6 +5,7 @@ import importlib
 import inspect
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,28 +20,72 @@ import xarray as xr
 from ase import Atoms
 from test_workflow import copy_project, snakemake
 
-from moirepol import espresso, job, labels
+from moirepol import deepwannier, espresso, job, labels
 from moirepol.frames import read_frames
 from moirepol.job import JobError
 from moirepol.provenance import read_netcdf, write_netcdf
+from moirepol.sets import settings_from
 
-READERS = {  # script: its argument that takes a NetCDF file or several
-    "collect_labels": "computed",
-    "train_model": "labels",
-    "map_polarization": "dipoles",
-    "map_configuration": "labels",
-    "compute_charge": "polarization_map",
-    "plot_stackings": "configuration_map",
-    "plot_out_of_plane": "polarization_map",
-    "plot_in_plane": "polarization_map",
-    "plot_pattern": "polarization_map",
-    "plot_charge": "charge",
-    "plot_parity": "parity",
-    "plot_paths": "polarization_maps",
-    "plot_angles": "polarization_maps",
-    "plot_site_dipoles": "dipoles",
+ROOT = Path(__file__).parents[1]
+LABELS = "resources/labels/aa.nc"
+#: Script: its arguments that take a NetCDF file or several, with good files.
+READERS = {
+    "audit_labels": {"labels": LABELS},
+    "benchmark_training": {"courses": ["loss.nc"]},
+    "check_copies": {"originals": LABELS, "direct": LABELS},
+    "collect_labels": {"computed": [LABELS], "shipped": LABELS},
+    "compute_charge": {"polarization_map": "map.nc"},
+    "evaluate_claims": {
+        "maps": ["map.nc"],
+        "charges": ["charge.nc"],
+        "dipoles": [LABELS],
+        "parities": ["parity.nc"],
+    },
+    "evaluate_model": {"losses": ["loss.nc"], "labels": [LABELS], "tests": [LABELS]},
+    "find_critical_field": {"labels": LABELS},
+    "map_configuration": {"labels": LABELS},
+    "map_polarization": {"dipoles": LABELS},
+    "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
+    "plot_angles": {"polarization_maps": ["map.nc"]},
+    "plot_charge": {"charge": "charge.nc"},
+    "plot_in_plane": {"polarization_map": "map.nc"},
+    "plot_out_of_plane": {"polarization_map": "map.nc"},
+    "plot_parity": {"parity": "parity.nc"},
+    "plot_paths": {"polarization_maps": ["map.nc"]},
+    "plot_pattern": {"polarization_map": "map.nc"},
+    "plot_site_dipoles": {"dipoles": LABELS},
+    "plot_stackings": {"configuration_map": "map.nc"},
+    "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
+    "predict_dipoles": {"polarizability": "polarizability.nc"},
+    "recheck_labels": {"labels": LABELS},
+    "study_convergence": {"standard": LABELS, "variants": [LABELS]},
+    "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
+    "train_model": {"labels": [LABELS]},
 }
-SEVERAL = {"computed", "polarization_maps"}
+#: Inputs that are no NetCDF files: trained models, a table.
+OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
+READINGS = [(script, argument) for script in READERS for argument in READERS[script]]
+
+
+def test_every_script_that_reads_netcdf_is_among_the_readers():
+    found = {
+        path.stem
+        for path in (ROOT / "scripts").glob("*.py")
+        if re.search(r"\bread_(netcdf|frames)\(", path.read_text())
+    }
+    assert found == set(READERS) | {"ship_labels"}  # which has a test of its own
+
+
+def test_every_input_of_their_rules_is_among_the_arguments():
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    inputs = re.findall(r"^rule (\w+):\n    input:\n((?:        .*\n)+)", text, re.M)
+    named = {rule: set(re.findall(r"^ {8}(\w+)=", block, re.M)) for rule, block in inputs}
+    missing = {
+        rule: names - set(READERS[rule]) - OTHER_INPUTS
+        for rule, names in named.items()
+        if rule in READERS
+    }
+    assert not any(missing.values()), missing
 
 
 @pytest.fixture(params=["truncated", "foreign", "text", "missing"])
@@ -55,19 +100,52 @@ def bad_file(request, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("script", READERS)
-def test_a_file_that_is_not_what_it_should_be_is_named(script, bad_file, tmp_path):
+@pytest.fixture(scope="module")
+def good_files(tmp_path_factory):
+    """A folder with files of every kind, as far as a script may read them before the bad one."""
+    from map_configuration import map_configuration
+
+    folder = tmp_path_factory.mktemp("good")
+    map_configuration(str(ROOT / LABELS), str(folder / "map.nc"), "AA", 10, 12)
+    zero = "n", np.zeros(1)
+    for name, variables in {
+        "charge": ("q", "Q"),
+        "parity": ("dft", "model"),
+        "loss": ("rmse_train",),
+        "audit": (),
+        "check": (),
+        "polarizability": (),
+    }.items():
+        write_netcdf(xr.Dataset(dict.fromkeys(variables, zero)), folder / f"{name}.nc")
+    (folder / "resources").symlink_to(ROOT / "resources")
+    return folder
+
+
+@pytest.mark.parametrize(("script", "argument"), READINGS)
+def test_a_file_that_is_not_what_it_should_be_is_named(
+    script, argument, bad_file, good_files, tmp_path, monkeypatch
+):
+    member = deepwannier.Member(None, {"family": "AA", "kind": "zero_field", "field_V_per_A": 0})
+    monkeypatch.setattr(deepwannier, "committee", lambda paths: [member])
+    monkeypatch.chdir(good_files)
+    before = set(good_files.iterdir())
     function = getattr(importlib.import_module(script), script)
-    argument = READERS[script]
-    values = dict.fromkeys(inspect.signature(function).parameters, "1")
-    values |= {"settings": {}, "frames": [], "shipped": None, "family": "AA", "seed": 0}
-    values[argument] = str(bad_file)
-    if argument in SEVERAL or script == "train_model":
-        values[argument] = [str(bad_file)]
     names = inspect.signature(function).parameters
+    values = dict.fromkeys(names, "1") | READERS[script]
+    values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
+    values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
+    values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
+    values |= {"layer_distance_A": 3.3}
+    if script == "tabulate_audit" and argument == "checks":
+        values["audits"] = []
+    if script == "study_convergence":
+        values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
+    several = isinstance(READERS[script][argument], list)
+    values[argument] = [str(bad_file)] if several else str(bad_file)
     with pytest.raises(JobError, match=rf"^{bad_file}[^\n]*$"):
         function(**{name: values[name] for name in names})
     assert list(tmp_path.iterdir()) in ([bad_file], [])
+    assert set(good_files.iterdir()) == before
 
 
 def test_one_wrong_bit_is_found(tmp_path):
@@ -81,8 +159,6 @@ def test_one_wrong_bit_is_found(tmp_path):
 
 
 def test_a_damaged_model_is_named(tmp_path):
-    from moirepol import deepwannier
-
     path = tmp_path / "0.dp"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(JobError, match=rf"^{path} is no dipole model[^\n]*$"):

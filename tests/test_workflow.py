@@ -149,13 +149,6 @@ class TestWholeChain:
 
     TINY = ("--configfile", "tests/config-tiny.yaml")
 
-    @pytest.fixture(scope="class")
-    def finished(self, root, tmp_path_factory):
-        project = copy_project(root, tmp_path_factory.mktemp("chain"))
-        run = snakemake(project, "all", *self.TINY)
-        assert run.returncode == 0, run.stdout[-6000:]
-        return project
-
     def test_results_are_there_and_open(self, finished):
         results = finished / "results"
         with xr.open_dataset(results / "maps" / "AA_twist-1-2.nc") as ds:

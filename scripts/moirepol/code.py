@@ -7,7 +7,7 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[1]
 # Modules without a bearing on any number: how a job is started, and what is stamped on its file.
-PLUMBING = frozenset({"__init__", "code", "config", "job", "provenance"})
+PLUMBING = frozenset({"__init__", "code", "config", "job", "locks", "provenance"})
 
 
 def code_digest(*names: str) -> str:

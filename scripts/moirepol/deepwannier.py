@@ -26,7 +26,7 @@ import numpy as np
 from ase import Atoms
 
 from moirepol import network as nn
-from moirepol.job import JobError, progress
+from moirepol.job import JobError, full_disk, progress
 from moirepol.longrange import add_long_range
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
 from moirepol.symmetry import symmetry_copies
@@ -349,7 +349,7 @@ def _dp(arguments, folder):
     """Run deepmd-kit's program; its own output goes to the job's log."""
     print("+ dp --tf", *arguments, flush=True)
     if subprocess.run(_command(arguments), cwd=folder, check=False).returncode:
-        raise JobError(f"dp {arguments[0]} failed: the log says why")
+        raise JobError(f"{full_disk(folder)}dp {arguments[0]} failed: the log says why")
 
 
 def _follow(arguments, folder, scale, steps, seed):
@@ -382,7 +382,7 @@ def _follow(arguments, folder, scale, steps, seed):
                 bar.update(step - bar.n)
             time.sleep(1.0 if running else 0.0)
     if process.returncode:
-        raise JobError("dp train failed: the log says why")
+        raise JobError(f"{full_disk(folder)}dp train failed: the log says why")
     return course
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ET
@@ -39,8 +40,14 @@ PROGRAMS = {
 MINIMUM_VERSIONS = {"pw.x": (6, 7), "ph.x": (6, 7), "pw2wannier90.x": (6, 7), "wannier90.x": (3, 1)}
 CHECKSUMS = Path(__file__).parents[2] / "resources" / "pseudopotentials.sha256"
 PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
+#: Signals that say nothing of the program that they end: by a user, a scheduler, a full memory.
+KILLS = (signal.SIGKILL, signal.SIGTERM)
 HARTREE_FIELD_V_PER_A = 51.4220632
 BOHR_A = 0.529177210903
+
+
+class Killed(JobError):
+    """A program was ended from outside: another attempt may go on from its state."""
 
 
 def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
@@ -234,7 +241,8 @@ def run_program(
     an exit code is no failure.
 
     It runs on this machine, also inside a Slurm job: Open MPI would otherwise take Slurm's step for
-    its own launcher, and processes stay free to use any core that the job has.
+    its own launcher, and processes stay free to use any core that the job has. It ends with this
+    process, however that ends.
     """
     environment = {
         key: value
@@ -250,7 +258,7 @@ def run_program(
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
     with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
         process = subprocess.Popen(
-            command,
+            ["setpriv", "--pdeathsig", "KILL", *command],
             cwd=folder,
             stdin=source,
             stdout=sink,
@@ -269,8 +277,11 @@ def run_program(
                 raise
     text = out.read_text(errors="replace")
     if code and not (excused and excused in text):
-        cause = full_disk(folder)
-        raise JobError(f"{cause}{' '.join(command)} ended with exit code {code}: {_reason(text)}")
+        number = -code if code < 0 else code - 128  # the latter is mpirun's way
+        killed = number in KILLS
+        ended = signal.Signals(number).name if killed else f"exit code {code}"
+        words = f"{full_disk(folder)}{' '.join(command)} ended with {ended}: {_reason(text)}"
+        raise Killed(words) if killed else JobError(words)
     return text
 
 
@@ -362,8 +373,11 @@ def _in_chunks(folder, threads, chunk_s):
         for file in folder.glob(f"{PREFIX}.*"):
             (shutil.copytree if file.is_dir() else shutil.copy)(file, new / file.name)
         (new / "pw.in").write_text(base)
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        old = folder / f"{CHECKPOINT}.old"
+        if checkpoint.is_dir():
+            checkpoint.rename(old)
         new.rename(checkpoint)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 class _Watch:

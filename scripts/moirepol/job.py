@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import inspect
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -28,6 +29,8 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
+#: Environment variable: the process that reads the Snakefile and starts the jobs.
+PARENT = "MOIREPOL_PARENT"
 _console = sys.stderr
 
 
@@ -81,10 +84,12 @@ def _run_by_hand(function):
 
 def _call(function, given, finals, rule, wildcards):
     names = inspect.signature(function).parameters
-    temporary = {name: path.with_name(f".part-{path.name}") for name, path in finals.items()}
-    for path in temporary.values():
+    own = secrets.token_hex(4)  # another run's job, not yet ended on another node, has others
+    temporary = {name: path.with_name(f".part-{own}-{path.name}") for name, path in finals.items()}
+    for path in finals.values():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(path)
+        for left in path.parent.glob(f"*.part-{'?' * len(own)}-{path.name}"):
+            _remove(left)
     values = given | {name: str(path) for name, path in temporary.items()}
     job = f"{rule} {' '.join(str(value) for _, value in wildcards.items())}".strip()
     try:
@@ -93,14 +98,14 @@ def _call(function, given, finals, rule, wildcards):
             if path.exists():
                 _remove(finals[name])
                 os.replace(path, finals[name])
-    except JobError as error:
-        traceback.print_exc()
-        say(f"error: {job}: {error}")
-        sys.exit(1)
     except Exception as error:
-        traceback.print_exc()
-        cause = next(filter(None, (full_disk(path.parent) for path in temporary.values())), "")
-        say(f"error: {job}: {cause}{type(error).__name__}: {' '.join(str(error).split())}")
+        words = " ".join(str(error).split())
+        if not isinstance(error, JobError):
+            cause = next(filter(None, (full_disk(path.parent) for path in temporary.values())), "")
+            words = f"{cause}{type(error).__name__}: {words}"
+        say(f"error: {job}: {words}")
+        with contextlib.suppress(OSError):  # the log's disk may be full as well
+            traceback.print_exc()
         sys.exit(1)
     finally:
         for path in temporary.values():
@@ -117,7 +122,10 @@ def _end_with_parent():
 
     Without it the job would go on, beside the same job of the next run.
     """
-    parent = os.pidfd_open(os.getppid())
+    try:
+        parent = os.pidfd_open(int(os.environ.get(PARENT, os.getppid())))
+    except ProcessLookupError:
+        os._exit(1)
 
     def watch():
         select.select([parent], [], [])
@@ -164,8 +172,9 @@ def _log_to(path):
         try:
             yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+                sys.stderr.flush()
             for descriptor, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)

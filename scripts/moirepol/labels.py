@@ -135,7 +135,7 @@ def fault(frame: Atoms) -> str:
         value = frame.info[name]
         if not (value <= limit if relation == "<=" else value >= limit):
             return f"{name} is {value:.6g}, must be {relation} {limit:g}"
-    return ""
+    return "" if np.isfinite(total_dipole(frame)).all() else "a dipole is not a number"
 
 
 def total_dipole(frame: Atoms) -> np.ndarray:
