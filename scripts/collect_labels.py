@@ -47,7 +47,8 @@ def collect_labels(frames, settings, labels, computed=(), shipped=None, title="l
 def verify_checksum(path: Path) -> None:
     """JobError where a shipped file is not the one its folder's table lists."""
     table = path.parent / CHECKSUMS
-    if f"{sha256(path)}  {path.name}" not in table.read_text().splitlines():
+    listed = table.read_text().splitlines() if table.is_file() else []
+    if not path.is_file() or f"{sha256(path)}  {path.name}" not in listed:
         raise JobError(f"{path} is not the file that {table} lists: restore it from the repository")
 
 

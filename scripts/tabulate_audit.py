@@ -64,6 +64,7 @@ def tabulate_audit(audits, table, page, checks=()):
     audits : files of `audit_labels`, named by set. checks : NetCDF files of labels made twice, with
     `difference_eA` by frame, which are put below the table.
     """
+    below = "".join(_check(Path(file)) for file in _listed(checks))
     rows = pd.DataFrame([_row(Path(file)) for file in _listed(audits)]).set_index("set")
     rows.to_csv(table)
     shown = rows.rename(columns={c: f"{c} ({WORST[c][2]})" for c in WORST if WORST[c][2] != "1"})
@@ -71,7 +72,6 @@ def tabulate_audit(audits, table, page, checks=()):
         text = shown.to_html(float_format=lambda x: f"{x:.3g}", na_rep="", border=0)
     meanings = {column: entry[3] for column, entry in WORST.items()} | TOGETHER
     legend = "".join(f"<dt>{c}</dt><dd>{html.escape(m)}</dd>" for c, m in meanings.items())
-    below = "".join(_check(Path(file)) for file in _listed(checks))
     Path(page).write_text(PAGE.format(table=text, legend=legend, checks=below))
 
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,11 +21,14 @@ import xarray as xr
 from ase import Atoms
 from test_workflow import copy_project, snakemake
 
-from moirepol import deepwannier, espresso, job, labels
-from moirepol.frames import read_frames
+from collect_labels import collect_labels, verify_checksum
+from label_frame import label_frame
+from moirepol import deepwannier, espresso, job, labels, locks
+from moirepol.frames import read_frames, to_dataset
 from moirepol.job import JobError
-from moirepol.provenance import read_netcdf, write_netcdf
-from moirepol.sets import settings_from
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.sets import digest, settings_from
+from ship_labels import ship_labels
 
 ROOT = Path(__file__).parents[1]
 LABELS = "resources/labels/aa.nc"
@@ -136,8 +140,6 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
     values |= {"layer_distance_A": 3.3}
-    if script == "tabulate_audit" and argument == "checks":
-        values["audits"] = []
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
     several = isinstance(READERS[script][argument], list)
@@ -188,11 +190,19 @@ SOUND = {
 )
 def test_centres_that_leave_their_atom_are_refused(found, words):
     frame = Atoms("BN")
+    frame.set_array("dipole", np.zeros((2, 3)))
     frame.info.update(SOUND)
     labels.check(frame)
     frame.info.update(found)
     with pytest.raises(JobError, match=f"^AA_slide-0-0-1: {words}"):
         labels.check(frame)
+
+
+def test_a_dipole_that_is_no_number_is_refused():
+    frame = Atoms("BN")
+    frame.set_array("dipole", np.full((2, 3), np.nan))
+    frame.info.update(SOUND)
+    assert labels.fault(frame) == "a dipole is not a number"
 
 
 class TestPseudopotentials:
@@ -269,6 +279,20 @@ class TestJob:
         assert (tmp_path / "result.nc").read_text() == "whole"
         assert console.getvalue() == "error: make: ValueError: no luck\n"
 
+    def test_a_failed_job_on_a_disk_without_room_for_its_log(self, tmp_path, capfd):
+        def fails(result):
+            print("words " * 10_000)
+            raise ValueError("no luck")
+
+        rule = {"rule": "make", "threads": 1, "output": {"result": tmp_path / "result.nc"}}
+        others = {"wildcards": {}, "resources": {}, "params": {}, "input": {}}
+        with mounted(tmp_path, "-t", "tmpfs", "-o", "size=4k", "tmpfs"):
+            (tmp_path / "filling").write_bytes(bytes(4096))
+            with pytest.raises(SystemExit):
+                log = [tmp_path / "log"]
+                job.run(fails, SimpleNamespace(**rule, **others, log=log))
+        assert f"error: make: the disk of {tmp_path} is full: " in capfd.readouterr().err
+
     def test_a_full_disk_is_the_cause(self, tmp_path, console):
         def fills(result):
             values = np.random.default_rng(0).normal(size=1_000_000)
@@ -279,6 +303,165 @@ class TestJob:
             assert not list(tmp_path.iterdir())
         assert console.getvalue().startswith(f"error: make: the disk of {tmp_path} is full: ")
         assert console.getvalue().count("\n") == 1
+
+
+def test_a_job_that_starts_when_its_run_is_gone_ends():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    run = subprocess.run(
+        [sys.executable, "-c", "from moirepol import job; job._end_with_parent(); print('alive')"],
+        env=os.environ | {job.PARENT: str(gone.pid), "PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (1, b"")
+
+
+def test_one_job_at_a_time_in_a_scratch_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_console", io.StringIO())
+    order = []
+
+    def work_too():
+        with locks.alone_in(tmp_path / "scratch"):
+            order.append("second")
+
+    with locks.alone_in(tmp_path / "scratch"):
+        second = threading.Thread(target=work_too)
+        second.start()
+        second.join(0.5)
+        order.append("first")
+    second.join(10)
+    assert order == ["first", "second"]
+    assert "scratch: waiting for another job" in job._console.getvalue()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_program_ends_with_its_job(tmp_path):
+    """Also where the job has no time to end it."""
+    make_program(tmp_path, "pw.x", "echo started; exec sleep 600")
+    code = (
+        "from pathlib import Path; from moirepol import espresso;"
+        "espresso.run_program(['./pw.x'], Path('.'))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
+    run = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    wait_for(lambda: (tmp_path / "pw.out").is_file() and (tmp_path / "pw.out").read_text())
+    run.kill()
+    run.wait()
+    wait_for(lambda: not processes_in(tmp_path, "sleep"), 5)
+
+
+@pytest.mark.parametrize("ends", ["kill -KILL $$", "kill -TERM $$", "exit 137"])
+def test_what_a_killed_scf_can_go_on_from_is_kept(tmp_path, monkeypatch, ends):
+    """The checkpoint of a large cell stays, and no label is called refused."""
+    make_program(tmp_path / "bin", "pw.x", ends)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    monkeypatch.setattr(espresso, "require_programs", lambda: None)
+    monkeypatch.setattr(labels, "label", lambda *_: espresso.run_program(["pw.x"], scratch))
+    scratch = tmp_path / "scratch" / "AA_twist-5-6"
+    (scratch / espresso.CHECKPOINT).mkdir(parents=True)
+    settings = {"recipe": {"cell_height_A": 16}, "lattice_constant_A": 2.5, "layer_distance_A": 3.3}
+    with pytest.raises(JobError, match="^pw.x ended with SIG(KILL|TERM): no output$"):
+        label_frame("AA_twist-5-6", settings, scratch, tmp_path / "AA_twist-5-6.nc")
+    assert [path.name for path in scratch.iterdir()] == [espresso.CHECKPOINT]
+    assert not list(tmp_path.glob("*.refused"))
+
+
+def test_a_disk_that_fills_while_deepmd_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(deepwannier, "_command", lambda _: ["false"])
+    with (
+        mounted(tmp_path, "-t", "tmpfs", "-o", "size=4k", "tmpfs"),
+        pytest.raises(JobError, match=f"^the disk of {tmp_path} is full: dp train failed"),
+    ):
+        deepwannier._follow(["train"], tmp_path, 1, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def shipping(tmp_path_factory):
+    """A folder with three computed frames, of which two ship, and their names."""
+    folder = tmp_path_factory.mktemp("shipping")
+    settings = settings_from(read_netcdf(ROOT / LABELS))
+    names = []
+    for frame in read_frames(ROOT / LABELS)[:3]:
+        names.append(frame.info["name"])
+        ds = stamp(to_dataset([frame]), "label", settings)
+        ds.attrs |= {"settings_digest": digest(settings), "pseudopotentials_sha256": "sums"}
+        write_netcdf(ds, folder / "labels" / "standard" / f"{names[-1]}.nc")
+    ship(folder, names[:2])
+    return folder, names
+
+
+def ship(folder, names):
+    settings = settings_from(read_netcdf(ROOT / LABELS))
+    label_set = {"frames": names, "recipe": "standard", "settings": settings}
+    ship_labels({"one": label_set}, folder / "labels", folder / "shipped")
+
+
+def shipped_content(folder):
+    index = (folder / "shipped" / "index.csv").read_text()
+    return index, [frame.info["name"] for frame in read_frames(folder / "shipped" / "one.nc")]
+
+
+class TestShipping:
+    """The set now names one of the two frames that ship, and one that is new."""
+
+    def test_killed_at_any_renaming(self, shipping, tmp_path, monkeypatch):
+        source, (kept, dropped, new) = shipping
+        assert shipped_content(source)[1] == [kept, dropped]
+        replace = os.replace
+        for kill_at in range(100):
+            folder = tmp_path / str(kill_at)
+            shutil.copytree(source, folder)
+            renamings = iter(range(100))
+
+            def replace_or_die(*paths, renamings=renamings, kill_at=kill_at):
+                if next(renamings) == kill_at:
+                    raise KeyboardInterrupt
+                replace(*paths)
+
+            monkeypatch.setattr(os, "replace", replace_or_die)
+            with contextlib.suppress(KeyboardInterrupt):
+                ship(folder, [kept, new])
+            monkeypatch.setattr(os, "replace", replace)
+            verify_checksum(folder / "shipped" / "one.nc")
+            killed = next(renamings) == kill_at + 1
+            ship(folder, [kept, new])
+            index, names = shipped_content(folder)
+            assert names == [kept, new]
+            assert [line.split(",")[1] for line in index.splitlines()[1:]] == names
+            files = sorted(path.name for path in (folder / "shipped").iterdir())
+            assert files == ["SHA256SUMS", "index.csv", "one.nc"]
+            if not killed:
+                break
+        assert kill_at == 5  # the set twice, the checksums twice, the index
+
+    def test_frames_are_counted_that_the_set_names(self, shipping, tmp_path, monkeypatch):
+        monkeypatch.setattr(job, "_console", io.StringIO())
+        source, (kept, *_) = shipping
+        shutil.copytree(source, tmp_path / "copy")
+        ship(tmp_path / "copy", [kept, "AA_twist-1-2"])
+        assert job._console.getvalue() == "one: 1 of 2 frames, 0 new, 1 dropped\n"
+
+    @pytest.mark.parametrize("bad_file", ["truncated", "foreign", "text"], indirect=True)
+    @pytest.mark.parametrize("place", ["labels/standard/{new}.nc", "shipped/one.nc"])
+    def test_a_bad_file_is_named(self, shipping, tmp_path, bad_file, place):
+        source, (kept, dropped, new) = shipping
+        shutil.copytree(source, tmp_path / "copy")
+        file = bad_file.rename(tmp_path / "copy" / place.format(new=new))
+        with pytest.raises(JobError, match=f"^{file} "):
+            ship(tmp_path / "copy", [kept, dropped, new])
+
+
+def test_labels_of_different_pseudopotentials_do_not_mix(tmp_path):
+    settings = settings_from(read_netcdf(ROOT / LABELS))
+    files = []
+    for number, frame in enumerate(read_frames(ROOT / LABELS)[:2]):
+        ds = stamp(to_dataset([frame]), "label", settings)
+        sums = {"settings_digest": digest(settings), "pseudopotentials_sha256": f"B:{number}"}
+        files.append(str(tmp_path / f"{number}.nc"))
+        write_netcdf(ds.assign_attrs(sums), files[-1])
+    with pytest.raises(JobError, match=f"^{files[1]} was made with other pseudopotential files"):
+        collect_labels([], settings, str(tmp_path / "set.nc"), files)
 
 
 @contextlib.contextmanager
@@ -359,7 +542,7 @@ class TestLabelStage:
                 command, cwd=project, env=environment, stdout=out, stderr=subprocess.STDOUT
             )
         try:
-            self.wait_for(lambda: processes_in(project, "pw.x-of-the-test"))
+            wait_for(lambda: processes_in(project, "pw.x-of-the-test"))
             second = self.make(project)
             assert second.returncode == 1
             assert "Directory cannot be locked" in second.stdout
@@ -367,14 +550,8 @@ class TestLabelStage:
         finally:
             first.send_signal(signal.SIGKILL)
             first.wait()
-        self.wait_for(lambda: not processes_in(project, "pw.x-of-the-test", "label_frame"))
+        wait_for(lambda: not processes_in(project, "pw.x-of-the-test", "label_frame"))
         assert not (project / LABEL).exists()
-
-    def wait_for(self, condition, seconds=120):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end
-            time.sleep(0.2)
 
     def test_a_plain_rerun_finishes(self, project):
         run = self.make(project)
@@ -409,6 +586,13 @@ def read_only(folder):
     with mounted(folder, "--bind", str(folder)):
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
         yield
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def processes_in(folder: Path, *words: str) -> list[int]:

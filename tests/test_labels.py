@@ -1,12 +1,14 @@
 """Labels: what is kept along with a frame, and small live calculations where programs exist."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from scipy.io import FortranFile
 
+import label_frame
 from moirepol import espresso, labels
 from moirepol.frames import from_dataset, to_dataset
 from moirepol.structures import build
@@ -114,9 +116,9 @@ def test_time_to_go_of_a_scf():
     assert (number, accuracy, left) == (3, 1e-3, pytest.approx(360))
 
 
-@pytest.mark.parametrize("starts_with_checkpoint", [False, True])
-def test_a_stopped_scf_goes_on(tmp_path, monkeypatch, starts_with_checkpoint):
-    """A stand-in for pw.x that needs three chunks; the second call finds one of them done."""
+@pytest.fixture
+def in_three_chunks(tmp_path, monkeypatch):
+    """A folder with an input, and a stand-in for pw.x that needs three chunks for it."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "pw.x"
     program.write_text(
@@ -130,6 +132,13 @@ def test_a_stopped_scf_goes_on(tmp_path, monkeypatch, starts_with_checkpoint):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "pw.in").write_text("&control\n/\n&electrons\n conv_thr = 1e-9\n/\n")
+    return folder
+
+
+@pytest.mark.parametrize("starts_with_checkpoint", [False, True])
+def test_a_stopped_scf_goes_on(in_three_chunks, tmp_path, starts_with_checkpoint):
+    """The second call finds one of the chunks done."""
+    folder = in_three_chunks
     if starts_with_checkpoint:
         kept = folder / espresso.CHECKPOINT
         kept.mkdir()
@@ -146,6 +155,30 @@ def test_a_stopped_scf_goes_on(tmp_path, monkeypatch, starts_with_checkpoint):
             starts_with_checkpoint:
         ]
     )
+
+
+@pytest.mark.parametrize("kill_at", [1, 2, 3])
+def test_a_checkpoint_is_whole_whenever_it_is_killed(in_three_chunks, monkeypatch, kill_at):
+    """Before each renaming that puts the second chunk's state in the place of the first's."""
+    renamings = iter(range(1, 100))
+    rename = Path.rename
+
+    def rename_or_die(source, target):
+        if next(renamings) == kill_at:
+            raise KeyboardInterrupt
+        return rename(source, target)
+
+    given = (in_three_chunks / "pw.in").read_text()
+    monkeypatch.setattr(Path, "rename", rename_or_die)
+    with pytest.raises(KeyboardInterrupt):
+        espresso._in_chunks(in_three_chunks, 1, 100)
+    label_frame._clear(in_three_chunks)
+    kept = in_three_chunks / espresso.CHECKPOINT
+    assert not kept.exists() or sorted(p.name for p in kept.iterdir()) == ["hbn.state", "pw.in"]
+    in_three_chunks.mkdir(exist_ok=True)
+    (in_three_chunks / "pw.in").write_text(given)
+    assert "finished" in espresso._in_chunks(in_three_chunks, 1, 100)
+    assert (in_three_chunks / "hbn.state").read_text() == "x\n" * 3
 
 
 @live
