@@ -13,3 +13,14 @@ sys.path.insert(0, str(ROOT / "scripts"))
 def root() -> Path:
     """The project's folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def finished(root, tmp_path_factory) -> Path:
+    """A copy of the project in which the whole chain of tests/config-tiny.yaml has run."""
+    from test_workflow import copy_project, snakemake
+
+    project = copy_project(root, tmp_path_factory.mktemp("chain"))
+    run = snakemake(project, "all", "--configfile", "tests/config-tiny.yaml")
+    assert run.returncode == 0, run.stdout[-6000:]
+    return project
