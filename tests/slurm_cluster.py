@@ -7,6 +7,7 @@ memory and CPUs of its own to count.
 import contextlib
 import getpass
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -30,7 +31,7 @@ SlurmctldPort={ports[0]}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=10
+AuthInfo=socket={folder}/munge.socket,cred_expire=15
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -57,7 +58,7 @@ NodeName=DEFAULT CPUs={cpus} RealMemory={memory_MB} State=UNKNOWN
 NodeName=node1 NodeHostname=node1 NodeAddr=127.0.0.1 Port={ports[1]}
 NodeName=node2 NodeHostname=node2 NodeAddr=127.0.0.1 Port={ports[2]}
 PartitionName=all Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
-PartitionName=second Nodes=node2 MaxTime=INFINITE State=UP
+PartitionName=standard Nodes=node1,node2 MaxTime=INFINITE State=UP
 """
 
 
@@ -80,10 +81,14 @@ class Cluster:
         self.command("scontrol", "update", names, f"state={state}", "reason=test")
 
     def lose(self, node: str) -> None:
-        """A node whose daemon dies; what runs there goes on, out of Slurm's reach."""
+        """A node goes down: its daemon is dead, what runs there goes on, out of Slurm's reach."""
         self.daemons[node].kill()
         self.daemons[node].wait()
         self.set_nodes("down", [node])
+
+    def restarts(self, job: str) -> int:
+        """How often Slurm has put a job back into the queue."""
+        return int(re.search(r"Restarts=(\d+)", self.command("scontrol", "show", "job", job))[1])
 
     def jobs(self) -> list[dict[str, str]]:
         """All jobs since the start, oldest first."""
@@ -136,12 +141,15 @@ def running(cpus: int = 2, memory_MB: int = 8000) -> Iterator[Cluster]:
                 memory_MB=memory_MB,
             )
         )
-        # The plugin's job step drops SLURM_CONF before it calls srun.
-        srun = folder / "bin" / "srun"
-        srun.write_text(
-            f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
-        )
-        srun.chmod(0o755)
+        for name, command in (
+            # The plugin's job step drops SLURM_CONF before it calls srun.
+            ("srun", f'SLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"'),
+            # Without accounting nobody knows the accounts that the plugin asks for.
+            ("sacctmgr", "echo project"),
+        ):
+            program = folder / "bin" / name
+            program.write_text(f"#!/bin/sh\n{command}\n")
+            program.chmod(0o755)
         start(
             "munged",
             *("--foreground", "--force", f"--key-file={key}"),

@@ -1,6 +1,7 @@
 """Settings under fire: hundreds of random ones, each accepted for good or refused in one line."""
 
 import copy
+import json
 import math
 import re
 import subprocess
@@ -42,7 +43,20 @@ NASTY = st.sampled_from(
     ]
 )
 WRONG_TYPES = st.sampled_from([None, True, [], {}, "text", math.nan, math.inf, [None], {"a": 1}])
-SHIPPED_CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+FULL_CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+#: What the shipped settings leave out, so that every key of the schema is met with.
+FULL_CONFIG["labels"]["variants"]["every_key"] = dict(FULL_CONFIG["labels"]["recipe"])
+RESPONSE = FULL_CONFIG["models"]["aa_response"]
+FULL_CONFIG["models"] |= {
+    "aa_curvature": RESPONSE | {"kind": "curvature", "tests": ["moire"]},
+    "aap_response": RESPONSE | {"family": "AAp"},
+    "aap_curvature": RESPONSE | {"family": "AAp", "kind": "curvature"},
+}
+FULL_CONFIG["predictors"]["AA"] |= {"curvature": "aa_curvature"}
+FULL_CONFIG["predictors"]["AAp"] |= {"response": "aap_response", "curvature": "aap_curvature"}
+FULL_CONFIG["long_range"]["AAp"] = "AAp_slide-0-0-1"
+FULL_CONFIG["figures"]["fig1"]["fig1b"] = ["AA_twist-1-2"]
+FULL_CONFIG = json.loads(json.dumps(FULL_CONFIG))  # no list in two places
 
 
 def resolve(schema):
@@ -67,6 +81,19 @@ def leaves(value, schema, path=()):
         yield path, schema
 
 
+def keys(schema, path=()):
+    """All settings and sections of a schema, * for an entry of any name."""
+    schema = resolve(schema)
+    parts = dict(schema.get("properties", {}))
+    if isinstance(schema.get("additionalProperties"), dict):
+        parts["*"] = schema["additionalProperties"]
+    for key, below in parts.items():
+        yield (*path, key)
+        yield from keys(below, (*path, key))
+    if "items" in schema:
+        yield from keys(schema["items"], path)
+
+
 def sections(value, path=()):
     """Paths of all mappings."""
     if isinstance(value, dict):
@@ -76,13 +103,26 @@ def sections(value, path=()):
             yield from sections(part, (*path, key))
 
 
-LEAVES = list(leaves(SHIPPED_CONFIG, ROOT_SCHEMA))
+LEAVES = list(leaves(FULL_CONFIG, ROOT_SCHEMA))
 NUMBERS = [leaf for leaf in LEAVES if leaf[1].get("type") in ("number", "integer")]
 TEXTS = [(path, schema) for path, schema in LEAVES if schema.get("type", "string") == "string"]
 
 
+def test_every_key_of_the_schema_is_under_fire():
+    settings = [path for path, _ in LEAVES] + list(sections(FULL_CONFIG))
+    found = {tuple(key for key in path if isinstance(key, str)) for path in settings}
+
+    def met(key):
+        return any(
+            len(path) == len(key) and all(k in ("*", part) for k, part in zip(key, path))
+            for path in found
+        )
+
+    assert not [".".join(key) for key in keys(ROOT_SCHEMA) if not met(key)]
+
+
 def put(path, value):
-    config = copy.deepcopy(SHIPPED_CONFIG)
+    config = copy.deepcopy(FULL_CONFIG)
     *parents, last = path
     section = config
     for key in parents:
@@ -123,7 +163,8 @@ def outside(schema):
 def test_a_number_out_of_range_is_refused(data):
     path, schema = data.draw(st.sampled_from(NUMBERS))
     message = refusal(put(path, data.draw(outside(schema))))
-    assert message.startswith(".".join(map(str, path)) + " = ")
+    entry = ".".join(map(str, path))
+    assert message.startswith((f"{entry} = ", f"{entry.rpartition('.')[0]} = "))  # twice in a list
     assert ": allowed is " in message
 
 
@@ -151,8 +192,8 @@ def test_a_name_cannot_leave_the_folder_or_reach_a_shell(data):
 @MANY
 @given(st.data())
 def test_a_section_cannot_get_a_nasty_name(data):
-    path = data.draw(st.sampled_from([p for p in sections(SHIPPED_CONFIG) if p]))
-    section = SHIPPED_CONFIG
+    path = data.draw(st.sampled_from([p for p in sections(FULL_CONFIG) if p]))
+    section = FULL_CONFIG
     for key in path:
         section = section[key]
     name = data.draw(NASTY.filter(lambda name: name not in ("null", "nan")))
@@ -224,7 +265,7 @@ NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True)
 
 @st.composite
 def valid_configs(draw):
-    config = copy.deepcopy(SHIPPED_CONFIG)
+    config = copy.deepcopy(FULL_CONFIG)
     for path, schema in draw(st.lists(st.sampled_from(NUMBERS), max_size=12)):
         if {"grids", "variants", "charge_grids", "charge_offsets", "seeds"} & set(path):
             continue

@@ -38,11 +38,17 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def project(root, tmp_path_factory):
-    return copy_project(root, tmp_path_factory.mktemp("slurm"))
+    """A copy of the project for a site with a partition and an account to be named."""
+    project = copy_project(root, tmp_path_factory.mktemp("slurm"))
+    profile = project / "profiles" / "slurm" / "config.v9+.yaml"
+    settings = re.sub(r"^#(  slurm_\w+:)", r"\1", profile.read_text(), flags=re.M)
+    assert settings.count("\n  slurm_") == 2
+    profile.write_text(settings)
+    return project
 
 
 def start(project, cluster, *arguments):
-    with open(project / "run.txt", "w") as out:
+    with open(project / "run.txt", "a") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *PROFILE, *QUICK, *arguments],
             cwd=project,
@@ -68,30 +74,42 @@ def states(cluster, rule):
 
 @pytest.fixture(scope="module")
 def finished(project, cluster):
-    """Labels, a model and its prediction; the first labels are killed, the node is drained."""
-    run = start(
-        project,
-        cluster,
+    """Labels, a model and its prediction, with everything on the way that may happen.
+
+    The first labels are killed for their memory; one of two nodes is lost when they run again; the
+    other is drained and Snakemake killed while the labels' collection waits; a second run goes on.
+    """
+    arguments = (
         *("--group-components", "small_labels=2"),
         *("--set-resources", "label_frame:mem_mb=40 if attempt == 1 else 1500"),
         *("--", "results/dipoles/AA_twist-1-2.nc"),
     )
+    run = start(project, cluster, *arguments)
     try:
         wait_for(lambda: "RUNNING" in states(cluster, "label_frame")[2:], run)
-        cluster.set_node("drain")
+        lost = next(job for job in cluster.jobs() if job["state"] == "RUNNING")
+        cluster.lose(lost["node"])
+        wait_for(lambda: cluster.restarts(lost["id"]) == 1, run)
+        wait_for(lambda: not {"PENDING"} & set(states(cluster, "label_frame")), run)
+        cluster.set_nodes("drain")
         wait_for(lambda: states(cluster, "collect_labels") == ["PENDING"], run)
         time.sleep(2)
         assert states(cluster, "collect_labels") == ["PENDING"]
-        cluster.set_node("resume")
+        run.kill()
+        run.wait()
+        run = start(project, cluster, *arguments)
+        wait_for(lambda: states(cluster, "collect_labels") == ["PENDING"] * 2, run)
+        cluster.set_nodes("resume", {*slurm_cluster.NODES} - {lost["node"]})
         code = run.wait(400)
     finally:
         run.kill()
     assert code == 0, (project / "run.txt").read_text()[-6000:]
-    return cluster.jobs()
+    return lost, cluster.jobs()
 
 
 def test_every_rule_ran_as_a_job(finished, project):
-    done = [job["rule"] for job in finished if job["state"] == "COMPLETED"]
+    _, jobs = finished
+    done = [job["rule"] for job in jobs if job["state"] == "COMPLETED"]
     for rule in ("label_frame", "collect_labels", "train_model", "predict_dipoles"):
         assert any(rule in name for name in done), rule
     assert len(read_frames(project / "results" / "labels" / "aa.nc")) == 3
@@ -99,14 +117,31 @@ def test_every_rule_ran_as_a_job(finished, project):
     assert len(predicted) == 28
 
 
+def groups_of_labels(finished):
+    return [job for job in finished[1] if job["rule"].startswith("rule_small_labels")]
+
+
+def test_every_job_goes_to_the_profiles_partition_and_account(finished):
+    assert {(job["partition"], job["account"]) for job in finished[1]} == {("standard", "project")}
+
+
+def test_a_job_that_lost_its_node_comes_back_on_the_other(finished, cluster):
+    """While what it left on the lost node was still at work: the second waits for the first."""
+    lost, jobs = finished
+    (same,) = (job for job in jobs if job["id"] == lost["id"])
+    assert cluster.restarts(lost["id"]) == 1
+    assert same["state"] == "COMPLETED"
+    assert {lost["node"], same["node"]} == set(slurm_cluster.NODES)
+
+
 def test_a_group_holds_several_labels_and_asks_for_what_one_needs(finished):
-    groups = [job for job in finished if job["rule"].startswith("rule_small_labels")]
+    groups = groups_of_labels(finished)
     assert len([job for job in groups if job["state"] == "COMPLETED"]) == 2
     assert {job["cpus"] for job in groups} == {"1"}
 
 
 def test_a_job_killed_for_memory_comes_back_larger(finished, project):
-    groups = [job for job in finished if job["rule"].startswith("rule_small_labels")]
+    groups = groups_of_labels(finished)
     assert [(job["state"] == "COMPLETED", job["memory"]) for job in groups] == [
         *[(False, "40M")] * 2,
         *[(True, "1500M")] * 2,
