@@ -276,3 +276,24 @@ rule benchmark_labels:
 rule benchmark:
     input:
         "results/benchmark_labels/2-3.csv",
+
+
+rule benchmark_dag:
+    output:
+        table="results/benchmarks/dag.csv",
+    log:
+        "logs/benchmark_dag.log",
+    benchmark:
+        "benchmarks/benchmark_dag.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        labels=10000,
+    message:
+        "time the planning of {params.labels} labels"
+    script:
+        "../scripts/benchmark_dag.py"

@@ -123,6 +123,7 @@ rule benchmarks:
     input:
         "results/benchmarks/inference.csv",
         "results/benchmarks/training.csv",
+        "results/benchmarks/dag.csv",
 
 
 rule benchmark_inference:
