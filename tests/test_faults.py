@@ -36,6 +36,7 @@ LABELS = "resources/labels/aa.nc"
 READERS = {
     "audit_labels": {"labels": LABELS},
     "benchmark_training": {"courses": ["loss.nc"]},
+    "check_engine": {"labels": [LABELS], "others": LABELS},
     "check_copies": {"originals": LABELS, "direct": LABELS},
     "collect_labels": {"computed": [LABELS], "shipped": LABELS},
     "compute_charge": {"polarization_map": "map.nc"},
@@ -117,10 +118,11 @@ def good_files(tmp_path_factory):
         "parity": ("dft", "model"),
         "loss": ("rmse_train",),
         "audit": (),
-        "check": (),
+        "check": ("difference_eA",),
         "polarizability": (),
     }.items():
-        write_netcdf(xr.Dataset(dict.fromkeys(variables, zero)), folder / f"{name}.nc")
+        ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})
+        write_netcdf(ds, folder / f"{name}.nc")
     (folder / "resources").symlink_to(ROOT / "resources")
     return folder
 
