@@ -28,6 +28,7 @@ SHIPPED_LABELS = "resources/labels"
 SHIPPED_POLARIZABILITIES = "resources/polarizability"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
+JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
 CHECKS = config["labels"]["checks"]
 
 
@@ -143,17 +144,62 @@ def models_of(kind: str):
     return files
 
 
-def polarizability_of(wildcards):
-    """Input function: what answers to the long-range field of a system's family, where asked for."""
-    slide = config["long_range"].get(System.parse(wildcards.system).family)
-    if slide is None:
-        return []
+def polarizability_file(slide: str) -> str:
+    """The polarizability of a slide: as it ships, if with these settings, or to be computed."""
     shipped = Path(SHIPPED_POLARIZABILITIES) / f"{slide}.nc"
     if config["labels"]["source"] != "compute" and shipped.is_file():
         wanted = digest(settings_of(config, STANDARD))
         if read_netcdf(shipped).attrs["settings_digest"] == wanted:
             return str(shipped)
     return f"results/polarizability/{slide}.nc"
+
+
+def polarizability_of(wildcards):
+    """Input function: what answers to the long-range field of a system's family, where asked for."""
+    slide = config["long_range"].get(System.parse(wildcards.system).family)
+    return [] if slide is None else polarizability_file(slide)
+
+
+def taken_out(key: str):
+    """Input function: what takes the long-range part out of a model's labels, where asked for."""
+
+    def files(wildcards):
+        settings = MODELS[wildcards.model].get("long_range")
+        if settings is None:
+            return []
+        if key == "response":
+            return members(settings[key])
+        return polarizability_file(settings[key])
+
+    return files
+
+
+# Studies
+
+
+def ready(name: str) -> bool:
+    """Whether a label set is at hand: all of it ships, or all labels are to be computed."""
+    if config["labels"]["source"] == "compute":
+        return True
+    wanted = digest(settings_of(config, set_recipe(name)))
+    return all((name, frame, wanted) in SHIPPED_FRAMES for frame in frames(name))
+
+
+STUDIES = {
+    name: study | {"labels": [label_set for label_set in study["labels"] if ready(label_set)]}
+    for name, study in config["studies"].items()
+}
+STUDIES = {name: study for name, study in STUDIES.items() if study["labels"]}
+
+
+def studied(kind: str):
+    """Input function: the members that predict `kind` in a study."""
+
+    def files(wildcards):
+        model = STUDIES[wildcards.study]["models"].get(kind)
+        return members(model) if model else []
+
+    return files
 
 
 # Maps

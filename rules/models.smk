@@ -5,13 +5,15 @@
 
 rule models:
     input:
-        expand("results/models/{model}/parity.nc", model=MODELS),
-        [members(model, "compressed.pb") for model in MODELS],
+        expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
+        [members(model, "compressed.pb") for model in JUDGED_MODELS],
 
 
 rule train_model:
     input:
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
+        response=taken_out("response"),
+        polarizability=taken_out("polarizability"),
     output:
         member="results/models/{model}/{seed}.dp",
         loss="results/models/{model}/{seed}.loss.nc",
@@ -45,6 +47,8 @@ rule evaluate_model:
         losses=lambda wildcards: members(wildcards.model, "loss.nc"),
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
         tests=lambda wildcards: label_files(wildcards.model, "tests"),
+        response=taken_out("response"),
+        polarizability=taken_out("polarizability"),
     output:
         parity="results/models/{model}/parity.nc",
         loss="results/models/{model}/loss.nc",
@@ -161,7 +165,7 @@ rule benchmark_inference:
 
 rule benchmark_training:
     input:
-        courses=expand("results/models/{model}/loss.nc", model=MODELS),
+        courses=expand("results/models/{model}/loss.nc", model=JUDGED_MODELS),
     output:
         training="results/benchmarks/training.csv",
     log:

@@ -53,11 +53,7 @@ SLIDES = [f"AA_slide-{i}-{j}-5" for i, j in distinct_slides(5, "AA")]
 def member(frames, seed=0, kind="zero_field", field=0.0, **protocol):
     info = {"family": "AA", "kind": kind, "field_V_per_A": field, "seed": seed}
     data, course = dw.train(frames, frames[:1], PROTOCOL | protocol, seed, info)
-    return (
-        data,
-        course,
-        dw.Member(nn.Network(data["model"], dw.CENTRE), json.loads(data["moirepol"])),
-    )
+    return data, course, dw.member_of(data)
 
 
 @pytest.fixture(scope="module")

@@ -27,12 +27,15 @@ dipoles. Nothing is fitted: R is the model of the field labels, alpha comes from
 first principles.
 """
 
+from pathlib import Path
+
 import numpy as np
 from ase import Atoms
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from moirepol.job import JobError
 from moirepol.polarization import Sites
+from moirepol.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 SIDES = (-1, 1)  # of the lower and the upper layer
@@ -84,6 +87,11 @@ class Field:
         return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
 
 
+def read_polarizability(path: str | Path) -> float:
+    """Polarizability in the plane of one N in e.A^2/V, from a file of `compute_polarizability`."""
+    return float(read_netcdf(path, "in_plane")["in_plane"])
+
+
 def add_long_range(
     atoms: Atoms,
     dipoles: np.ndarray,
@@ -101,16 +109,38 @@ def add_long_range(
     """
     field = Field(atoms, thickness_A)
     nitrogens = atoms.numbers == 7
-    short, R = np.where(nitrogens[:, None], (dipoles, response), 0.0)
+    short = np.where(nitrogens[:, None], dipoles, 0.0)
 
     def left_side(flat):
         E = field.of(flat.reshape(short.shape))
-        induced = R * E[:, 2:]
-        induced[:, :2] += polarizability_eA2_per_V * E[:, :2]
-        return flat - induced.ravel()
+        return flat - _answer(E, response, polarizability_eA2_per_V).ravel()
 
     operator = LinearOperator((short.size, short.size), matvec=left_side, dtype=float)
     found, failed = gmres(operator, short.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
     if failed:
         raise JobError(f"{atoms.info['name']}: the long-range field of the dipoles does not settle")
     return np.where(nitrogens[:, None], found.reshape(short.shape), np.nan)
+
+
+def induced_dipoles(
+    atoms: Atoms,
+    dipoles: np.ndarray,
+    response: np.ndarray,
+    polarizability_eA2_per_V: float,
+    thickness_A: float,
+) -> np.ndarray:
+    """What the field of given dipoles, those of first principles for instance, adds to each.
+
+    Arguments as in `add_long_range`, which finds the dipoles that this taken off leaves as
+    `dipoles`. Returns (n, 3) in e.A, NaN on B.
+    """
+    nitrogens = (atoms.numbers == 7)[:, None]
+    E = Field(atoms, thickness_A).of(np.where(nitrogens, dipoles, 0.0))
+    return np.where(nitrogens, _answer(E, response, polarizability_eA2_per_V), np.nan)
+
+
+def _answer(E, response, polarizability_eA2_per_V):
+    """Dipoles (n, 3) in e.A induced by a field (n, 3) in V/A."""
+    induced = response * E[:, 2:]
+    induced[:, :2] += polarizability_eA2_per_V * E[:, :2]
+    return induced
