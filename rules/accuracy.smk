@@ -1,6 +1,6 @@
 # Accuracy: models held against labels that they did not see. Asked for by name only.
 # Needs: the models of `studies`, the sets of labels that ship (or all, `labels: source: compute`).
-# Makes: results/studies/<study>.nc, results/accuracy.csv, results/range.csv,
+# Makes: results/studies/<study>.nc, results/{accuracy,range,reach}.csv,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
 
 TABULATED = [
@@ -14,14 +14,18 @@ CALIBRATED = {
     "field_0_03": "field 0.03 V/Å",
     "distance": "layer distance",
     "cells_6": "moiré cells, short range",
-    "cells_long_range": "moiré cells, long range",
+    "cells_reach": "moiré cells, long range",
 }
+
+
+REACH_STUDY = "cells_long_range"
 
 
 rule accuracy:
     input:
         "results/accuracy.csv",
         "results/range.csv",
+        "results/reach.csv" if REACH_STUDY in STUDIES and ready("moire_large") else [],
         "results/checks/calibration.png",
 
 
@@ -53,6 +57,7 @@ rule judge_frames:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        reach_A=lambda wildcards: STUDIES[wildcards.study].get("reach_A", 0.0),
         fields_V_per_A=lambda wildcards: STUDIES[wildcards.study].get("fields_V_per_A"),
         code=code_digest("judge_frames"),
     message:
@@ -99,6 +104,32 @@ rule tabulate_accuracy:
         "table of the models' errors"
     script:
         "../scripts/tabulate_accuracy.py"
+
+
+rule fit_reach:
+    input:
+        labels="results/labels/moire_large.nc",
+        zero_field=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["zero_field"]),
+        response=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["response"]),
+        polarizability=lambda wildcards: polarizability_file(STUDIES[REACH_STUDY]["long_range"]),
+    output:
+        reach="results/reach.csv",
+    log:
+        "logs/fit_reach.log",
+    benchmark:
+        "benchmarks/fit_reach.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_digest("fit_reach"),
+    message:
+        "reach of the layers' common dipole, from twisted cells"
+    script:
+        "../scripts/fit_reach.py"
 
 
 rule plot_calibration:

@@ -160,20 +160,6 @@ def polarizability_of(wildcards):
     return [] if slide is None else polarizability_file(slide)
 
 
-def taken_out(key: str):
-    """Input function: what takes the long-range part out of a model's labels, where asked for."""
-
-    def files(wildcards):
-        settings = MODELS[wildcards.model].get("long_range")
-        if settings is None:
-            return []
-        if key == "response":
-            return members(settings[key])
-        return polarizability_file(settings[key])
-
-    return files
-
-
 # Studies
 
 

@@ -12,8 +12,6 @@ rule models:
 rule train_model:
     input:
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
-        response=taken_out("response"),
-        polarizability=taken_out("polarizability"),
     output:
         member="results/models/{model}/{seed}.dp",
         loss="results/models/{model}/{seed}.loss.nc",
@@ -47,8 +45,6 @@ rule evaluate_model:
         losses=lambda wildcards: members(wildcards.model, "loss.nc"),
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
         tests=lambda wildcards: label_files(wildcards.model, "tests"),
-        response=taken_out("response"),
-        polarizability=taken_out("polarizability"),
     output:
         parity="results/models/{model}/parity.nc",
         loss="results/models/{model}/loss.nc",
@@ -115,6 +111,7 @@ rule predict_dipoles:
     params:
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
+        reach_A=config["interlayer_reach_A"],
         code=code_digest("predict_dipoles"),
     message:
         "predict the dipoles of {wildcards.system}"

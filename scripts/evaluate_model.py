@@ -5,7 +5,6 @@ import xarray as xr
 from moirepol import deepwannier, provenance
 from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
-from moirepol.longrange import read_polarizability
 
 
 def evaluate_model(members, losses, labels, parity, loss, tests=(), response=(), polarizability=()):
@@ -16,7 +15,6 @@ def evaluate_model(members, losses, labels, parity, loss, tests=(), response=(),
     members, losses : models and training courses of the committee, member by member
     labels : files of the labels that the members divided among them
     tests : files of labels that no member saw
-    response, polarizability : as in `train_model`
     parity : NetCDF, for every N atom of every frame: ``dft`` and ``model`` (sample, xyz) in e.A,
         the mean over the members for which the frame is on that side of the split, with
         ``spread``, the standard deviation over them, and ``members``, their number;
@@ -28,11 +26,6 @@ def evaluate_model(members, losses, labels, parity, loss, tests=(), response=(),
     what = info["family"], info["kind"], info["field_V_per_A"]
     learned = deepwannier.targets(_read(labels), *what)
     tested = deepwannier.targets(_read(tests), *what) if tests else []
-    if polarizability:
-        settings = deepwannier.committee(response), read_polarizability(polarizability)
-        learned, tested = (
-            deepwannier.without_long_range(frames, *settings) for frames in (learned, tested)
-        )
 
     asked = {}  # (side of the split, frame's name) -> frame, members
     for member in trained:

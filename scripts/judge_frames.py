@@ -17,6 +17,7 @@ def judge_frames(
     response=(),
     curvature=(),
     polarizability=(),
+    reach_A=0.0,
     fields_V_per_A=None,
 ):
     """Compare with DFT as predicted for a figure: in a field, and with the long range if asked for.
@@ -25,7 +26,7 @@ def judge_frames(
     ----------
     labels : files of labels. A frame is put to those members of the zero-field model that were not
         trained on it, and left out where there is none.
-    zero_field, response, curvature, polarizability : as in `predict_dipoles`
+    zero_field, response, curvature, polarizability, reach_A : as in `predict_dipoles`
     judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; by N atom also
         ``environment_distance`` in A, and of moire cells ``amplitude`` (cell, source, part) in e.A
         and ``deformation`` (cell) in A
@@ -43,7 +44,9 @@ def judge_frames(
         members = [m for m in models["zero_field"] if name.encode() not in m.known["names"]]
         if unasked or system.family != family or not members:
             continue
-        long_range = deepwannier.long_range_of(frame, polarizability) if polarizability else None
+        long_range = None
+        if polarizability:
+            long_range = deepwannier.long_range_of(frame, polarizability, reach_A)
         predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range)
         centres = deepwannier.nitrogens(frame)
         model, spread, distance = (

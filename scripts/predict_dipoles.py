@@ -16,6 +16,7 @@ def predict_dipoles(
     response=(),
     curvature=(),
     polarizability=(),
+    reach_A=0.0,
 ):
     """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
 
@@ -28,12 +29,14 @@ def predict_dipoles(
     system : name of the bilayer, its field included
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
-        added, see `moirepol.longrange`
+        added, and how far the layers' common dipole reaches, `reach_A`, see `moirepol.longrange`
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
     models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
-    long_range = deepwannier.long_range_of(atoms, polarizability) if polarizability else None
+    long_range = None
+    if polarizability:
+        long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
     predicted = deepwannier.predict(atoms, models, long_range)
     settings = {kind: [member.info for member in members] for kind, members in models.items()}
     settings["long_range"] = long_range

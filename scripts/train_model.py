@@ -5,7 +5,6 @@ import xarray as xr
 
 from moirepol import deepwannier, provenance
 from moirepol.frames import read_frames
-from moirepol.longrange import read_polarizability
 
 
 def train_model(
@@ -19,8 +18,6 @@ def train_model(
     folds,
     protocol,
     seed,
-    response=(),
-    polarizability=(),
 ):
     """Train on the labels that the member's split gives it.
 
@@ -33,17 +30,10 @@ def train_model(
     split, folds : how frames are kept for judging, see `deepwannier.split_frames`
     protocol : network and optimizer, `protocols` of the configuration
     seed : of the random weights; it also names the part that is left out
-    response, polarizability : members of the response model and the file of
-        `compute_polarizability`; with them what the long-range field of the labels' own dipoles
-        adds is taken out of the labels, see `deepwannier.without_long_range`
     """
     seed = int(seed)
     frames = [frame for path in labels for frame in read_frames(path)]
     learned = deepwannier.targets(frames, family, kind, field_V_per_A)
-    if polarizability:
-        committee = deepwannier.committee(response)
-        alpha = read_polarizability(polarizability)
-        learned = deepwannier.without_long_range(learned, committee, alpha)
     known, judges = deepwannier.split_frames(learned, split, folds, seed)
     info = {
         "family": family,
@@ -53,7 +43,6 @@ def train_model(
         "folds": folds,
         "seed": seed,
         "protocol": protocol,
-        "without_long_range": bool(polarizability),
     }
     data, course = deepwannier.train(known, judges, protocol, seed, info)
     deepwannier.save(data, member)

@@ -183,10 +183,6 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     "one is held out (use: validation)"
                 )
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
-        if "long_range" in model:
-            key, family = f"models.{name}.long_range", model["family"]
-            _slide(f"{key}.polarizability", model["long_range"]["polarizability"], family)
-            _predictor(config, key, family, "response", model["long_range"]["response"])
     for name, study in config["studies"].items():
         for label_set in study["labels"]:
             _known(f"studies.{name}.labels", label_set, config["labels"]["sets"])

@@ -28,7 +28,7 @@ from ase import Atoms
 from moirepol import network as nn
 from moirepol.environments import environment_distance, layer_distance, surroundings
 from moirepol.job import JobError, progress
-from moirepol.longrange import add_long_range, induced_dipoles, read_polarizability
+from moirepol.longrange import add_long_range, read_polarizability
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
 from moirepol.symmetry import symmetry_copies
 from moirepol.systems import System
@@ -153,26 +153,6 @@ def split_frames(
         left_out = [fold.get(stacking(frame)) == member % folds for frame in frames]
     train = [frame for frame, out in zip(frames, left_out, strict=True) if not out]
     return train, [frame for frame, out in zip(frames, left_out, strict=True) if out]
-
-
-def without_long_range(
-    frames: list[Atoms], response: list[Member], polarizability_eA2_per_V: float
-) -> list[Atoms]:
-    """The frames less what the long-range field of their own dipoles adds to each dipole.
-
-    Slides have no such field and stay as they are. `response` is a committee of that kind.
-    """
-    remaining = []
-    for frame in frames:
-        rest = frame.copy()
-        if not is_slide(frame):
-            change = field_response(frame, response)
-            settings = polarizability_eA2_per_V, layer_distance(frame)
-            rest.arrays["dipole"] -= induced_dipoles(
-                frame, frame.arrays["dipole"], change, *settings
-            )
-        remaining.append(rest)
-    return remaining
 
 
 def is_slide(frame: Atoms) -> bool:
@@ -506,9 +486,10 @@ def predict(
     ``environment_distance`` (n,) in A says how far each N is from what the zero-field model was
     trained on, ``info['deformation_A']`` how far at least (`moirepol.environments`).
 
-    long_range : {polarizability_eA2_per_V, thickness_A} adds the field of all dipoles to ``dipole``
-    and ``dipole_member``, see `moirepol.longrange`; it needs the ``response``. What it started from
-    is kept as ``dipole_short_range``.
+    long_range : {polarizability_eA2_per_V, thickness_A, reach_A}, arguments of
+    `moirepol.longrange.add_long_range`, adds the field of all dipoles to ``dipole`` and
+    ``dipole_member``; it needs the ``response``. What it started from is kept as
+    ``dipole_short_range``.
     """
     for kind, members in models.items():
         if wrong := [member for member in members if member.info["kind"] != kind]:
@@ -557,11 +538,12 @@ def predict(
     return predicted
 
 
-def long_range_of(atoms: Atoms, polarizability: str | Path) -> dict[str, float]:
+def long_range_of(atoms: Atoms, polarizability: str | Path, reach_A: float) -> dict[str, float]:
     """The settings `long_range` of `predict` for a bilayer, with a file of polarizabilities."""
     return {
         "polarizability_eA2_per_V": read_polarizability(polarizability),
         "thickness_A": layer_distance(atoms),
+        "reach_A": reach_A,
     }
 
 

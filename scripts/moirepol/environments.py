@@ -2,10 +2,10 @@
 
 The network cannot say so itself: its descriptor adds up neighbours one by one, and of a layer
 around its own threefold axis that leaves no orientation. A twist of the layers is invisible to it,
-and to every committee of its kind. In a flat bilayer the surroundings are two lattices, their distance and
-the local stacking, so the distance to a frame of the training set can be stated as a length: the
-root mean square displacement that turns one into the other, over the atoms of one layer within the
-cut-off, in the layer where it is larger.
+and to every committee of its kind. In a flat bilayer the surroundings are two lattices, their
+distance and the local stacking, so the distance to a frame of the training set can be stated as a
+length: the root mean square displacement that turns one into the other, over the atoms of one layer
+within the cut-off, in the layer where it is larger.
 """
 
 from collections.abc import Iterable
