@@ -25,15 +25,13 @@ rule accuracy:
     input:
         "results/accuracy.csv",
         "results/range.csv",
-        "results/reach.csv" if REACH_STUDY in STUDIES and ready("moire_large") else [],
+        "results/reach.csv" if REACH_STUDY in STUDIES else [],
         "results/checks/calibration.png",
 
 
 rule judge_frames:
     input:
-        labels=lambda wildcards: expand(
-            "results/labels/{set}.nc", set=STUDIES[wildcards.study]["labels"]
-        ),
+        labels=lambda wildcards: map(judging_file, STUDIES[wildcards.study]["labels"]),
         zero_field=studied("zero_field"),
         response=studied("response"),
         curvature=studied("curvature"),
@@ -108,7 +106,11 @@ rule tabulate_accuracy:
 
 rule fit_reach:
     input:
-        labels="results/labels/moire_large.nc",
+        labels=lambda wildcards: [
+            judging_file(name)
+            for name in STUDIES[REACH_STUDY]["labels"]
+            if LABEL_SETS[name].get("use") != "validation"
+        ],
         zero_field=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["zero_field"]),
         response=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["response"]),
         polarizability=lambda wildcards: polarizability_file(STUDIES[REACH_STUDY]["long_range"]),

@@ -15,10 +15,10 @@ SHOWN_SYSTEMS = sorted(
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 
 
-# The paper's large cell, by the model that makes the figures, once its label ships.
+# The paper's large cell, by slides of its own recipe, once its label ships.
 LARGE_CELL_JUDGED = [
     f"results/studies/{study}.nc"
-    for study in ("cells_long_range",)
+    for study in ("cells_reach",)
     if any("AA_twist-5-6" in frames(s) for s in STUDIES.get(study, {}).get("labels", []))
 ]
 

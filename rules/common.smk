@@ -163,19 +163,34 @@ def polarizability_of(wildcards):
 # Studies
 
 
+def shipping(name: str) -> list[bool]:
+    """Of every frame of a label set, whether it ships with these settings."""
+    wanted = digest(settings_of(config, set_recipe(name)))
+    return [(name, frame, wanted) in SHIPPED_FRAMES for frame in frames(name)]
+
+
 def ready(name: str) -> bool:
     """Whether a label set is at hand: all of it ships, or all labels are to be computed."""
-    if config["labels"]["source"] == "compute":
-        return True
-    wanted = digest(settings_of(config, set_recipe(name)))
-    return all((name, frame, wanted) in SHIPPED_FRAMES for frame in frames(name))
+    return config["labels"]["source"] == "compute" or all(shipping(name))
 
 
-STUDIES = {
-    name: study | {"labels": [label_set for label_set in study["labels"] if ready(label_set)]}
-    for name, study in config["studies"].items()
-}
-STUDIES = {name: study for name, study in STUDIES.items() if study["labels"]}
+def judging_file(name: str) -> str:
+    """The file of a label set to judge by: what ships of it, or the whole set."""
+    return f"results/labels/{name}.nc" if ready(name) else f"{SHIPPED_LABELS}/{name}.nc"
+
+
+def studies() -> dict[str, dict]:
+    """The studies that can be made without labels beyond those at hand."""
+    possible = {}
+    for name, study in config["studies"].items():
+        learned = {s for model in study["models"].values() for s in MODELS[model]["labels"]}
+        judging = [s for s in study["labels"] if ready(s) or any(shipping(s))]
+        if judging and all(map(ready, learned)):
+            possible[name] = study | {"labels": judging}
+    return possible
+
+
+STUDIES = studies()
 
 
 def studied(kind: str):

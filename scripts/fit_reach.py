@@ -18,14 +18,14 @@ def fit_reach(labels, zero_field, response, polarizability, reach):
 
     Parameters
     ----------
-    labels : set of moire cells, of which the twisted ones count
+    labels : sets of moire cells, of which the twisted ones count; none of them held out
     zero_field, response, polarizability : as in `predict_dipoles`; no member knows any of the cells
     reach : CSV; the reach of least squares over all cells but `left_out`, judged on it, and over
         all of them, judged on each
     """
     members, answering = deepwannier.committee(zero_field), deepwannier.committee(response)
     cells = []
-    for frame in read_frames(labels):
+    for frame in (frame for path in labels for frame in read_frames(path)):
         system = System.parse(frame.info["name"])
         if system.geometry == "twist" and system.family == members[0].info["family"]:
             short = np.full((len(frame), 3), np.nan)

@@ -36,8 +36,8 @@ not fade with q, is
 So far nothing is fitted: R is the model of the field labels, alpha comes from linear response by
 first principles. S is of another kind. The common dipole of the two layers is made by both, over
 some distance: a Gaussian of width `reach_A` is taken over the sum of the layers' p0, whose
-difference stays. That width is fitted to twisted cells computed directly (`fit_reach`); S = 1 at
-zero reach, and to second order in q anyway.
+difference stays. That width is fitted to twisted cells computed directly (`fit_reach`); S differs
+from 1 by terms of second order in q.
 """
 
 from pathlib import Path
