@@ -55,7 +55,7 @@ rule judge_frames:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        reach_A=lambda wildcards: STUDIES[wildcards.study].get("reach_A", 0.0),
+        reach_A=lambda wildcards: STUDIES[wildcards.study].get("reach_A", [0.0, 0.0]),
         fields_V_per_A=lambda wildcards: STUDIES[wildcards.study].get("fields_V_per_A"),
         code=code_digest("judge_frames"),
     message:
@@ -129,7 +129,7 @@ rule fit_reach:
     params:
         code=code_digest("fit_reach"),
     message:
-        "reach of the layers' common dipole, from twisted cells"
+        "reach of the layers' dipoles, from twisted cells"
     script:
         "../scripts/fit_reach.py"
 

@@ -17,7 +17,7 @@ def judge_frames(
     response=(),
     curvature=(),
     polarizability=(),
-    reach_A=0.0,
+    reach_A=(0.0, 0.0),
     fields_V_per_A=None,
 ):
     """Compare with DFT as predicted for a figure: in a field, and with the long range if asked for.

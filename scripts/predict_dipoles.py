@@ -16,7 +16,7 @@ def predict_dipoles(
     response=(),
     curvature=(),
     polarizability=(),
-    reach_A=0.0,
+    reach_A=(0.0, 0.0),
 ):
     """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
 
@@ -29,7 +29,7 @@ def predict_dipoles(
     system : name of the bilayer, its field included
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
-        added, and how far the layers' common dipole reaches, `reach_A`, see `moirepol.longrange`
+        added, with `reach_A`, see `moirepol.longrange`
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}

@@ -88,15 +88,19 @@ def test_waves_in_the_plane_are_depolarized(atoms):
     assert kept[1] == pytest.approx(1, abs=1e-6)  # crosswise ones do not
 
 
-def test_the_reach_fades_the_layers_sum_alone(atoms):
+def test_each_reach_fades_its_own_part(atoms):
     value, q = wave(atoms)
     upper = np.where(atoms.arrays["layer"] == 1, 1.0, -1.0)
-    nothing = np.zeros((len(atoms), 3))
-    for side, left in ((1.0, np.exp(-((1.2 * q) ** 2) / 2)), (upper, 1.0)):
-        p0 = nothing + (side * value)[:, None] * [1.0, 0.5, 0.0]
-        p = longrange.Field(atoms, D).reached(p0, 1.2)
-        kept = (p * p0).sum() / (p0 * p0).sum()
-        assert kept == pytest.approx(left, rel=2e-2 if left < 1 else 1e-3)
+    common, opposite = (np.exp(-((width * q) ** 2) / 2) for width in (1.2, 0.7))
+    for side, direction, left in (
+        (1.0, [1.0, 0.5, 0.0], common),
+        (1.0, [0.0, 0.0, 1.0], common),
+        (upper, [1.0, 0.5, 0.0], opposite),
+        (upper, [0.0, 0.0, 1.0], 1.0),
+    ):
+        p0 = (side * value)[:, None] * np.array(direction)
+        p = longrange.Field(atoms, D).reached(p0, (1.2, 0.7))
+        assert (p * p0).sum() / (p0 * p0).sum() == pytest.approx(left, rel=2e-3)
 
 
 def test_the_layers_differ_by_the_whole_step_of_long_waves():
@@ -121,5 +125,5 @@ def test_slides_are_left_as_they_are():
     atoms = build("AA_slide-1-3-10", A, D)
     p0 = np.where((atoms.numbers == 7)[:, None], [1e-3, 2e-3, 5e-3], np.nan)
     response = np.nan_to_num(p0)
-    p = longrange.add_long_range(atoms, p0, response, 0.4, D, 1.15)
+    p = longrange.add_long_range(atoms, p0, response, 0.4, D, (1.15, 0.6))
     np.testing.assert_allclose(p, p0, atol=1e-12)

@@ -16,7 +16,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -475,9 +475,7 @@ def spread(answers: np.ndarray) -> np.ndarray:
     return answers.std(axis=0, ddof=1) if len(answers) > 1 else np.full(answers.shape[1:], np.nan)
 
 
-def predict(
-    atoms: Atoms, models: dict[str, list[Member]], long_range: dict[str, float] | None = None
-) -> Atoms:
+def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | None = None) -> Atoms:
     """A bilayer with the committees' ``dipole`` and ``dipole_spread``, (n, 3) in e.A, NaN on B.
 
     models: kind -> committee; a bilayer in a field (``info['field_V_per_A']``) needs the
@@ -538,12 +536,14 @@ def predict(
     return predicted
 
 
-def long_range_of(atoms: Atoms, polarizability: str | Path, reach_A: float) -> dict[str, float]:
+def long_range_of(
+    atoms: Atoms, polarizability: str | Path, reach_A: Sequence[float]
+) -> dict[str, float | list[float]]:
     """The settings `long_range` of `predict` for a bilayer, with a file of polarizabilities."""
     return {
         "polarizability_eA2_per_V": read_polarizability(polarizability),
         "thickness_A": layer_distance(atoms),
-        "reach_A": reach_A,
+        "reach_A": list(reach_A),
     }
 
 

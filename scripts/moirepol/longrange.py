@@ -35,11 +35,13 @@ not fade with q, is
 
 So far nothing is fitted: R is the model of the field labels, alpha comes from linear response by
 first principles. S is of another kind. The common dipole of the two layers is made by both, over
-some distance: a Gaussian of width `reach_A` is taken over the sum of the layers' p0, whose
-difference stays. That width is fitted to twisted cells computed directly (`fit_reach`); S differs
-from 1 by terms of second order in q.
+some distance, and so is, over a shorter one, what they have opposite in the plane: Gaussians of two
+widths are taken over p0 upper + lower, and over the in-plane part of p0 upper - lower. The widths
+are fitted to twisted cells computed directly (`fit_reach`); S differs from 1 by terms of second
+order in q.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +82,17 @@ class Field:
         """Field (n, 3) in V/A of the part of the step between the layers that slabs lack."""
         return self._answer(dipoles, self._step)
 
-    def reached(self, dipoles: np.ndarray, reach_A: float) -> np.ndarray:
-        """Dipoles (n, 3) whose sum over the layers is taken over a Gaussian of width `reach_A`."""
+    def reached(self, dipoles: np.ndarray, reach_A: Sequence[float]) -> np.ndarray:
+        """Dipoles (n, 3) with Gaussians over the layers' sum, and their difference in the plane.
+
+        reach_A : the two widths.
+        """
 
         def lost(wave_vector, C, here, there):
-            q = np.linalg.norm(wave_vector, axis=1, keepdims=True)
-            return (1 - np.exp(-((q * reach_A) ** 2) / 2)) / 2 * C
+            q = np.linalg.norm(wave_vector, axis=1)[:, None]
+            common, opposite = (1 - np.exp(-((q * width) ** 2) / 2) for width in reach_A)
+            sign = 1 if here == there else -1
+            return C / 2 * np.hstack([common + sign * opposite] * 2 + [common])
 
         return dipoles - self._answer(dipoles, lost)
 
@@ -132,7 +139,7 @@ def add_long_range(
     response: np.ndarray,
     polarizability_eA2_per_V: float,
     thickness_A: float,
-    reach_A: float = 0.0,
+    reach_A: Sequence[float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Dipoles (n, 3) in e.A, NaN on B, with the field of all others solved for self-consistency.
 
