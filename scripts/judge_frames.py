@@ -27,9 +27,9 @@ def judge_frames(
     labels : files of labels. A frame is put to those members of the zero-field model that were not
         trained on it, and left out where there is none.
     zero_field, response, curvature, polarizability, reach_A : as in `predict_dipoles`
-    judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; by N atom also
-        ``environment_distance`` in A, and of moire cells ``amplitude`` (cell, source, part) in e.A
-        and ``deformation`` (cell) in A
+    judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; with ``deformation``
+        (sample) of the frame in A, `moirepol.environments`, and of moire cells ``amplitude`` (cell,
+        source, part) in e.A
     study : its name
     fields_V_per_A : only frames in these fields
     """
@@ -49,25 +49,21 @@ def judge_frames(
             long_range = deepwannier.long_range_of(frame, polarizability, reach_A)
         predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range)
         centres = deepwannier.nitrogens(frame)
-        model, spread, distance = (
-            predicted.arrays[key][centres]
-            for key in ("dipole", "dipole_spread", "environment_distance")
-        )
+        model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_spread"))
         part = compared(frame, model, spread, len(members), "test")
-        part["environment_distance"] = "sample", distance, {"units": "angstrom"}
+        part["deformation"] = xr.full_like(part["layer"], predicted.info["deformation_A"], float)
         parts.append(part)
         if system.geometry != "slide":
             amplitudes = [harmonics(atoms) for atoms in (frame, predicted)]
             cell = xr.Dataset({"amplitude": (("source", "part"), amplitudes)})
-            cell["deformation"] = predicted.info["deformation_A"]
             cells.append(cell.assign_coords(cell=name))
     ds = together(parts, study)
+    ds["deformation"].attrs.update(units="angstrom", long_name="from what was trained on")
     if cells:
         ds = ds.merge(xr.concat(cells, dim="cell"))
         ds = ds.assign_coords(source=["dft", "model"], part=["P_perp", "P_par"])
         words = {"units": "e.angstrom", "long_name": "first harmonic of the summed layers"}
         ds["amplitude"].attrs.update(words)
-        ds["deformation"].attrs.update(units="angstrom", long_name="from what was trained on")
     settings = {kind: [member.info for member in members] for kind, members in models.items()}
     settings |= {"family": family, "kind": "prediction", "split": "", "study": study}
     provenance.write_netcdf(provenance.stamp(ds, f"Predictions judged: {study}", settings), judged)

@@ -53,9 +53,9 @@ def test_a_twist_displaces_the_other_layer(known, name, angle_deg):
     assert deformation > LIMIT_A
 
 
-def test_a_small_mismatch_within_the_strains_is_inside_a_large_one_is_not(known):
-    assert of("AA_mismatch-99-100", known)[1] < LIMIT_A
-    assert of("AA_mismatch-9-10", known)[1] > LIMIT_A
+def test_a_strain_between_those_known_is_inside_a_mismatch_is_not(known):
+    assert of("AA_slide-1-3-10_strain+0.50", known)[1] < LIMIT_A
+    assert of("AA_mismatch-9-10", known)[1] > 10 * LIMIT_A
 
 
 def test_a_known_moire_cell_holds_all_its_stackings(known):
