@@ -48,6 +48,7 @@ def plot_calibration(studies, names, data, pdf, png):
     write_netcdf(stamp(shown, "Errors against error bars"), data)
 
     figure, (left, right) = new_figure(4.4, nrows=2)
+    right.set_xscale("symlog", linthresh=STEP_A)
     for study, color, marker in zip(found, COLORS, MARKERS, strict=False):
         chosen = shown.isel(sample=np.flatnonzero(shown["study"] == study))
         error = chosen["error"].clip(FLOOR_EA)
@@ -60,8 +61,6 @@ def plot_calibration(studies, names, data, pdf, png):
     left.plot(ends, ends, color="0.5", linewidth=0.6, zorder=0)
     left.set(xlim=left.get_xlim(), ylim=left.get_ylim())
     right.axvline(LIMIT_A, color="0.5", linewidth=0.6, linestyle="--", zorder=0)
-    right.set_xscale("symlog", linthresh=STEP_A)
-    right.set_xlim(left=-STEP_A / 5)
     for ax in (left, right):
         ax.set_ylabel(r"error of an N atom ($e\,\mathrm{\AA}$)")
     left.set_xlabel(r"spread of the committee ($e\,\mathrm{\AA}$)")
