@@ -33,7 +33,7 @@ not fade with q, is
 
     D_l = -i q s (2 pi C / A) P_z / 2.
 
-So far nothing is fitted: R is the model of the field labels, alpha comes from linear response by
+So far no number is fitted, though the form of D was found on twisted cells: R is the model of the field labels, alpha comes from linear response by
 first principles. S is of another kind. The common dipole of the two layers is made by both, over
 some distance, and so is, over a shorter one, what they have opposite in the plane: Gaussians of two
 widths are taken over p0 upper + lower, and over the in-plane part of p0 upper - lower. The widths
