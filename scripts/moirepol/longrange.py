@@ -33,8 +33,9 @@ not fade with q, is
 
     D_l = -i q s (2 pi C / A) P_z / 2.
 
-So far no number is fitted, though the form of D was found on twisted cells: R is the model of the field labels, alpha comes from linear response by
-first principles. S is of another kind. The common dipole of the two layers is made by both, over
+So far no number is fitted, though the form of D was found on twisted cells: R is the model of the
+field labels, alpha comes from linear response by first principles. S is of another kind. The
+common dipole of the two layers is made by both, over
 some distance, and so is, over a shorter one, what they have opposite in the plane: Gaussians of two
 widths are taken over p0 upper + lower, and over the in-plane part of p0 upper - lower. The widths
 are fitted to twisted cells computed directly (`fit_reach`); S differs from 1 by terms of second
