@@ -38,6 +38,7 @@ include: "rules/checks.smk"
 include: "rules/models.smk"
 include: "rules/maps.smk"
 include: "rules/figures.smk"
+include: "rules/accuracy.smk"
 include: "rules/claims.smk"
 
 

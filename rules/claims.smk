@@ -15,13 +15,21 @@ SHOWN_SYSTEMS = sorted(
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 
 
+# The paper's large cell, by slides of its own recipe, once its label ships.
+LARGE_CELL_JUDGED = [
+    f"results/studies/{study}.nc"
+    for study in ("cells_reach",)
+    if any("AA_twist-5-6" in frames(s) for s in STUDIES.get(study, {}).get("labels", []))
+]
+
+
 rule evaluate_claims:
     input:
         table="resources/claims.yaml",
         maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
         charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
-        parities=expand("results/models/{model}/parity.nc", model=MODELS),
+        parities=expand("results/models/{model}/parity.nc", model=JUDGED_MODELS) + LARGE_CELL_JUDGED,
     output:
         claims=report(
             "results/claims.csv",

@@ -28,6 +28,7 @@ SHIPPED_LABELS = "resources/labels"
 SHIPPED_POLARIZABILITIES = "resources/polarizability"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
+JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
 CHECKS = config["labels"]["checks"]
 
 
@@ -150,17 +151,63 @@ def models_of(kind: str):
     return files
 
 
-def polarizability_of(wildcards):
-    """Input function: what answers to the long-range field of a system's family, where asked for."""
-    slide = config["long_range"].get(System.parse(wildcards.system).family)
-    if slide is None:
-        return []
+def polarizability_file(slide: str) -> str:
+    """The polarizability of a slide: as it ships, if with these settings, or to be computed."""
     shipped = Path(SHIPPED_POLARIZABILITIES) / f"{slide}.nc"
     if config["labels"]["source"] != "compute" and shipped.is_file():
         wanted = digest(settings_of(config, STANDARD))
         if read_netcdf(shipped, "in_plane").attrs["settings_digest"] == wanted:
             return str(shipped)
     return f"results/polarizability/{slide}.nc"
+
+
+def polarizability_of(wildcards):
+    """Input function: what answers to the long-range field of a system's family, where asked for."""
+    slide = config["long_range"].get(System.parse(wildcards.system).family)
+    return [] if slide is None else polarizability_file(slide)
+
+
+# Studies
+
+
+def shipping(name: str) -> list[bool]:
+    """Of every frame of a label set, whether it ships with these settings."""
+    wanted = digest(settings_of(config, set_recipe(name)))
+    return [(name, frame, wanted) in SHIPPED_FRAMES for frame in frames(name)]
+
+
+def ready(name: str) -> bool:
+    """Whether a label set is at hand: all of it ships, or all labels are to be computed."""
+    return config["labels"]["source"] == "compute" or all(shipping(name))
+
+
+def judging_file(name: str) -> str:
+    """The file of a label set to judge by: what ships of it, or the whole set."""
+    return f"results/labels/{name}.nc" if ready(name) else f"{SHIPPED_LABELS}/{name}.nc"
+
+
+def studies() -> dict[str, dict]:
+    """The studies that can be made without labels beyond those at hand."""
+    possible = {}
+    for name, study in config["studies"].items():
+        learned = {s for model in study["models"].values() for s in MODELS[model]["labels"]}
+        judging = [s for s in study["labels"] if ready(s) or any(shipping(s))]
+        if judging and all(map(ready, learned)):
+            possible[name] = study | {"labels": judging}
+    return possible
+
+
+STUDIES = studies()
+
+
+def studied(kind: str):
+    """Input function: the members that predict `kind` in a study."""
+
+    def files(wildcards):
+        model = STUDIES[wildcards.study]["models"].get(kind)
+        return members(model) if model else []
+
+    return files
 
 
 # Maps

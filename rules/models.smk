@@ -5,8 +5,8 @@
 
 rule models:
     input:
-        expand("results/models/{model}/parity.nc", model=MODELS),
-        [members(model, "compressed.pb") for model in MODELS],
+        expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
+        [members(model, "compressed.pb") for model in JUDGED_MODELS],
 
 
 rule train_model:
@@ -111,6 +111,7 @@ rule predict_dipoles:
     params:
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
+        reach_A=config["interlayer_reach_A"],
         code=code_digest("predict_dipoles"),
     message:
         "predict the dipoles of {wildcards.system}"
@@ -162,7 +163,7 @@ rule benchmark_inference:
 
 rule benchmark_training:
     input:
-        courses=expand("results/models/{model}/loss.nc", model=MODELS),
+        courses=expand("results/models/{model}/loss.nc", model=JUDGED_MODELS),
     output:
         training="results/benchmarks/training.csv",
     log:

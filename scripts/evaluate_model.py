@@ -1,13 +1,13 @@
 """Hold a model's committee against the labels: those it learned, those left out, others."""
 
-import numpy as np
 import xarray as xr
 
 from moirepol import deepwannier, provenance
+from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
 
 
-def evaluate_model(members, losses, labels, parity, loss, tests=()):
+def evaluate_model(members, losses, labels, parity, loss, tests=(), response=(), polarizability=()):
     """Compare with DFT, atom by atom.
 
     Parameters
@@ -38,40 +38,18 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
                 asked.setdefault((side, frame.info["name"]), (frame, []))[1].append(member)
 
     samples = []
-    for (side, name), (frame, judges) in asked.items():
-        centres = deepwannier.nitrogens(frame)
+    for (side, _), (frame, judges) in asked.items():
         answers = deepwannier.ask(judges, frame)
-        part = xr.Dataset(
-            {
-                "dft": (("sample", "xyz"), frame.arrays["dipole"][centres]),
-                "model": (("sample", "xyz"), answers.mean(axis=0)),
-                "spread": (("sample", "xyz"), deepwannier.spread(answers)),
-                "layer": ("sample", frame.arrays["layer"][centres]),
-                "members": ("sample", np.full(len(centres), len(judges))),
-                "split": ("sample", np.full(len(centres), side, dtype=object)),
-                "frame": ("sample", np.full(len(centres), name, dtype=object)),
-            }
-        )
-        samples.append(part)
-    ds = xr.concat(samples, dim="sample").assign_coords(xyz=["x", "y", "z"])
-    error = np.abs(ds["model"] - ds["dft"])
-    ds["mae"] = error.groupby(ds["split"]).mean("sample").rename(split="side")
-    for name, meaning in (
-        ("dft", "dipole from first principles"),
-        ("model", "dipole from the committee"),
-        ("spread", "standard deviation over the members asked"),
-        ("mae", "mean absolute error of a component over the N atoms"),
-    ):
-        ds[name].attrs.update(units="e.angstrom", long_name=f"{meaning}, {info['kind']}")
-    ds["members"].attrs["long_name"] = "members asked: those with the frame on this side"
-    ds["side"].attrs["long_name"] = "side of the split"
+        spread = deepwannier.spread(answers)
+        samples.append(compared(frame, answers.mean(axis=0), spread, len(judges), side))
+    ds = together(samples, info["kind"])
     title = f"Parity of {info['family']} {info['kind']}"
     provenance.write_netcdf(provenance.stamp(ds, title, info), parity)
 
     seeds = xr.DataArray([member.info["seed"] for member in trained], dims="seed", name="seed")
-    together = xr.concat(courses, dim=seeds, join="outer", combine_attrs="drop_conflicts")
+    course = xr.concat(courses, dim=seeds, join="outer", combine_attrs="drop_conflicts")
     title = f"Training of {info['family']} {info['kind']}"
-    provenance.write_netcdf(provenance.stamp(together, title, info), loss)
+    provenance.write_netcdf(provenance.stamp(course, title, info), loss)
     for side in ds["side"].values:
         print(side, "MAE (x, y, z), e.A:", ds["mae"].sel(side=side).values)
 

@@ -7,11 +7,10 @@ import xarray as xr
 
 from moirepol.frames import read_frames
 from moirepol.plots import DIPOLE, UNIT, new_figure, save
-from moirepol.polarization import first_harmonics, layer_fields
+from moirepol.polarization import first_harmonics, harmonics
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 from moirepol.systems import System
 
-GRID = 48
 KINDS = ("dipole", "dipole_short_range")
 SHORT, LONG, DIRECT = "short-range model", "with long range", "direct DFT"
 
@@ -105,11 +104,6 @@ def plain_twist(frame, family):
     """Whether a frame is a twisted bilayer of a family and nothing else."""
     system = System.parse(frame.info["name"])
     return system == System(family=family, geometry="twist", indices=system.indices)
-
-
-def harmonics(frame, kind):
-    """First harmonics of the summed layers of one array of dipoles."""
-    return first_harmonics(layer_fields(frame, GRID, kind).sum(axis=0), frame.cell.array[:2, :2])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Predict the dipole of every N atom of a bilayer."""
 
-import numpy as np
-
 from moirepol import deepwannier, provenance
+from moirepol.environments import LIMIT_A
 from moirepol.frames import to_dataset
-from moirepol.provenance import read_netcdf
+from moirepol.job import say
 from moirepol.structures import build
 
 
@@ -17,31 +16,44 @@ def predict_dipoles(
     response=(),
     curvature=(),
     polarizability=(),
+    reach_A=(0.0, 0.0),
 ):
     """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
+
+    Attributes: `deformation_A`, how far the bilayer's lattices are at least from those trained on
+    (`moirepol.environments`), with `deformation_limit_A`, above which the user is warned, and
+    `trained_on_surroundings`, 1 below it and 0 above.
 
     Parameters
     ----------
     system : name of the bilayer, its field included
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
-        added, see `moirepol.longrange`
+        added, with `reach_A`, see `moirepol.longrange`
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
     models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
     long_range = None
     if polarizability:
-        alpha = float(read_netcdf(polarizability, "in_plane")["in_plane"])
-        long_range = {
-            "polarizability_eA2_per_V": alpha,
-            "thickness_A": np.ptp(atoms.positions[:, 2]),
-        }
+        long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
     predicted = deepwannier.predict(atoms, models, long_range)
     settings = {kind: [member.info for member in members] for kind, members in models.items()}
     settings["long_range"] = long_range
     ds = provenance.stamp(to_dataset([predicted]), f"Predicted dipoles of {system}", settings)
+    deformation = predicted.info["deformation_A"]
+    outside = deformation > LIMIT_A
+    ds = ds.assign_attrs(
+        deformation_A=deformation,
+        deformation_limit_A=LIMIT_A,
+        trained_on_surroundings=int(not outside),
+    )
     provenance.write_netcdf(ds, dipoles)
+    if outside:
+        say(
+            f"warning: {system} lies outside what the model was trained on: neighbours displaced "
+            f"by {deformation:.2f} A from all known surroundings, the limit is {LIMIT_A} A"
+        )
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ def test_every_setting_is_described_and_no_other_is_let_in():
         ("models.aa.protocol", "nothing", ["models.aa.protocol = 'nothing'", "paper"]),
         ("models.aa.seeds", [1, 1], ["models.aa.seeds", "twice"]),
         ("figures.fig2.fig2d", ["AAp_twist-1-2_field+0.0200"], ["fig2d", "no response model"]),
+        ("studies.cells_6.labels", ["nothing"], ["studies.cells_6.labels = 'nothing'", "aa"]),
+        ("studies.cells_6.models.zero_field", "aa_response", ["wanted is a zero_field model of"]),
+        ("studies.cells_6.models.response", "aap", ["wanted is a response model of AA"]),
+        ("studies.cells_6.long_range", "AA_slide-1-1-3", ["cells_6", "'response' is missing"]),
+        ("studies.cells_reach.long_range", "AAp_slide-0-0-1", ["a slide of AA without a field"]),
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
         ("long_range", {"AAp": "AAp_slide-0-0-1"}, ["AAp_", "no response model"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),
@@ -101,8 +106,8 @@ def test_a_section_of_the_wrong_kind_is_told_too(config, section, value):
 
 
 def test_null_removes_an_entry_of_the_default_settings(config):
-    config = put(config, "labels.sets.distance", None)
-    assert "distance" not in check_config(config)["labels"]["sets"]
+    config = put(config, "labels.sets.copies", None)
+    assert "copies" not in check_config(config)["labels"]["sets"]
 
 
 def test_null_leaves_the_short_range_alone(config):

@@ -7,6 +7,7 @@ import pytest
 
 from moirepol import deepwannier as dw
 from moirepol import network as nn
+from moirepol.environments import LIMIT_A
 from moirepol.job import JobError
 from moirepol.structures import SPECIES, build, distinct_slides
 
@@ -53,11 +54,7 @@ SLIDES = [f"AA_slide-{i}-{j}-5" for i, j in distinct_slides(5, "AA")]
 def member(frames, seed=0, kind="zero_field", field=0.0, **protocol):
     info = {"family": "AA", "kind": kind, "field_V_per_A": field, "seed": seed}
     data, course = dw.train(frames, frames[:1], PROTOCOL | protocol, seed, info)
-    return (
-        data,
-        course,
-        dw.Member(nn.Network(data["model"], dw.CENTRE), json.loads(data["moirepol"])),
-    )
+    return data, course, dw.member_of(data)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +108,28 @@ def test_distinct_environments_are_counted_once(trained):
     near = nn.Neighbours(atoms, SPECIES, 6.0).of(dw.nitrogens(atoms))
     # D3 with C2 axes that swap the layers: six copies of each general N, of 14.
     assert len(nn.distinct(trained[2].network, near)) < 5
+
+
+@pytest.mark.parametrize("angle_deg", [1.5, 21.8, 37.0])
+def test_the_network_is_blind_to_a_twist(trained, angle_deg):
+    """A turn of the other layer turns the dipole alike, at any angle: see docs/methods.md."""
+    network = trained[2].network
+    atoms = build("AA_slide-1-2-7", A, D)
+    near = nn.Neighbours(atoms, SPECIES, 6.0).of(dw.nitrogens(atoms)[-1:])
+    c, s = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+    turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    turned = nn.Environments(
+        [
+            np.where(
+                np.isfinite(v) & (np.abs(v[..., 2:]) > 1), np.where(np.isfinite(v), v, 0) @ turn, v
+            )
+            for v in near.vectors
+        ]
+    )
+    np.testing.assert_allclose(network.invariants(turned), network.invariants(near), atol=1e-12)
+    np.testing.assert_allclose(
+        network.dipoles(turned), network.dipoles(near) @ turn, atol=1e-12, rtol=1e-9
+    )
 
 
 def test_twisted_cells_keep_their_symmetry(trained):
@@ -197,6 +216,17 @@ def test_no_stacking_on_both_sides():
     assert sorted(held_out) == sorted(frame.info["name"] for frame in frames)
 
 
+def test_moire_cells_are_left_out_one_by_one():
+    cells = ["AA_twist-1-2", "AA_twist-2-3", "AA_mismatch-4-5"]
+    frames = [labelled(name) for name in [*SLIDES, *cells]]
+    left_out = []
+    for member in range(3):
+        known, judges = dw.split_frames(frames, "cells", 3, member)
+        assert sum(dw.is_slide(frame) for frame in known) == len(SLIDES)
+        left_out += [frame.info["name"] for frame in judges]
+    assert sorted(left_out) == sorted(cells)
+
+
 def test_copies_lie_on_both_sides():
     known, judges = dw.split_frames([labelled(name) for name in SLIDES], "copies", 5, 0)
     assert len(known) + len(judges) == 25
@@ -234,6 +264,15 @@ def thin(atoms):
     return atoms
 
 
+def single_layer(atoms):
+    return atoms[atoms.arrays["layer"] == 1]
+
+
+def nameless_layers(atoms):
+    del atoms.arrays["layer"]
+    return atoms
+
+
 def strange(atoms):
     atoms.symbols[0] = "C"
     return atoms
@@ -246,12 +285,42 @@ def strange(atoms):
         (thin, "too thin"),
         (strange, "not C"),
         (lambda atoms: change(atoms, family="AAp"), "of family AAp"),
+        (single_layer, "two flat layers"),
+        (nameless_layers, "no array 'layer'"),
     ],
 )
 def test_structures_outside_the_model_are_refused(trained, spoil, message):
     atoms = spoil(build("AA_slide-1-2-5", A, D))
     with pytest.raises(JobError, match=message):
         dw.ask([trained[2]], atoms)
+
+
+def test_a_model_of_another_kind_is_refused(trained):
+    atoms = build("AA_slide-1-2-5_field+0.0200", A, D)
+    with pytest.raises(JobError, match="wanted is a response model, this is one of zero_field"):
+        dw.predict(atoms, {"zero_field": [trained[2]], "response": [trained[2]]})
+
+
+def test_members_of_different_fields_are_refused(trained, tmp_path):
+    for name, field in (("0.dp", 0.02), ("1.dp", 0.01)):
+        info = json.loads(trained[0]["moirepol"]) | {"kind": "response", "field_V_per_A": field}
+        dw.save(trained[0] | {"moirepol": json.dumps(info)}, tmp_path / name)
+    with pytest.raises(JobError, match="differ in field_V_per_A"):
+        dw.committee([tmp_path / "0.dp", tmp_path / "1.dp"])
+
+
+def test_a_model_remembers_what_it_was_trained_on(trained, tmp_path):
+    dw.save(trained[0], tmp_path / "model.dp")
+    known = dw.load(tmp_path / "model.dp").known
+    assert [name.decode() for name in known["names"]] == [
+        build(n, A, D).info["name"] for n in SLIDES
+    ]
+    far, near = (
+        dw.predict(build(name, A, D), {"zero_field": [trained[2]]})
+        for name in ("AA_twist-1-2", SLIDES[1])
+    )
+    assert far.info["deformation_A"] > LIMIT_A > near.info["deformation_A"]
+    assert np.nanmax(near.arrays["environment_distance"]) < 1e-6
 
 
 def test_a_committee_is_of_one_kind(trained, tmp_path):

@@ -86,3 +86,44 @@ def test_waves_in_the_plane_are_depolarized(atoms):
         kept.append(np.nansum(p[:, :2] @ along * value) / (value @ value))
     assert kept[0] < 0.5  # lengthwise waves carry charges
     assert kept[1] == pytest.approx(1, abs=1e-6)  # crosswise ones do not
+
+
+def test_each_reach_fades_its_own_part(atoms):
+    value, q = wave(atoms)
+    upper = np.where(atoms.arrays["layer"] == 1, 1.0, -1.0)
+    common, opposite = (np.exp(-((width * q) ** 2) / 2) for width in (1.2, 0.7))
+    for side, direction, left in (
+        (1.0, [1.0, 0.5, 0.0], common),
+        (1.0, [0.0, 0.0, 1.0], common),
+        (upper, [1.0, 0.5, 0.0], opposite),
+        (upper, [0.0, 0.0, 1.0], 1.0),
+    ):
+        p0 = (side * value)[:, None] * np.array(direction)
+        p = longrange.Field(atoms, D).reached(p0, (1.2, 0.7))
+        assert (p * p0).sum() / (p0 * p0).sum() == pytest.approx(left, rel=2e-3)
+
+
+def test_the_layers_differ_by_the_whole_step_of_long_waves():
+    """Slabs have half of the step 4 pi C P / A of a double layer, `of_step` the other half."""
+    atoms = build("AA_twist-21-22", A, D)
+    value, q = wave(atoms)
+    direction = 2 * np.pi * np.linalg.inv(atoms.cell.array[:2, :2]).T[0]
+    p = np.zeros((len(atoms), 3))
+    p[:, 2] = value / 2  # P_z of both layers: one wave of height 1
+    field = longrange.Field(atoms, D)
+    quarter = np.where(atoms.numbers == 7, np.sin(atoms.positions[:, :2] @ direction), 0.0)
+    upper = atoms.arrays["layer"] == 1
+    step = 2 * np.pi * longrange.COULOMB_V_A / (np.sqrt(3) / 2 * A**2)
+    for E, fading in ((field.of(p), 2 * q * D), (field.of_step(p), 1e-3)):
+        along = E[:, :2] @ direction / q
+        for layer, sign in ((upper, 1), (~upper, -1)):
+            found = along[layer] @ quarter[layer] / (quarter[layer] @ quarter[layer])
+            assert found == pytest.approx(sign * q * step / 2, rel=fading)
+
+
+def test_slides_are_left_as_they_are():
+    atoms = build("AA_slide-1-3-10", A, D)
+    p0 = np.where((atoms.numbers == 7)[:, None], [1e-3, 2e-3, 5e-3], np.nan)
+    response = np.nan_to_num(p0)
+    p = longrange.add_long_range(atoms, p0, response, 0.4, D, (1.15, 0.6))
+    np.testing.assert_allclose(p, p0, atol=1e-12)

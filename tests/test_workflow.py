@@ -17,7 +17,10 @@ from moirepol import code
 FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-short-range.yaml")
 FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
 PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
-TARGETS = ("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures", "engine")
+TARGETS = (
+    *("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures", "engine"),
+    *("accuracy", "learning", "benchmarks"),
+)
 
 
 def copy_project(root: Path, folder: Path) -> Path:
@@ -183,6 +186,17 @@ class TestWholeChain:
         assert verdicts["F2-Q"] == "not yet"
         page = (finished / "results" / "claims.html").read_text()
         assert all(name in page for name in verdicts)
+
+    def test_models_are_judged(self, finished):
+        run = snakemake(finished, "accuracy", *self.TINY)
+        assert run.returncode == 0, run.stdout[-6000:]
+        with open(finished / "results" / "accuracy.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {"left_out", "distinct stackings left out"} <= {row["on"] for row in rows}
+        assert {row["axis"] for row in rows} == {"in_plane", "z", "all"}
+        assert all(float(row["mae_eA"]) > 0 and int(row["n"]) > 0 for row in rows)
+        with xr.open_dataset(finished / "results" / "checks" / "calibration.nc") as ds:
+            assert (ds["error"] > 0).any()
 
     def test_nothing_is_left_to_do(self, finished):
         run = snakemake(finished, "all", *self.TINY)

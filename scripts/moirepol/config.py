@@ -16,7 +16,7 @@ from moirepol.sets import STANDARD, recipe_of
 from moirepol.systems import System
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",))
+REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",), ("studies",))
 #: Digits after the point that names of systems have room for.
 DIGITS = {"strains_percent": 2, "layer_distances_A": 3, "fields_V_per_A": 4}
 
@@ -183,25 +183,25 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     "one is held out (use: validation)"
                 )
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+    for name, study in config["studies"].items():
+        for label_set in study["labels"]:
+            _known(f"studies.{name}.labels", label_set, config["labels"]["sets"])
+        key = f"studies.{name}.models"
+        _known(f"{key}.zero_field", study["models"]["zero_field"], config["models"])
+        family = config["models"][study["models"]["zero_field"]]["family"]
+        for kind, model in study["models"].items():
+            _predictor(config, f"{key}.{kind}", family, kind, model)
+        if "long_range" in study:
+            _slide(f"studies.{name}.long_range", study["long_range"], family)
+            if "response" not in study["models"]:
+                raise ConfigError(f"{key}: key 'response' is missing, the long range needs it")
     if "fig1f" in config["figures"]["fig1"] and "AA" not in config["predictors"]:
         raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
     for family, slide in config["long_range"].items():
-        _systems(f"long_range.{family}", [slide])
-        system = System.parse(slide)
-        if (system.family, system.geometry, system.field_V_per_A) != (family, "slide", 0):
-            raise ConfigError(
-                f"long_range.{family} = {slide!r}: allowed is a slide of {family} without a field"
-            )
+        _slide(f"long_range.{family}", slide, family)
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
-            key = f"predictors.{family}.{kind}"
-            _known(key, name, config["models"])
-            model = config["models"][name]
-            if (model["family"], model["kind"]) != (family, kind):
-                raise ConfigError(
-                    f"{key} = {name!r}: a {model['kind']} model of {model['family']}, "
-                    f"wanted is a {kind} model of {family}"
-                )
+            _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
 
 
 def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
@@ -233,6 +233,25 @@ def _systems(key: str, names: list[str]) -> None:
             raise ConfigError(f"{key} = {name!r}: allowed is a system's name, {error}") from None
         if name != canonical:
             raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")
+
+
+def _slide(key: str, name: str, family: str) -> None:
+    """The name must be that of a slide of the family without a field."""
+    _systems(key, [name])
+    system = System.parse(name)
+    if (system.family, system.geometry, system.field_V_per_A) != (family, "slide", 0):
+        raise ConfigError(f"{key} = {name!r}: allowed is a slide of {family} without a field")
+
+
+def _predictor(config: Mapping[str, Any], key: str, family: str, kind: str, name: str) -> None:
+    """The name must be that of a model of this kind and family."""
+    _known(key, name, config["models"])
+    model = config["models"][name]
+    if (model["family"], model["kind"]) != (family, kind):
+        raise ConfigError(
+            f"{key} = {name!r}: a {model['kind']} model of {model['family']}, "
+            f"wanted is a {kind} model of {family}"
+        )
 
 
 def _at_most(section: str, settings: Mapping[str, Any], key: str, limit: float) -> None:

@@ -16,7 +16,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -26,8 +26,9 @@ import numpy as np
 from ase import Atoms
 
 from moirepol import network as nn
+from moirepol.environments import environment_distance, layer_distance, surroundings
 from moirepol.job import JobError, full_disk, progress
-from moirepol.longrange import add_long_range
+from moirepol.longrange import add_long_range, read_polarizability
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
 from moirepol.symmetry import symmetry_copies
 from moirepol.systems import System
@@ -48,6 +49,7 @@ class Member:
 
     network: nn.Network
     info: dict  #: family, kind, field_V_per_A, scale and the settings of its training
+    known: dict[str, np.ndarray]  #: what it was trained on: names, and `environments.surroundings`
 
 
 def nitrogens(atoms: Atoms) -> np.ndarray:
@@ -133,6 +135,7 @@ def split_frames(
 
     ``stackings``: every distinct stacking (a slide with all its strains and distances, or a moire
     cell) lies on one side; the stackings are dealt into `folds` and member i leaves out fold i.
+    ``cells``: all slides are trained on; the moire cells are dealt into `folds`.
     ``copies``: the symmetry copies of all slides, one in `folds` of them drawn at random for
     judging, as in the paper: copies of the same calculation lie on both sides.
     """
@@ -143,10 +146,11 @@ def split_frames(
         out = set(drawn[: max(1, len(frames) // folds)].tolist())
         left_out = [index in out for index in range(len(frames))]
     else:
-        stackings = sorted({stacking(frame) for frame in frames})
+        dealt = [frame for frame in frames if split == "stackings" or not is_slide(frame)]
+        stackings = sorted({stacking(frame) for frame in dealt})
         drawn = np.random.default_rng(seed).permutation(len(stackings))
         fold = {stackings[index]: place % folds for place, index in enumerate(drawn)}
-        left_out = [fold[stacking(frame)] == member % folds for frame in frames]
+        left_out = [fold.get(stacking(frame)) == member % folds for frame in frames]
     train = [frame for frame, out in zip(frames, left_out, strict=True) if not out]
     return train, [frame for frame, out in zip(frames, left_out, strict=True) if out]
 
@@ -184,6 +188,9 @@ def train(
     section = model_section(frames, protocol, seed)
     data, course = trainer[protocol["optimizer"]](frames, judges, protocol, seed, section)
     data["moirepol"] = json.dumps(info | {"scale": protocol["label_scale"]})
+    names = np.array([frame.info["name"] for frame in frames], dtype="S")
+    known = {"names": names} | surroundings(frames)
+    data.setdefault("@variables", {}).update({f"known_{key}": v for key, v in known.items()})
     return data, course
 
 
@@ -402,9 +409,19 @@ def load(path: str | Path) -> Member:
 
     try:
         data = load_dp_model(str(path))
-        return Member(nn.Network(data["model"], CENTRE), json.loads(data["moirepol"]))
+        return member_of(data)
     except (OSError, KeyError, ValueError) as error:
         raise JobError(f"{path} is no dipole model of this workflow ({error})") from error
+
+
+def member_of(data: dict) -> Member:
+    """The member in a model file's content."""
+    known = {
+        key.removeprefix("known_"): value
+        for key, value in data["@variables"].items()
+        if key.startswith("known_")
+    }
+    return Member(nn.Network(data["model"], CENTRE), json.loads(data["moirepol"]), known)
 
 
 def freeze(path: str | Path, frozen: str | Path, compressed: str | Path) -> None:
@@ -458,19 +475,23 @@ def spread(answers: np.ndarray) -> np.ndarray:
     return answers.std(axis=0, ddof=1) if len(answers) > 1 else np.full(answers.shape[1:], np.nan)
 
 
-def predict(
-    atoms: Atoms, models: dict[str, list[Member]], long_range: dict[str, float] | None = None
-) -> Atoms:
+def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | None = None) -> Atoms:
     """A bilayer with the committees' ``dipole`` and ``dipole_spread``, (n, 3) in e.A, NaN on B.
 
     models: kind -> committee; a bilayer in a field (``info['field_V_per_A']``) needs the
     ``response``, and takes the ``curvature`` where there is one. Where the committees are of one
     size, ``dipole_member`` (n, member, 3) is what their first, second, ... members say together.
+    ``environment_distance`` (n,) in A says how far each N is from what the zero-field model was
+    trained on, ``info['deformation_A']`` how far at least (`moirepol.environments`).
 
-    long_range : {polarizability_eA2_per_V, thickness_A} adds the field of all dipoles to ``dipole``
-    and ``dipole_member``, see `moirepol.longrange`; it needs the ``response``. What it started from
-    is kept as ``dipole_short_range``.
+    long_range : {polarizability_eA2_per_V, thickness_A, reach_A}, arguments of
+    `moirepol.longrange.add_long_range`, adds the field of all dipoles to ``dipole`` and
+    ``dipole_member``; it needs the ``response``. What it started from is kept as
+    ``dipole_short_range``.
     """
+    for kind, members in models.items():
+        if wrong := [member for member in members if member.info["kind"] != kind]:
+            raise JobError(f"wanted is a {kind} model, this is one of {wrong[0].info['kind']}")
     field = atoms.info["field_V_per_A"]
     if (field or long_range) and not models.get("response"):
         raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
@@ -496,11 +517,7 @@ def predict(
         predicted.set_array(name, array)
     if long_range:
         predicted.set_array("dipole_short_range", predicted.arrays["dipole"])
-        response = np.zeros((len(atoms), 3))
-        response[centres] = layer_sign(atoms)[centres, None] * ask(models["response"], atoms).mean(
-            axis=0
-        )
-        response /= models["response"][0].info["field_V_per_A"]
+        response = field_response(atoms, models["response"])
 
         def add(dipoles):
             return add_long_range(atoms, dipoles, response, **long_range)
@@ -511,4 +528,33 @@ def predict(
             together = np.array([add(p) for p in members])
             predicted.arrays["dipole_member"] = together.swapaxes(0, 1)
             predicted.arrays["dipole_spread"] = spread(together)
+    distance, deformation = environment_distance(
+        atoms, known_to(models["zero_field"]), models["zero_field"][0].network.cutoff
+    )
+    predicted.set_array("environment_distance", distance)
+    predicted.info["deformation_A"] = deformation
     return predicted
+
+
+def long_range_of(
+    atoms: Atoms, polarizability: str | Path, reach_A: Sequence[float]
+) -> dict[str, float | list[float]]:
+    """The settings `long_range` of `predict` for a bilayer, with a file of polarizabilities."""
+    return {
+        "polarizability_eA2_per_V": read_polarizability(polarizability),
+        "thickness_A": layer_distance(atoms),
+        "reach_A": list(reach_A),
+    }
+
+
+def known_to(members: list[Member]) -> dict[str, np.ndarray]:
+    """What the members of a committee were trained on, together."""
+    return {key: np.concatenate([m.known[key] for m in members]) for key in members[0].known}
+
+
+def field_response(atoms: Atoms, response: list[Member]) -> np.ndarray:
+    """Change (n, 3) of the dipoles with a field along z in e.A^2/V, zero on B."""
+    centres = nitrogens(atoms)
+    change = np.zeros((len(atoms), 3))
+    change[centres] = layer_sign(atoms)[centres, None] * ask(response, atoms).mean(axis=0)
+    return change / response[0].info["field_V_per_A"]

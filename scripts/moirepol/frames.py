@@ -30,6 +30,11 @@ ATOM_ARRAYS = {
         "e.angstrom",
         "dipole of the N atom without the field of the others",
     ),
+    "environment_distance": (
+        (),
+        "angstrom",
+        "displacement of the N atom's neighbours from the nearest surroundings trained on",
+    ),
     "dipole_member": (
         ("member", "xyz"),
         "e.angstrom",
@@ -78,6 +83,8 @@ def to_dataset(frames: list[Atoms], units: dict[str, str] | None = None) -> xr.D
         unit = (units or {}).get(name)
         if unit is None and name.endswith("_V_per_A"):
             unit = "V/angstrom"
+        elif unit is None and name.endswith("_A"):
+            unit = "angstrom"
         if unit:
             ds[name].attrs["units"] = unit
     return ds.assign_coords(xyz=["x", "y", "z"])

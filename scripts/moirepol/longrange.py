@@ -1,11 +1,12 @@
-"""The long-range part of a moire bilayer's dipoles, which no model of finite range can learn.
+"""The part of a moire bilayer's dipoles that no model of finite range can learn from slides.
 
 A slid bilayer is uniformly polarized. A pattern of wave vector q is not: its dipoles make a field
 that reaches as far as the pattern's period, and the bilayer answers to it as to an applied field.
 With p0 the dipoles of the local stacking, R the response to a field along z and alpha the
 polarizability in the plane, the dipoles of layer l are
 
-    p_l = p0_l + R_l E_z,l + alpha E_par,l,    E_l(q) = sum_l' T_ll'(q) p_l'(q),    T(0) = 0.
+    p_l = S p0_l + R_l E_z,l + alpha (E_par,l + D_l),
+    E_l(q) = sum_l' T_ll'(q) p_l'(q),    T(0) = 0.
 
 A layer is a slab as thick as the layers are apart, t, polarized uniformly over its thickness, and
 E_l the average over the slab of layer l of the field of all charges, less the depolarization that
@@ -23,9 +24,26 @@ To first order in q it is the field of two-dimensional sheets of dipoles, whatev
 terms of the slabs are missing on purpose: the potential that both layers feel alike of opposite
 p_z in the two, and the opposite E_z of alike charges, its counterpart. They belong to the bilayer's
 quadrupole, which depends on how the dipole is divided between the layers and holds more than
-dipoles. Nothing is fitted: R is the model of the field labels, alpha comes from linear-response
-first principles.
+dipoles.
+
+D is the field of the step. What p0_z of a stacking comes from is moved between the layers, which
+therefore differ by the whole step of the potential, 4 pi C P_z / A with P_z the sum of the layers'
+p0_z; slabs have half of it between their middles. The other half, so near its charges that it does
+not fade with q, is
+
+    D_l = -i q s (2 pi C / A) P_z / 2.
+
+So far no number is fitted, though the form of D was found on twisted cells: R is the model of the
+field labels, alpha comes from linear response by first principles. S is of another kind. The
+common dipole of the two layers is made by both, over
+some distance, and so is, over a shorter one, what they have opposite in the plane: Gaussians of two
+widths are taken over p0 upper + lower, and over the in-plane part of p0 upper - lower. The widths
+are fitted to twisted cells computed directly (`fit_reach`); S differs from 1 by terms of second
+order in q.
 """
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -33,6 +51,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 
 from moirepol.job import JobError
 from moirepol.polarization import Sites
+from moirepol.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 SIDES = (-1, 1)  # of the lower and the upper layer
@@ -58,19 +77,45 @@ class Field:
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
         """Field (n, 3) in V/A of dipoles (n, 3) in e.A on all atoms; zero where no N is."""
+        return self._answer(dipoles, self._field)
+
+    def of_step(self, dipoles: np.ndarray) -> np.ndarray:
+        """Field (n, 3) in V/A of the part of the step between the layers that slabs lack."""
+        return self._answer(dipoles, self._step)
+
+    def reached(self, dipoles: np.ndarray, reach_A: Sequence[float]) -> np.ndarray:
+        """Dipoles (n, 3) with Gaussians over the layers' sum, and their difference in the plane.
+
+        reach_A : the two widths.
+        """
+
+        def lost(wave_vector, C, here, there):
+            q = np.linalg.norm(wave_vector, axis=1)[:, None]
+            common, opposite = (1 - np.exp(-((q * width) ** 2) / 2) for width in reach_A)
+            sign = 1 if here == there else -1
+            return C / 2 * np.hstack([common + sign * opposite] * 2 + [common])
+
+        return dipoles - self._answer(dipoles, lost)
+
+    def _answer(self, dipoles, waves_of):
+        """What `waves_of` makes in every layer of the waves of both layers' dipoles: (n, 3)."""
         waves = [
             sites.waves(dipoles[layer])
             for sites, layer in zip(self.sites, self.layers, strict=True)
         ]
-        field = np.zeros_like(dipoles)
+        answer = np.zeros_like(dipoles)
         for here, (layer, sites) in enumerate(zip(self.layers, self.sites, strict=True)):
             for there, (k, C) in enumerate(waves):
-                field[layer] += sites.values(k, self._waves(k, C, here, there))
-        return field
+                wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
+                answer[layer] += sites.values(k, waves_of(wave_vector, C, here, there))
+        return answer
 
-    def _waves(self, k, C, here, there):
-        """Coefficients of the field in one layer of the dipoles' waves in another or the same."""
-        wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
+    def _step(self, wave_vector, C, here, there):
+        strength = 2 * np.pi * COULOMB_V_A / self.areas[there]
+        potential = strength * SIDES[here] / 2 * C[:, 2:]
+        return np.hstack([-1j * wave_vector * potential, 0 * potential])
+
+    def _field(self, wave_vector, C, here, there):
         q = np.linalg.norm(wave_vector, axis=1)
         uniform = q < 1e-9
         q = np.where(uniform, 1.0, q)
@@ -84,12 +129,18 @@ class Field:
         return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
 
 
+def read_polarizability(path: str | Path) -> float:
+    """Polarizability in the plane of one N in e.A^2/V, from a file of `compute_polarizability`."""
+    return float(read_netcdf(path, "in_plane")["in_plane"])
+
+
 def add_long_range(
     atoms: Atoms,
     dipoles: np.ndarray,
     response: np.ndarray,
     polarizability_eA2_per_V: float,
     thickness_A: float,
+    reach_A: Sequence[float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Dipoles (n, 3) in e.A, NaN on B, with the field of all others solved for self-consistency.
 
@@ -98,16 +149,18 @@ def add_long_range(
     dipoles : (n, 3) in e.A, NaN on B, of short range
     response : (n, 3) in e.A^2/V, change of the dipoles with a field along z
     polarizability_eA2_per_V : of one N in the plane
+    thickness_A, reach_A : see above
     """
     field = Field(atoms, thickness_A)
     nitrogens = atoms.numbers == 7
-    short, R = np.where(nitrogens[:, None], (dipoles, response), 0.0)
+    short = np.where(nitrogens[:, None], dipoles, 0.0)
+    polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
+    step = polarizability * field.of_step(short)
+    short = field.reached(short, reach_A) + step
 
     def left_side(flat):
         E = field.of(flat.reshape(short.shape))
-        induced = R * E[:, 2:]
-        induced[:, :2] += polarizability_eA2_per_V * E[:, :2]
-        return flat - induced.ravel()
+        return flat - (response * E[:, 2:] + polarizability * E).ravel()
 
     operator = LinearOperator((short.size, short.size), matvec=left_side, dtype=float)
     found, failed = gmres(operator, short.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)

@@ -129,6 +129,11 @@ def first_harmonics(P, cell):
     return float(waves[2].mean()), float(np.hypot(*waves[:2]).mean())
 
 
+def harmonics(atoms, array="dipole", n=48):
+    """`first_harmonics` (P_perp, P_par) of a bilayer's summed layers, by one array of dipoles."""
+    return first_harmonics(layer_fields(atoms, n, array).sum(axis=0), atoms.cell.array[:2, :2])
+
+
 def resample(field, n):
     """Move a periodic band-limited field (..., m, m) to another grid (..., n, n).
 

@@ -1,0 +1,197 @@
+# Accuracy: models held against labels that they did not see. Asked for by name only.
+# Needs: the models of `studies`, the sets of labels that ship (or all, `labels: source: compute`).
+# Makes: results/studies/<study>.nc, results/{accuracy,range,reach}.csv,
+# results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
+
+TABULATED = [
+    name
+    for name in MODELS
+    if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
+]
+CALIBRATED = {
+    "left_out": "slides left out",
+    "strained_aap": "strained AA'",
+    "field_0_03": "field 0.03 V/Å",
+    "distance": "layer distance",
+    "cells_6": "moiré cells, short range",
+    "cells_reach": "moiré cells, long range",
+}
+
+
+REACH_STUDY = "cells_long_range"
+
+
+rule accuracy:
+    input:
+        "results/accuracy.csv",
+        "results/range.csv",
+        "results/reach.csv" if REACH_STUDY in STUDIES else [],
+        "results/checks/calibration.png",
+
+
+rule judge_frames:
+    input:
+        labels=lambda wildcards: map(judging_file, STUDIES[wildcards.study]["labels"]),
+        zero_field=studied("zero_field"),
+        response=studied("response"),
+        curvature=studied("curvature"),
+        polarizability=lambda wildcards: (
+            polarizability_file(STUDIES[wildcards.study]["long_range"])
+            if "long_range" in STUDIES[wildcards.study]
+            else []
+        ),
+    output:
+        judged="results/studies/{study}.nc",
+    log:
+        "logs/judge_frames/{study}.log",
+    benchmark:
+        "benchmarks/judge_frames/{study}.tsv"
+    wildcard_constraints:
+        study="|".join(STUDIES) or "none",
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        reach_A=lambda wildcards: STUDIES[wildcards.study].get("reach_A", [0.0, 0.0]),
+        fields_V_per_A=lambda wildcards: STUDIES[wildcards.study].get("fields_V_per_A"),
+        code=code_digest("judge_frames"),
+    message:
+        "judge {wildcards.study} by labels"
+    script:
+        "../scripts/judge_frames.py"
+
+
+rule tabulate_accuracy:
+    input:
+        parities=expand("results/models/{model}/parity.nc", model=TABULATED),
+        studies=expand("results/studies/{study}.nc", study=STUDIES),
+        labels=expand(
+            "results/labels/{set}.nc",
+            set=sorted({s for model in TABULATED for s in MODELS[model]["labels"]}),
+        ),
+        table="resources/claims.yaml",
+    output:
+        accuracy=report(
+            "results/accuracy.csv",
+            caption="../report/accuracy.rst",
+            category="Checks",
+            labels={"result": "accuracy of the models"},
+        ),
+        cells=report(
+            "results/range.csv",
+            caption="../report/range.rst",
+            category="Checks",
+            labels={"result": "moire cells by each model"},
+        ),
+    log:
+        "logs/tabulate_accuracy.log",
+    benchmark:
+        "benchmarks/tabulate_accuracy.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("tabulate_accuracy"),
+    message:
+        "table of the models' errors"
+    script:
+        "../scripts/tabulate_accuracy.py"
+
+
+rule fit_reach:
+    input:
+        labels=lambda wildcards: [
+            judging_file(name)
+            for name in STUDIES[REACH_STUDY]["labels"]
+            if LABEL_SETS[name].get("use") != "validation"
+        ],
+        zero_field=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["zero_field"]),
+        response=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["response"]),
+        polarizability=lambda wildcards: polarizability_file(STUDIES[REACH_STUDY]["long_range"]),
+    output:
+        reach="results/reach.csv",
+    log:
+        "logs/fit_reach.log",
+    benchmark:
+        "benchmarks/fit_reach.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_digest("fit_reach"),
+    message:
+        "reach of the layers' dipoles, from twisted cells"
+    script:
+        "../scripts/fit_reach.py"
+
+
+rule plot_calibration:
+    input:
+        studies=[f"results/studies/{study}.nc" for study in CALIBRATED if study in STUDIES],
+    output:
+        data="results/checks/calibration.nc",
+        pdf="results/checks/calibration.pdf",
+        png=report(
+            "results/checks/calibration.png",
+            caption="../report/calibration.rst",
+            category="Checks",
+            labels={"result": "errors against error bars"},
+        ),
+    log:
+        "logs/plot_calibration.log",
+    benchmark:
+        "benchmarks/plot_calibration.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        names=CALIBRATED,
+        code=code_digest("plot_calibration"),
+    message:
+        "errors against error bars"
+    script:
+        "../scripts/plot_calibration.py"
+
+
+rule learning:
+    input:
+        "results/learning.csv",
+
+
+rule study_learning:
+    input:
+        labels=lambda wildcards: label_files("aa", "labels"),
+    output:
+        learning="results/learning.csv",
+    log:
+        "logs/study_learning.log",
+    benchmark:
+        "benchmarks/study_learning.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        family=lambda wildcards: MODELS["aa"]["family"],
+        folds=lambda wildcards: MODELS["aa"]["folds"],
+        protocol=lambda wildcards: config["protocols"][MODELS["aa"]["protocol"]],
+        counts=[2, 3, 4, 6, 8, 10, 12],
+        code=code_digest("study_learning"),
+    message:
+        "error against the number of distinct slides"
+    script:
+        "../scripts/study_learning.py"

@@ -1,0 +1,72 @@
+"""Fit the reach of the layers' dipoles to twisted cells, with each of them left out once."""
+
+import csv
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from moirepol import deepwannier
+from moirepol.frames import read_frames
+from moirepol.longrange import add_long_range
+from moirepol.systems import System
+
+START_A = (1.0, 0.5)
+LARGEST_A = 3.0
+
+
+def fit_reach(labels, zero_field, response, polarizability, reach):
+    """Write a table: left_out, common_A, opposite_A, cell, mae_in_plane_eA, mae_z_eA.
+
+    Parameters
+    ----------
+    labels : sets of moire cells, of which the twisted ones count; none of them held out
+    zero_field, response, polarizability : as in `predict_dipoles`; no member knows any of the cells
+    reach : CSV; the two widths by least squares over all cells but `left_out`, judged on it, and
+        over all of them, judged on each
+    """
+    members, answering = deepwannier.committee(zero_field), deepwannier.committee(response)
+    cells = []
+    for frame in (frame for path in labels for frame in read_frames(path)):
+        system = System.parse(frame.info["name"])
+        if system.geometry == "twist" and system.family == members[0].info["family"]:
+            short = np.full((len(frame), 3), np.nan)
+            short[deepwannier.nitrogens(frame)] = deepwannier.ask(members, frame).mean(axis=0)
+            settings = deepwannier.long_range_of(frame, polarizability, (0.0, 0.0))
+            cells.append((frame, short, deepwannier.field_response(frame, answering), settings))
+
+    def errors(cell, widths):
+        frame, *arguments, settings = cell
+        found = add_long_range(frame, *arguments, **settings | {"reach_A": widths})
+        return (found - frame.arrays["dipole"])[deepwannier.nitrogens(frame)]
+
+    def weighed(widths, fitted):
+        parts = [errors(cell, widths) for cell in fitted]
+        return 1e3 * np.concatenate([(part / np.sqrt(len(part))).ravel() for part in parts])
+
+    rows = []
+    for left_out in (None, *range(len(cells))):
+        fitted = [cell for index, cell in enumerate(cells) if index != left_out]
+        best = least_squares(weighed, START_A, bounds=(0.0, LARGEST_A), args=(fitted,), xtol=1e-4)
+        common, opposite = best.x
+        for cell in cells if left_out is None else [cells[left_out]]:
+            wrong, name = np.abs(errors(cell, best.x)), cell[0].info["name"]
+            rows.append(
+                {
+                    "left_out": "" if left_out is None else name,
+                    "common_A": f"{common:.3f}",
+                    "opposite_A": f"{opposite:.3f}",
+                    "cell": name,
+                    "mae_in_plane_eA": f"{wrong[:, :2].mean():.3g}",
+                    "mae_z_eA": f"{wrong[:, 2].mean():.3g}",
+                }
+            )
+    with open(reach, "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(fit_reach, globals().get("snakemake"))

@@ -1,0 +1,46 @@
+"""Models against first principles, N atom by N atom: one data set for every comparison."""
+
+import numpy as np
+import xarray as xr
+from ase import Atoms
+
+from moirepol.deepwannier import nitrogens
+
+MEANINGS = {
+    "dft": "dipole from first principles",
+    "model": "dipole from the committee",
+    "spread": "standard deviation over the members asked",
+    "mae": "mean absolute error of a component over the N atoms",
+}
+
+
+def compared(frame: Atoms, model: np.ndarray, spread: np.ndarray, members: int, side: str):
+    """Comparison of one frame: ``dft``, ``model`` and ``spread`` (sample, xyz) in e.A, and more.
+
+    model, spread : (n, 3) on the N atoms, of `members` members. side : train, validation or test.
+    """
+    centres = nitrogens(frame)
+    each = np.full(len(centres), 1)
+    return xr.Dataset(
+        {
+            "dft": (("sample", "xyz"), frame.arrays["dipole"][centres]),
+            "model": (("sample", "xyz"), model),
+            "spread": (("sample", "xyz"), spread),
+            "layer": ("sample", frame.arrays["layer"][centres]),
+            "members": ("sample", members * each),
+            "split": ("sample", np.full(len(centres), side, dtype=object)),
+            "frame": ("sample", np.full(len(centres), frame.info["name"], dtype=object)),
+        }
+    )
+
+
+def together(parts: list[xr.Dataset], what: str) -> xr.Dataset:
+    """All comparisons, one after the other, with their ``mae`` (side, xyz) and units."""
+    ds = xr.concat(parts, dim="sample").assign_coords(xyz=["x", "y", "z"])
+    error = np.abs(ds["model"] - ds["dft"])
+    ds["mae"] = error.groupby(ds["split"]).mean("sample").rename(split="side")
+    for name, meaning in MEANINGS.items():
+        ds[name].attrs.update(units="e.angstrom", long_name=f"{meaning}, {what}")
+    ds["members"].attrs["long_name"] = "members asked: those with the frame on this side"
+    ds["side"].attrs["long_name"] = "side of the split"
+    return ds

@@ -1,0 +1,75 @@
+"""Errors against their bars: the committee's spread and the distance from the training set."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from moirepol.environments import LIMIT_A
+from moirepol.plots import new_figure, save
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+
+COLORS = ("tab:blue", "tab:cyan", "tab:green", "tab:orange", "tab:red", "black")
+MARKERS = "os^vDx"
+FLOOR_EA = 1e-8
+STEP_A = 0.01  # where the axis of deformations goes over from linear to logarithmic
+
+
+def plot_calibration(studies, names, data, pdf, png):
+    """Draw, for every N atom, error against spread and against what deforms its surroundings.
+
+    studies : files of `judge_frames`. names : study -> what it is called. data : NetCDF, for every
+    study and N atom the root mean square `error` and `spread` of a component in e.A, `deformation`
+    in A, and per study `within_2`, the part of components off by at most twice the spread.
+    pdf, png : the figure.
+    """
+    found = {Path(path).stem: read_netcdf(path, "deformation") for path in studies}
+    parts, within = [], {}
+    for study, ds in found.items():
+        wrong = np.abs(ds["model"] - ds["dft"])
+        part = xr.Dataset(
+            {
+                "error": np.sqrt((wrong**2).mean("xyz")),
+                "spread": np.sqrt((ds["spread"] ** 2).mean("xyz")),
+                "deformation": ds["deformation"],
+            }
+        )
+        parts.append(part.assign(study=("sample", np.full(ds.sizes["sample"], study, object))))
+        within[study] = float((wrong <= 2 * ds["spread"]).mean())
+    shown = xr.concat(parts, dim="sample")
+    for name, unit in (
+        ("error", "e.angstrom"),
+        ("spread", "e.angstrom"),
+        ("deformation", "angstrom"),
+    ):
+        shown[name].attrs["units"] = unit
+    shown["within_2"] = "name", list(within.values()), {"units": "1"}
+    shown = shown.assign_coords(name=list(within))
+    write_netcdf(stamp(shown, "Errors against error bars"), data)
+
+    figure, (left, right) = new_figure(4.4, nrows=2)
+    right.set_xscale("symlog", linthresh=STEP_A)
+    for study, color, marker in zip(found, COLORS, MARKERS, strict=False):
+        chosen = shown.isel(sample=np.flatnonzero(shown["study"] == study))
+        error = chosen["error"].clip(FLOOR_EA)
+        style = {"color": color, "marker": marker, "markersize": 2.5, "linestyle": "none"}
+        style |= {"alpha": 0.5, "markeredgewidth": 0 if marker != "x" else 0.6}
+        left.loglog(chosen["spread"].clip(FLOOR_EA), error, label=names[study], **style)
+        right.semilogy(chosen["deformation"], error, **style)
+        print(f"{study}: {within[study]:.0%} within twice the spread")
+    ends = np.array([min(left.get_xlim()[0], left.get_ylim()[0]), left.get_ylim()[1]])
+    left.plot(ends, ends, color="0.5", linewidth=0.6, zorder=0)
+    left.set(xlim=left.get_xlim(), ylim=left.get_ylim())
+    right.axvline(LIMIT_A, color="0.5", linewidth=0.6, linestyle="--", zorder=0)
+    for ax in (left, right):
+        ax.set_ylabel(r"error of an N atom ($e\,\mathrm{\AA}$)")
+    left.set_xlabel(r"spread of the committee ($e\,\mathrm{\AA}$)")
+    right.set_xlabel(r"deformation from what was trained on ($\mathrm{\AA}$)")
+    figure.legend(loc="outside upper center", ncols=2, markerscale=1.5)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_calibration, globals().get("snakemake"))

@@ -1,0 +1,65 @@
+"""How the error on slides left out falls with the number of distinct slides trained on."""
+
+import csv
+
+import numpy as np
+
+from moirepol import deepwannier
+from moirepol.frames import read_frames
+from moirepol.job import progress
+
+
+def study_learning(labels, learning, family, folds, protocol, counts):
+    """Write a table: slides, frames, fold, mae_in_plane_eA, mae_z_eA, of zero-field models.
+
+    Parameters
+    ----------
+    labels : sets of labels
+    learning : CSV; `slides` distinct stackings, each with all its strains, are drawn from those
+        that the fold does not leave out, more of them in the same order
+    family, folds, protocol : as in `train_model`
+    counts : numbers of stackings; those beyond what a fold leaves are left away
+    """
+    frames = [frame for path in labels for frame in read_frames(path)]
+    learned = deepwannier.targets(frames, family, "zero_field", 0.0)
+    cases = []
+    for fold in range(folds):
+        known, judges = deepwannier.split_frames(learned, "stackings", folds, fold)
+        stackings = sorted({deepwannier.stacking(frame) for frame in known})
+        order = np.random.default_rng(fold).permutation(stackings)
+        cases += [(fold, known, judges, order[:n]) for n in counts if n <= len(order)]
+    rows = []
+    for fold, known, judges, chosen in progress(cases, desc="learning curve", unit="model"):
+        part = [frame for frame in known if deepwannier.stacking(frame) in chosen]
+        info = {"family": family, "kind": "zero_field", "field_V_per_A": 0.0}
+        data, _ = deepwannier.train(part, judges, protocol, fold, info)
+        member = deepwannier.member_of(data)
+        error = np.concatenate(
+            [
+                np.abs(
+                    deepwannier.ask([member], frame)[0]
+                    - frame.arrays["dipole"][deepwannier.nitrogens(frame)]
+                )
+                for frame in judges
+            ]
+        )
+        rows.append(
+            {
+                "slides": len(chosen),
+                "frames": len(part),
+                "fold": fold,
+                "mae_in_plane_eA": f"{error[:, :2].mean():.3g}",
+                "mae_z_eA": f"{error[:, 2].mean():.3g}",
+            }
+        )
+    rows.sort(key=lambda row: (row["slides"], row["fold"]))
+    with open(learning, "w", newline="") as file:
+        table = csv.DictWriter(file, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(study_learning, globals().get("snakemake"))

@@ -1,0 +1,125 @@
+"""How accurate the models are: one table of errors, one of moire cells."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from moirepol.deepwannier import nitrogens
+from moirepol.frames import read_frames
+from moirepol.provenance import read_netcdf
+from moirepol.systems import System
+
+AXES = {"in_plane": [0, 1], "z": [2], "all": [0, 1, 2]}
+SPLITS = {
+    "stackings": "distinct stackings left out",
+    "copies": "symmetry copies left out",
+    "cells": "moire cells left out, less long range",
+}
+LARGE_CELL = "AA_twist-5-6"
+
+
+def tabulate_accuracy(parities, studies, labels, table, accuracy, cells):
+    """Write mean absolute errors per component over N atoms.
+
+    Parameters
+    ----------
+    parities : files parity.nc of `evaluate_model`, in folders named by model: their validation side
+    studies : files of `judge_frames`, named by study
+    labels : sets of labels: how much there is to learn, and the noise that symmetry shows
+    table : the paper's claims (YAML), for its errors
+    accuracy : CSV with `on` (what was left out, a moire cell, or a study), `model` (model or
+        study), `axis` (in_plane, z, all), `mae_eA`, the mean `spread_eA` of the committee,
+        `paper_eA` and `n`, the number of components
+    cells : CSV with a row for each moire cell and study: twist angle, mismatch, distance from the
+        training set, first harmonics of the summed layers by model and by DFT, errors
+    """
+    claims = {
+        claim["id"]: claim["paper"]
+        for section in yaml.safe_load(Path(table).read_text()).values()
+        for claim in section
+        if claim["id"] in ("F1f-mae", "F2-mae")
+    }
+    rows, by_cell = [], []
+    for path in parities:
+        ds = read_netcdf(path, "dft", "model", "spread")
+        split = json.loads(ds.attrs["settings"])["split"]
+        paper = claims["F1f-mae"] if split == "copies" else None
+        chosen = (ds["split"] == "validation").values
+        rows += _errors(SPLITS[split], Path(path).parent.name, ds.isel(sample=chosen), paper)
+    for path in studies:
+        ds, study = read_netcdf(path, "dft", "model", "spread"), Path(path).stem
+        frames = ds["frame"].values
+        in_cell = np.isin(frames, ds["cell"].values if "cell" in ds else [])
+        if not in_cell.all():
+            rows += _errors(study, study, ds.isel(sample=~in_cell))
+        for name in dict.fromkeys(frames[in_cell]):
+            paper = claims["F2-mae"] if name == LARGE_CELL else None
+            part = ds.sel(cell=name).isel(sample=frames == name)
+            found = _errors(name, study, part, paper)
+            rows += found
+            by_cell.append(_cell(name, study, part, found))
+    for path in labels:
+        rows += _labels(Path(path).stem, read_frames(path))
+    pd.DataFrame(rows).to_csv(accuracy, index=False, float_format="%.3g")
+    pd.DataFrame(by_cell).to_csv(cells, index=False, float_format="%.4g")
+
+
+def _errors(on, model, ds, paper=None):
+    error, spread = np.abs((ds["model"] - ds["dft"]).values), ds["spread"].values
+    return [
+        _row(on, model, axis, error[:, chosen], spread[:, chosen].mean(), paper)
+        for axis, chosen in AXES.items()
+    ]
+
+
+def _row(on, model, axis, values, spread=None, paper=None):
+    return {
+        "on": on,
+        "model": model,
+        "axis": axis,
+        "mae_eA": values.mean(),
+        "spread_eA": spread,
+        "paper_eA": paper,
+        "n": values.size,
+    }
+
+
+def _cell(name, study, ds, errors):
+    system = System.parse(name)
+    amplitudes = {
+        f"{part}_{source}_eA": float(ds["amplitude"].sel(part=part, source=source))
+        for part in ds["part"].values
+        for source in ds["source"].values
+    }
+    return {
+        "cell": name,
+        "model": study,
+        "twist_angle_deg": system.twist_angle_deg,
+        "mismatch": system.eta,
+        "deformation_A": float(ds["deformation"].max()),
+        **amplitudes,
+        **{f"mae_{row['axis']}_eA": row["mae_eA"] for row in errors},
+    }
+
+
+def _labels(name, frames):
+    """What the mean dipole of each layer would miss, and by how much labels break symmetry."""
+    dipoles = np.concatenate([frame.arrays["dipole"][nitrogens(frame)] for frame in frames])
+    layer = np.concatenate([frame.arrays["layer"][nitrogens(frame)] for frame in frames])
+    mean = np.array([dipoles[layer == side].mean(axis=0) for side in (0, 1)])
+    missed = np.abs(dipoles - mean[layer])
+    rows = [
+        _row(f"labels {name}", "mean of each layer", axis, missed[:, chosen])
+        for axis, chosen in AXES.items()
+    ]
+    residual = np.array([frame.info["symmetry_residual_eA"] for frame in frames])
+    return [*rows, _row(f"labels {name}", "largest break of symmetry", "all", residual)]
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(tabulate_accuracy, globals().get("snakemake"))
