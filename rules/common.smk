@@ -7,9 +7,10 @@
 from functools import cache
 
 from moirepol.code import code_digest
-from moirepol.config import predictors_of
+from moirepol.config import beyond_labels, parse_name, predictors_of
 from moirepol.provenance import read_netcdf
 from moirepol.sets import STANDARD, digest, frames_of, recipe_of, settings_of, shipped_frames
+from moirepol.systems import OTHER_NAMES
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
 
@@ -19,6 +20,8 @@ wildcard_constraints:
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
     system=SYSTEM,
+    other_name=OTHER_NAMES,
+    map=f"configuration_AAp?|{SYSTEM}",
     frame=SYSTEM,
     panel="fig[1-4][a-i]",
 
@@ -134,10 +137,14 @@ def models_of(kind: str):
     """Input function: the members that predict `kind` for a system of its family and field."""
 
     def files(wildcards):
+        name = wildcards.system
         try:
-            model = predictors_of(config, wildcards.system).get(kind)
+            canonical = parse_name(name).name
+            if name != canonical:
+                raise ConfigError(f"files are named by the one spelling {canonical}")
+            model = predictors_of(config, name).get(kind)
         except ConfigError as error:
-            raise WorkflowError(f"{wildcards.system}: {error}")
+            raise WorkflowError(f"{name}: {error}")
         return members(model) if model else []
 
     return files
@@ -157,6 +164,37 @@ def polarizability_of(wildcards):
 
 
 # Maps
+
+
+def one_period(wildcards):
+    """Input function: a map whose cell holds one period of the pattern, as its charge needs."""
+    if not wildcards.map.startswith("configuration"):
+        system = parse_name(wildcards.map)
+        if system.n_periods == 0:
+            raise WorkflowError(f"{system.name}: a slide is the same everywhere and has no map")
+        if system.n_periods > 1:
+            raise WorkflowError(
+                f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "
+                f"needs one, as in {system.family}_angle-{abs(system.twist_angle_deg):.2f}"
+            )
+    return f"results/maps/{wildcards.map}.nc"
+
+
+def file_by_name(wildcards):
+    """Input function: the file of a system that is asked for in other words."""
+    try:
+        system = parse_name(wildcards.other_name, config["maps"]["maximum_atoms"])
+    except ConfigError as error:
+        raise WorkflowError(f"{wildcards.other_name}: {error}")
+    return f"results/{wildcards.stage}/{system.name}.{wildcards.ending}"
+
+
+def planned_model(wildcards):
+    """Name of the zero-field model of a system's family."""
+    family = parse_name(wildcards.system).family
+    if family not in config["predictors"]:
+        raise WorkflowError(f"{wildcards.system}: predictors.{family} names no zero_field model")
+    return config["predictors"][family]["zero_field"]
 
 
 def slides_of(family: str) -> tuple[str, int]:

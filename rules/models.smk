@@ -111,6 +111,7 @@ rule predict_dipoles:
     params:
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
+        beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("predict_dipoles"),
     message:
         "predict the dipoles of {wildcards.system}"

@@ -4,6 +4,7 @@ import numpy as np
 
 from moirepol import deepwannier, provenance
 from moirepol.frames import to_dataset
+from moirepol.job import say
 from moirepol.provenance import read_netcdf
 from moirepol.structures import build
 
@@ -17,6 +18,7 @@ def predict_dipoles(
     response=(),
     curvature=(),
     polarizability=(),
+    beyond="",
 ):
     """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
 
@@ -26,8 +28,12 @@ def predict_dipoles(
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
         added, see `moirepol.longrange`
+    beyond : in what the system lies beyond the models' labels, told and kept with the dipoles
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
+    if beyond:
+        say(f"note: {system}: {beyond}")
+        atoms.info["beyond_labels"] = beyond
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
     models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
     long_range = None

@@ -261,12 +261,14 @@ def _summary(ds, charges, heading):
         spread = UNIT * float(ds["dipole_spread"])
         rows.append(("spread of the models", f"{spread:.4f} {DIPOLE}"))
     cells = "".join(f"<tr><td>{name}&emsp;</td><td>{value}</td></tr>" for name, value in rows)
+    beyond = html.escape(ds.attrs.get("beyond_labels", ""))
     made = f"{ds.attrs['title']}, {ds.attrs['date_created']}, moirepol {ds.attrs['git_revision']}"
     return (
         f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
         "<p>P per pair of N atoms, one in each layer; the layers' dipoles per N atom. The wheel "
         "zooms; a click on the cut's legend draws a line or takes it away.</p>"
-        f"<p style='color:gray'>{html.escape(made)}</p>"
+        + (f"<p><b>Beyond the labels: {beyond}.</b></p>" if beyond else "")
+        + f"<p style='color:gray'>{html.escape(made)}</p>"
     )
 
 

@@ -199,6 +199,12 @@ class System(BaseModel):
         return 1 - math.sqrt(_norm(upper) / _norm(lower))
 
     @property
+    def layer_strains_percent(self) -> tuple[float, float]:
+        """Biaxial strain of the lower and of the upper layer against the free one, in percent."""
+        stretch = 1 + self.strain_percent / 100
+        return 100 * (stretch * (1 - self.eta) - 1), 100 * (stretch - 1)
+
+    @property
     def description(self) -> str:
         """What a reader would call it."""
         parts = [f"{'parallel' if self.family == 'AA' else 'antiparallel'} layers ({self.family})"]
