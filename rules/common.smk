@@ -175,7 +175,7 @@ def one_period(wildcards):
         if system.n_periods > 1:
             raise WorkflowError(
                 f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "
-                f"needs one, as in {system.family}_angle-{abs(system.twist_angle_deg):.2f}"
+                "needs one, as twist-m-(m+1) and mismatch-n-(n+1) have"
             )
     return f"results/maps/{wildcards.map}.nc"
 

@@ -186,11 +186,16 @@ class System(BaseModel):
         return _norm((lower[0] - upper[0], lower[1] - upper[1]))
 
     @property
+    def ratio(self) -> complex:
+        """U / L of the supercells as complex numbers: (1 - eta) exp(-i angle)."""
+        lower, upper = (_complex(cell) for cell in self.supercells)
+        return upper / lower
+
+    @property
     def twist_angle_deg(self) -> float:
         """Angle by which the upper layer is turned against the lower, counter-clockwise, in
         degrees."""
-        lower, upper = (_complex(cell) for cell in self.supercells)
-        return math.degrees(cmath.phase(lower / upper))
+        return -math.degrees(cmath.phase(self.ratio))
 
     @property
     def eta(self) -> float:
@@ -253,17 +258,20 @@ def nearest(name: str, maximum_atoms: int) -> System:
             f"{name}: an angle above 0 and up to 30 degrees or a mismatch of up to 0.3 is needed"
         )
     ratio = (1 - eta) * cmath.exp(-1j * math.radians(angle))
-    L = 1 / (1 - ratio)
-    lower = min(_around(L), key=lambda cell: abs(1 - 1 / _complex(cell) - ratio))
     if not eta:
-        m = max(1, round((1 / math.tan(math.radians(angle) / 2) / math.sqrt(3) - 1) / 2))
-        geometry = f"twist-{m}-{m + 1}"
+        m = int((1 / math.tan(math.radians(angle) / 2) / math.sqrt(3) - 1) / 2)
+        geometries = [f"twist-{k}-{k + 1}" for k in (m, m + 1) if k]
     elif not angle:
-        n = max(2, round(1 / abs(eta)))
-        geometry = f"mismatch-{n - 1}-{n}" if eta > 0 else f"mismatch-{n + 1}-{n}"
+        n = int(1 / abs(eta))
+        step = -1 if eta > 0 else 1
+        geometries = [f"mismatch-{k + step}-{k}" for k in (n, n + 1)]
     else:
-        geometry = "-".join(["moire", *map(str, _in_first_sector(lower))])
-    system = System.parse(f"{match['family']}_{geometry}{match['rest']}")
+        cells = [_in_first_sector(lower) for lower in _around(1 / (1 - ratio))]
+        geometries = ["-".join(["moire", *map(str, cell)]) for cell in cells]
+    system = min(
+        (System.parse(f"{match['family']}_{geometry}{match['rest']}") for geometry in geometries),
+        key=lambda system: abs(system.ratio - ratio),
+    )
     if system.n_atoms > maximum_atoms:
         raise ValueError(
             f"{name}: the nearest cell, {system.name}, has {system.n_atoms} atoms; "
@@ -283,10 +291,11 @@ def _complex(cell):
 
 
 def _around(z):
-    """Supercells whose first vectors lie around the complex number z."""
+    """Supercells (m, n) whose first vectors lie around z; neither 0 nor 1, which leave no layer."""
     n = math.floor(z.imag / math.sin(math.pi / 3))
     m = math.floor(z.real - n / 2)
-    return [(m + i, n + j) for i in (-1, 0, 1, 2) for j in (0, 1)]
+    cells = [(m + i, n + j) for i in (-1, 0, 1, 2) for j in (0, 1)]
+    return [cell for cell in cells if cell not in ((0, 0), (1, 0))]
 
 
 def _in_first_sector(lower):
