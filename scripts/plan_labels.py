@@ -113,7 +113,7 @@ def _write(path, system, rows, models):
     """The plan as settings, with the distances as comments."""
     names = [name for name, _ in rows[1:]]
     lines = [
-        f"# Labels proposed for {system}: `./run --configfile {{this file}} ...` makes them and",
+        f"# Labels proposed for {system}: `./run <target> --configfile <this file>` makes them and",
         "# trains on them. Distance of the system's N atoms to the nearest labelled one, in units",
         "# of the distance between labelled ones (mean, largest):",
     ]
