@@ -12,7 +12,7 @@ from moirepol.systems import System
 
 SET = "planned"
 SAMPLE = 2000  # N atoms of a system that are looked at, at most
-WORTHWHILE = 0.01  # of the first mean distance, that a further label must take away
+WORTHWHILE = 0.01  # of the first mean distance, at least of the unit: what a label must take away
 
 
 def plan_labels(
@@ -27,7 +27,7 @@ def plan_labels(
     lattice_constant_A: float,
     layer_distance_A: float,
 ):
-    """Choose, one after the other, the labels that most lower the mean distance to a label.
+    """Choose, one by one, the labels that lower the mean distance to a label most per atom.
 
     The distance of two N atoms is that of the model's descriptor D, which is the same for turned
     and mirrored surroundings; its unit is the median distance from one labelled surrounding to the
@@ -67,11 +67,16 @@ def plan_labels(
         for name in _candidates(wanted_system, slides_per_axis, maximum_atoms)
     }
     while candidates and len(rows) <= number:
-        name = min(candidates, key=lambda name: np.minimum(nearest, candidates[name]).mean())
-        better = np.minimum(nearest, candidates.pop(name))
-        if nearest.mean() - better.mean() < WORTHWHILE * rows[0][1].mean():
+        gains = {
+            name: nearest.mean() - np.minimum(nearest, distance).mean()
+            for name, distance in candidates.items()
+        }
+        least = WORTHWHILE * max(rows[0][1].mean(), 1.0)
+        worth = [name for name, gain in gains.items() if gain >= least]
+        if not worth:
             break
-        nearest = better
+        name = max(worth, key=lambda name: gains[name] / System.parse(name).n_atoms)
+        nearest = np.minimum(nearest, candidates.pop(name))
         rows.append((name, nearest))
     _write(plan, system, rows, models)
 
