@@ -56,6 +56,34 @@ def test_dry_run(project, target):
     assert run.returncode == 0, run.stdout
 
 
+def test_a_system_in_other_words_is_the_one_that_files_are_named_by(project):
+    wanted = "results/views/AA_angle-2.00_field+0.015.html"
+    run = snakemake(project, "-n", "--", wanted)
+    assert run.returncode == 0, run.stdout
+    assert (
+        "AA_angle-2.00_field+0.015 is results/views/AA_twist-16-17_field+0.0150.html" in run.stdout
+    )
+    assert {"predict_dipoles", "map_polarization", "view_map", "link_name"} <= jobs_of(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("maps/AA_twist-2-3_d3.400.nc", ["layer distance of 3.4", "results/plans/AA_twist-2-3_d3"]),
+        ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell holds 4 periods"]),
+        ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide is the same everywhere"]),
+        ("views/AA_angle-0.05.html", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),
+        ("charge/AA_twist-2-4.nc", ["AA_twist-2-4: twist needs numbers without a common factor"]),
+    ],
+)
+def test_what_cannot_be_had_is_told_before_any_job(project, target, words):
+    run = snakemake(project, "-n", "--", f"results/{target}")
+    assert run.returncode == 1
+    told = [line for line in run.stdout.splitlines() if words[0] in line]
+    assert len(told) == 1, run.stdout
+    assert all(word in told[0] for word in words)
+
+
 def test_wrong_setting_stops_before_any_job(project):
     run = snakemake(project, "labels", "--config", "layer_distance_A=33")
     assert run.returncode == 1
@@ -190,6 +218,19 @@ class TestWholeChain:
         assert verdicts["F2-Q"] == "not yet"
         page = (finished / "results" / "claims.html").read_text()
         assert all(name in page for name in verdicts)
+
+    def test_any_system_by_name(self, finished):
+        """A wish beside the configured systems: its page, its picture, and a plan of labels."""
+        wish, name = "AA_angle-21.8_eta+0.1", "AA_moire-0-3-1-2"
+        targets = [f"results/views/{wish}.{ending}" for ending in ("html", "png", "pdf")]
+        targets.append("results/plans/AA_twist-1-2_d3.400.yaml")
+        run = snakemake(finished, *targets, *self.TINY)
+        assert run.returncode == 0, run.stdout[-6000:]
+        for target in targets:
+            assert (finished / target).stat().st_size > 1000 or target.endswith("yaml")
+        assert (finished / targets[0]).resolve().stem == name
+        plan = yaml.safe_load((finished / targets[-1]).read_text())
+        assert plan["labels"]["sets"]["planned"]["systems"]
 
     def test_nothing_is_left_to_do(self, finished):
         run = snakemake(finished, "all", *self.TINY)
