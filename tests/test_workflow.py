@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 import yaml
+from test_data_dictionary import faults
 
 from moirepol import code
 
@@ -197,6 +198,11 @@ class TestWholeChain:
                 assert all(
                     "units" in v.attrs for v in ds.data_vars.values() if v.dtype.kind == "f"
                 ), panel
+
+    def test_every_variable_of_every_file_is_described(self, finished):
+        files = sorted((finished / "results").rglob("*.nc"))
+        assert len(files) > 30
+        assert [fault for path in files for fault in faults(path, path.relative_to(finished))] == []
 
     def test_live_labels_are_neutral_and_symmetric(self, finished):
         """Loose as they are, the labels keep the exact zeros: no polarization at G."""
