@@ -115,6 +115,14 @@ def label_group(wildcards):
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
 
 
+def system_of(name: str, maximum_atoms: int | None = None) -> System:
+    """The system of a name (see `moirepol.config.parse_name`), or an error in one line."""
+    try:
+        return parse_name(name, maximum_atoms)
+    except ConfigError as error:
+        raise WorkflowError(f"{name}: {error}")
+
+
 # Models
 
 
@@ -138,10 +146,10 @@ def models_of(kind: str):
 
     def files(wildcards):
         name = wildcards.system
+        canonical = system_of(name).name
+        if name != canonical:
+            raise WorkflowError(f"{name}: files are named by the one spelling {canonical}")
         try:
-            canonical = parse_name(name).name
-            if name != canonical:
-                raise ConfigError(f"files are named by the one spelling {canonical}")
             model = predictors_of(config, name).get(kind)
         except ConfigError as error:
             raise WorkflowError(f"{name}: {error}")
@@ -169,7 +177,7 @@ def polarizability_of(wildcards):
 def one_period(wildcards):
     """Input function: a map whose cell holds one period of the pattern, as its charge needs."""
     if not wildcards.map.startswith("configuration"):
-        system = parse_name(wildcards.map)
+        system = system_of(wildcards.map)
         if system.n_periods == 0:
             raise WorkflowError(f"{system.name}: a slide is the same everywhere and has no map")
         if system.n_periods > 1:
@@ -182,19 +190,18 @@ def one_period(wildcards):
 
 def file_by_name(wildcards):
     """Input function: the file of a system that is asked for in other words."""
-    try:
-        system = parse_name(wildcards.other_name, config["maps"]["maximum_atoms"])
-    except ConfigError as error:
-        raise WorkflowError(f"{wildcards.other_name}: {error}")
+    system = system_of(wildcards.other_name, config["maps"]["maximum_atoms"])
     return f"results/{wildcards.stage}/{system.name}.{wildcards.ending}"
 
 
-def planned_model(wildcards):
-    """Name of the zero-field model of a system's family."""
-    family = parse_name(wildcards.system).family
-    if family not in config["predictors"]:
+def planned_models(wildcards):
+    """The models of a system's family, by name, the zero-field model first."""
+    family = system_of(wildcards.system).family
+    kinds = config["predictors"].get(family, {})
+    if "zero_field" not in kinds:
         raise WorkflowError(f"{wildcards.system}: predictors.{family} names no zero_field model")
-    return config["predictors"][family]["zero_field"]
+    names = sorted(kinds.values(), key=lambda name: name != kinds["zero_field"])
+    return {name: MODELS[name] for name in names}
 
 
 def slides_of(family: str) -> tuple[str, int]:

@@ -81,8 +81,8 @@ rule link_name:
 
 rule plan_labels:
     input:
-        members=lambda wildcards: members(planned_model(wildcards)),
-        labels=lambda wildcards: label_files(planned_model(wildcards), "labels"),
+        members=lambda wildcards: members(next(iter(planned_models(wildcards)))),
+        labels=lambda wildcards: label_files(next(iter(planned_models(wildcards))), "labels"),
     output:
         plan="results/plans/{system}.yaml",
     log:
@@ -96,10 +96,7 @@ rule plan_labels:
         mem_mb=growing(4000),
         runtime=growing(15),
     params:
-        models=lambda wildcards: {
-            name: MODELS[name]
-            for name in config["predictors"][parse_name(wildcards.system).family].values()
-        },
+        models=planned_models,
         number=config["plans"]["labels"],
         slides_per_axis=config["plans"]["slides_per_axis"],
         maximum_atoms=config["plans"]["maximum_atoms"],
