@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from moirepol.job import say
-from moirepol.systems import describe
+from moirepol.systems import System
 
 
 def link_name(file: str, link: str):
@@ -14,7 +14,7 @@ def link_name(file: str, link: str):
     """
     os.symlink(Path(file).name, link)
     system = Path(file).stem
-    say(f"{Path(link).name.removeprefix('.part-')}: {system}, {describe(system).lower()}")
+    say(f"{Path(link).name.removeprefix('.part-')}: {system}, {System.parse(system).description}")
 
 
 if __name__ == "__main__":
