@@ -185,13 +185,6 @@ rule recheck_labels:
         "../scripts/recheck_labels.py"
 
 
-def recheckable(name: str) -> bool:
-    """Whether a set is our own and has a frame that is small enough to be labelled once more."""
-    return name in own_sets() and any(
-        System.parse(frame).n_atoms <= CHECKS["maximum_atoms"] for frame in frames(name)
-    )
-
-
 rule recheck:
     input:
         expand(

@@ -105,6 +105,13 @@ def audited_sets() -> list[str]:
     return [name for name in LABEL_SETS if audited_file(name).startswith(SHIPPED_LABELS)]
 
 
+def recheckable(name: str) -> bool:
+    """Whether a set is our own and has a frame that is small enough to be labelled once more."""
+    return name in own_sets() and any(
+        System.parse(frame).n_atoms <= CHECKS["maximum_atoms"] for frame in frames(name)
+    )
+
+
 def growing(first):
     """A resource that grows with every attempt, for profiles with retries."""
     return lambda wildcards, attempt: attempt * first
