@@ -1,5 +1,6 @@
 """Settings of the workflow: checked before any job, errors on one line."""
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -261,16 +262,19 @@ def _excesses(config, system, kinds):
 
 def _labelled(config, model):
     """Strains (percent) of layers and layer distances (A) in the labels a model learns from."""
-    systems = {
-        System.parse(frame)
-        for label_set in model["labels"]
-        for frame in frames_of(config["labels"]["sets"][label_set])
-    }
-    own = [system for system in systems if system.family == model["family"]]
-    if not own:
+    sets = [config["labels"]["sets"][name] for name in model["labels"]]
+    strains, distances = _ranges(model["family"], json.dumps(sets))
+    if not strains:
         raise ConfigError(f"the labels {', '.join(model['labels'])} hold no {model['family']}")
-    strains = [strain for system in own for strain in system.layer_strains_percent]
-    return strains, [system.distance_A or config["layer_distance_A"] for system in own]
+    return strains, [distance or config["layer_distance_A"] for distance in distances]
+
+
+@cache
+def _ranges(family: str, sets: str) -> tuple[list[float], list[float | None]]:
+    systems = {System.parse(name) for part in json.loads(sets) for name in frames_of(part)}
+    own = [system for system in systems if system.family == family]
+    strains = {strain for system in own for strain in system.layer_strains_percent}
+    return sorted(strains), list({system.distance_A for system in own})
 
 
 def parse_name(name: str, maximum_atoms: int | None = None) -> System:
