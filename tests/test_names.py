@@ -31,6 +31,7 @@ def config(root):
         ("AA_angle-2.00", "AA_twist-16-17"),
         ("AA_angle-2.00_field+0.015", "AA_twist-16-17_field+0.0150"),
         ("AAp_angle-1.54_strain+1", "AAp_twist-21-22_strain+1.00"),
+        ("AA_angle-2_shift-2-0-4_d3.3", "AA_twist-16-17_shift-1-0-2_d3.300"),
         ("AA_eta+0.01", "AA_mismatch-99-100"),
         ("AA_eta-0.01_d3.4", "AA_mismatch-101-100_d3.400"),
         ("AA_twist-21-22_field+0.02", "AA_twist-21-22_field+0.0200"),

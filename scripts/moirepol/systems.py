@@ -28,11 +28,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 FAMILY = r"(?P<family>AA|AAp)"
-GEOMETRY = (
-    r"(?P<geometry>slide|twist|mismatch|moire)(?P<indices>(?:-[0-9]{1,6}){2,4})"
-    r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
-)
+GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire)(?P<indices>(?:-[0-9]{1,6}){2,4})"
 OPTIONS = (
+    r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
     rf"(?:_field(?P<field>[+-]{NUMBER}))?"
 )
