@@ -7,9 +7,10 @@
 from functools import cache
 
 from moirepol.code import code_digest
-from moirepol.config import predictors_of
+from moirepol.config import beyond_labels, parse_name, predictors_of
 from moirepol.provenance import read_netcdf
 from moirepol.sets import STANDARD, digest, frames_of, recipe_of, settings_of, shipped_frames
+from moirepol.systems import OTHER_NAMES
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
 
@@ -19,6 +20,8 @@ wildcard_constraints:
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
     system=SYSTEM,
+    other_name=OTHER_NAMES,
+    map=f"configuration_AAp?|{SYSTEM}",
     frame=SYSTEM,
     panel="fig[1-4][a-i]",
 
@@ -120,6 +123,14 @@ def label_group(wildcards):
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
 
 
+def system_of(name: str, maximum_atoms: int | None = None) -> System:
+    """The system of a name (see `moirepol.config.parse_name`), or an error in one line."""
+    try:
+        return parse_name(name, maximum_atoms)
+    except ConfigError as error:
+        raise WorkflowError(f"{name}: {error}")
+
+
 # Models
 
 
@@ -142,10 +153,14 @@ def models_of(kind: str):
     """Input function: the members that predict `kind` for a system of its family and field."""
 
     def files(wildcards):
+        name = wildcards.system
+        canonical = system_of(name).name
+        if name != canonical:
+            raise WorkflowError(f"{name}: files are named by the one spelling {canonical}")
         try:
-            model = predictors_of(config, wildcards.system).get(kind)
+            model = predictors_of(config, name).get(kind)
         except ConfigError as error:
-            raise WorkflowError(f"{wildcards.system}: {error}")
+            raise WorkflowError(f"{name}: {error}")
         return members(model) if model else []
 
     return files
@@ -211,6 +226,36 @@ def studied(kind: str):
 
 
 # Maps
+
+
+def one_period(wildcards):
+    """Input function: a map whose cell holds one period of the pattern, as its charge needs."""
+    if not wildcards.map.startswith("configuration"):
+        system = system_of(wildcards.map)
+        if system.n_periods == 0:
+            raise WorkflowError(f"{system.name}: a slide is the same everywhere and has no map")
+        if system.n_periods > 1:
+            raise WorkflowError(
+                f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "
+                "needs one, as twist-m-(m+1) and mismatch-n-(n+1) have"
+            )
+    return f"results/maps/{wildcards.map}.nc"
+
+
+def file_by_name(wildcards):
+    """Input function: the file of a system that is asked for in other words."""
+    system = system_of(wildcards.other_name, config["maps"]["maximum_atoms"])
+    return f"results/{wildcards.stage}/{system.name}.{wildcards.ending}"
+
+
+def planned_models(wildcards):
+    """The models of a system's family, by name, the zero-field model first."""
+    family = system_of(wildcards.system).family
+    kinds = config["predictors"].get(family, {})
+    if "zero_field" not in kinds:
+        raise WorkflowError(f"{wildcards.system}: predictors.{family} names no zero_field model")
+    names = sorted(kinds.values(), key=lambda name: name != kinds["zero_field"])
+    return {name: MODELS[name] for name in names}
 
 
 def slides_of(family: str) -> tuple[str, int]:

@@ -54,15 +54,13 @@ rule map_configuration:
 
 rule compute_charge:
     input:
-        polarization_map="results/maps/{map}.nc",
+        polarization_map=one_period,
     output:
         charge="results/charge/{map}.nc",
     log:
         "logs/compute_charge/{map}.log",
     benchmark:
         "benchmarks/compute_charge/{map}.tsv"
-    wildcard_constraints:
-        map=f"configuration_AAp?|{SYSTEM}",
     conda:
         "../envs/analyze.yaml"
     threads: 1

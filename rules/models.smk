@@ -112,6 +112,7 @@ rule predict_dipoles:
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
         reach_A=config["interlayer_reach_A"],
+        beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("predict_dipoles"),
     message:
         "predict the dipoles of {wildcards.system}"

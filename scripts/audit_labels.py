@@ -23,6 +23,7 @@ def audit_labels(labels, frames, recipe_folder, audit, title="labels"):
     `state`: sound, missing, or what is wrong; `dipole_z_eA`, the summed dipole of a cell, and per
     pair of N atoms (one 4-atom cell) by how much it differs from the dipole of the density
     (`density_difference_eA`) and from the one that pw.x itself reports (`qe_difference_eA`).
+    title : the set's name.
     """
     if (Path(labels).parent / CHECKSUMS).is_file():
         verify_checksum(Path(labels))

@@ -37,6 +37,7 @@ def benchmark_labels(frame, settings, meshes, scratch, comparison, table):
     labels' difference is then that of those coarser meshes.
     comparison, table : NetCDF and CSV; one row a run: processor time in s, P_perp and |P_par| of
     four atoms and layer by layer difference to the recipe's label, in e.A.
+    scratch : folder for the programs' files.
     """
     espresso.require_programs()
     scratch = Path(scratch)

@@ -13,7 +13,8 @@ def collect_labels(frames, settings, labels, computed=(), shipped=None, title="l
     """Write the set `labels` with the frames named in `frames`, in that order.
 
     computed : files of single frames. shipped : a set to take the other frames from; its SHA-256
-    must be the one listed beside it. settings : what all frames must have been made with.
+    must be the one listed beside it. settings : what all frames must have been made with. title :
+    the set's name.
     """
     found = {}
     files = [computed] if isinstance(computed, str) else list(computed)

@@ -21,6 +21,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
     scratch : folder for the programs' files, emptied before and removed after, but for the state
     that a large cell's scf goes on from when it was interrupted. One job at a time works there.
     label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
+    threads : MPI processes.
     """
     recipe = settings["recipe"]
     engine = engine_of(recipe)

@@ -28,6 +28,8 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
             units="e.angstrom", long_name="polarization per N pair by each member of the committee"
         )
     ds.attrs.update(system=atoms.info["name"], space="real")
+    if "beyond_labels" in atoms.info:
+        ds.attrs["beyond_labels"] = atoms.info["beyond_labels"]
     title = f"Local polarization of {atoms.info['name']}"
     write_netcdf(stamp(ds, title, {"grid_points": grid_points}), polarization_map)
 

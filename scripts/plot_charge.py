@@ -1,12 +1,7 @@
 """Map of the topological charge density of a moire cell (Figs. 2f, 3e, 3f, 4e, 4f)."""
 
-import numpy as np
-
-from moirepol.plots import draw_cell, draw_field, figure_data, map_figure, save
+from moirepol.plots import draw_cell, draw_charge, figure_data, map_figure, save
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
-
-# q falls as 1/r around a zero of P at G: the colours span this share of the grid's nodes.
-SHARE_IN_RANGE = 0.995
 
 
 def plot_charge(charge: str, data: str, pdf: str, png: str):
@@ -20,13 +15,8 @@ def plot_charge(charge: str, data: str, pdf: str, png: str):
     shown = figure_data(ds.assign(Q_finite_difference=Q), ["q", "Q_finite_difference"])
     write_netcdf(stamp(shown, f"Topological charge density of {ds.attrs['system']}"), data)
 
-    q = shown["q"].values
-    limit = np.quantile(np.abs(q), SHARE_IN_RANGE)
-    power = int(np.floor(np.log10(limit)))
     figure, ax = map_figure(shown)
-    limits = np.array([-limit, limit]) / 10.0**power
-    label = rf"$q$ ($10^{{{power}}}\,\mathrm{{\AA}}^{{-2}}$)"
-    draw_field(ax, shown, q / 10.0**power, label, limits=tuple(limits))
+    draw_charge(ax, shown, shown["q"].values)
     draw_cell(ax, shown, triangles=True)
     values = [f"$Q_{r}$ = {shown['Q_finite_difference'].sel(region=r):+.3f}" for r in "NM"]
     ax.set_title(", ".join(values))

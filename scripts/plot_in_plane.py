@@ -1,18 +1,6 @@
 """Map of P_par in configuration space or in a moire cell (Figs. 1c, 2e)."""
 
-import numpy as np
-
-from moirepol.plots import (
-    DIPOLE,
-    LIGHT,
-    UNIT,
-    draw_arrows,
-    draw_cell,
-    draw_field,
-    figure_data,
-    map_figure,
-    save,
-)
+from moirepol.plots import UNIT, draw_cell, draw_in_plane, figure_data, map_figure, save
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 
 
@@ -25,11 +13,8 @@ def plot_in_plane(polarization_map: str, data: str, pdf: str, png: str):
     shown = figure_data(ds.sel(component=["x", "y"]).rename(P="P_par"), ["P_par"])
     write_netcdf(stamp(shown, f"P_par of {ds.attrs['system']}"), data)
 
-    P_par = UNIT * shown["P_par"].values
-    size = np.linalg.norm(P_par, axis=0)
     figure, ax = map_figure(shown)
-    draw_field(ax, shown, size, rf"$|P_\parallel|$ ({DIPOLE})", LIGHT, (0, size.max()))
-    draw_arrows(ax, shown, P_par)
+    draw_in_plane(ax, shown, UNIT * shown["P_par"].values)
     draw_cell(ax, shown)
     save(figure, pdf, png)
 

@@ -1,6 +1,6 @@
 """Map of P_perp in configuration space or in a moire cell (Figs. 1b, 2d, 3d, 4b, 4c)."""
 
-from moirepol.plots import DIPOLE, UNIT, draw_cell, draw_field, figure_data, map_figure, save
+from moirepol.plots import UNIT, draw_cell, draw_out_of_plane, figure_data, map_figure, save
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 
 
@@ -14,8 +14,7 @@ def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
     write_netcdf(stamp(shown, f"P_perp of {ds.attrs['system']}"), data)
 
     figure, ax = map_figure(shown)
-    xy, values = draw_field(ax, shown, UNIT * shown["P_perp"].values, rf"$P_\perp$ ({DIPOLE})")
-    ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
+    draw_out_of_plane(ax, shown, UNIT * shown["P_perp"].values)
     draw_cell(ax, shown)
     save(figure, pdf, png)
 

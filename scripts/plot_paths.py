@@ -4,11 +4,9 @@ import numpy as np
 import xarray as xr
 
 from moirepol.plots import DIPOLE, UNIT, colors_of, new_figure, save
-from moirepol.polarization import point_fractions
+from moirepol.polarization import DIAGONAL, ON_DIAGONAL, along_diagonal
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 from moirepol.systems import System
-
-PATH = ("G", "N", "C", "M", "G")
 
 
 def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str, png: str):
@@ -17,17 +15,17 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
     polarization_maps: maps of one bilayer in several fields. quantity: "P_perp" or "P_par". data,
     pdf, png: the panel's NetCDF and pictures to write.
     """
-    lines = [along_diagonal(read_netcdf(path, "P"), quantity) for path in polarization_maps]
+    lines = [line_of(read_netcdf(path, "P"), quantity) for path in polarization_maps]
     shown = xr.concat(lines, dim="field").sortby("field")
     shown["field"].attrs.update(units="V/angstrom", long_name="vertical electric field")
-    write_netcdf(stamp(shown, f"{quantity} along {'-'.join(PATH)}"), data)
+    write_netcdf(stamp(shown, f"{quantity} along {'-'.join(DIAGONAL)}"), data)
 
     figure, ax = new_figure(2.3)
     for color, field in zip(colors_of(shown.sizes["field"]), shown["field"].values, strict=True):
         line = UNIT * shown[quantity].sel(field=field)
         ax.plot(shown["distance"].sel(field=field), line, color=color, label=f"{field:.3f} V/Å")
-    places = np.array([0, 1 / 3, 1 / 2, 2 / 3, 1]) * float(shown["distance"].max())
-    ax.set_xticks(places, PATH)
+    places = np.array(ON_DIAGONAL) * float(shown["distance"].max())
+    ax.set_xticks(places, DIAGONAL)
     for place in places:
         ax.axvline(place, color="0.8", linewidth=0.5, zorder=0)
     ax.margins(x=0)
@@ -39,20 +37,15 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
     save(figure, pdf, png)
 
 
-def along_diagonal(ds: xr.Dataset, quantity: str) -> xr.Dataset:
+def line_of(ds: xr.Dataset, quantity: str) -> xr.Dataset:
     """Quantity and distance (step,) along the diagonal of the cell, from G over N, C, M to G."""
-    P = ds["P"].values
-    n = P.shape[-1]
-    nodes = np.arange(n + 1)
-    if point_fractions(ds)["N"][0] > 0.5:
-        nodes = nodes[::-1]
-    line = P[:, nodes % n, nodes % n]
+    line, places = along_diagonal(ds, ds["P"].values)
     values = line[2] if quantity == "P_perp" else np.linalg.norm(line[:2], axis=0)
-    diagonal = np.linalg.norm(ds["cell"].values.sum(axis=0))
+    distance = np.linalg.norm(places - places[0], axis=1)
     return xr.Dataset(
         {
             quantity: ("step", values, {"units": "e.angstrom"}),
-            "distance": ("step", np.arange(n + 1) / n * diagonal, {"units": "angstrom"}),
+            "distance": ("step", distance, {"units": "angstrom"}),
         },
         coords={"field": System.parse(ds.attrs["system"]).field_V_per_A},
     )

@@ -17,6 +17,7 @@ def predict_dipoles(
     curvature=(),
     polarizability=(),
     reach_A=(0.0, 0.0),
+    beyond="",
 ):
     """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
 
@@ -30,8 +31,12 @@ def predict_dipoles(
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
         added, with `reach_A`, see `moirepol.longrange`
+    beyond : in what the system lies beyond the models' labels, told and kept with the dipoles
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
+    if beyond:
+        say(f"note: {system}: {beyond}")
+        atoms.info["beyond_labels"] = beyond
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
     models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
     long_range = None

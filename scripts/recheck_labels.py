@@ -19,7 +19,8 @@ def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, titl
 
     seed : decides, with the set's name `title`, which frame of at most `maximum_atoms` atoms.
     recheck : NetCDF, `difference_eA` of the one frame, its largest over all dipole components.
-    limit_eA : JobError where that is larger.
+    limit_eA : JobError where that is larger. scratch : folder for the programs' files. threads :
+    MPI processes.
     """
     frames = [frame for frame in read_frames(labels) if len(frame) <= maximum_atoms]
     if not frames:

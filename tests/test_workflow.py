@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 import yaml
+from test_data_dictionary import faults
 
 from moirepol import code
 
@@ -57,6 +58,34 @@ def project(root, tmp_path_factory):
 def test_dry_run(project, target):
     run = snakemake(project, "-n", "--quiet", "all", "--", target)
     assert run.returncode == 0, run.stdout
+
+
+def test_a_system_in_other_words_is_the_one_that_files_are_named_by(project):
+    wanted = "results/views/AA_angle-2.00_field+0.015.html"
+    run = snakemake(project, "-n", "--", wanted)
+    assert run.returncode == 0, run.stdout
+    assert (
+        "AA_angle-2.00_field+0.015 is results/views/AA_twist-16-17_field+0.0150.html" in run.stdout
+    )
+    assert {"predict_dipoles", "map_polarization", "view_map", "link_name"} <= jobs_of(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("maps/AA_twist-2-3_d3.400.nc", ["layer distance of 3.4", "results/plans/AA_twist-2-3_d3"]),
+        ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell holds 4 periods"]),
+        ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide is the same everywhere"]),
+        ("views/AA_angle-0.05.html", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),
+        ("charge/AA_twist-2-4.nc", ["AA_twist-2-4: twist needs numbers without a common factor"]),
+    ],
+)
+def test_what_cannot_be_had_is_told_before_any_job(project, target, words):
+    run = snakemake(project, "-n", "--", f"results/{target}")
+    assert run.returncode == 1
+    told = [line for line in run.stdout.splitlines() if words[0] in line]
+    assert len(told) == 1, run.stdout
+    assert all(word in told[0] for word in words)
 
 
 def test_wrong_setting_stops_before_any_job(project):
@@ -166,6 +195,11 @@ class TestWholeChain:
                     "units" in v.attrs for v in ds.data_vars.values() if v.dtype.kind == "f"
                 ), panel
 
+    def test_every_variable_of_every_file_is_described(self, finished):
+        files = sorted((finished / "results").rglob("*.nc"))
+        assert len(files) > 30
+        assert [fault for path in files for fault in faults(path, path.relative_to(finished))] == []
+
     def test_live_labels_are_neutral_and_symmetric(self, finished):
         """Loose as they are, the labels keep the exact zeros: no polarization at G."""
         from moirepol.frames import read_frames
@@ -197,6 +231,19 @@ class TestWholeChain:
         assert all(float(row["mae_eA"]) > 0 and int(row["n"]) > 0 for row in rows)
         with xr.open_dataset(finished / "results" / "checks" / "calibration.nc") as ds:
             assert (ds["error"] > 0).any()
+
+    def test_any_system_by_name(self, finished):
+        """A wish beside the configured systems: its page, its picture, and a plan of labels."""
+        wish, name = "AA_angle-21.8_eta+0.1", "AA_moire-0-3-1-2"
+        targets = [f"results/views/{wish}.{ending}" for ending in ("html", "png", "pdf")]
+        targets.append("results/plans/AA_twist-1-2_d3.400.yaml")
+        run = snakemake(finished, *targets, *self.TINY)
+        assert run.returncode == 0, run.stdout[-6000:]
+        for target in targets:
+            assert (finished / target).stat().st_size > 1000 or target.endswith("yaml")
+        assert (finished / targets[0]).resolve().stem == name
+        plan = yaml.safe_load((finished / targets[-1]).read_text())
+        assert plan["labels"]["sets"]["planned"]["systems"]
 
     def test_nothing_is_left_to_do(self, finished):
         run = snakemake(finished, "all", *self.TINY)

@@ -1,5 +1,6 @@
 """Settings of the workflow: checked before any job, errors on one line."""
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -12,8 +13,8 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from moirepol.sets import STANDARD, recipe_of
-from moirepol.systems import System
+from moirepol.sets import STANDARD, frames_of, recipe_of
+from moirepol.systems import System, nearest
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",), ("studies",))
@@ -157,6 +158,17 @@ def _check_names(config: Mapping[str, Any]) -> None:
                         )
         recipe = label_set.get("recipe", STANDARD)
         _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
+    for name, model in config["models"].items():
+        for key in ("labels", "tests"):
+            for label_set in model.get(key, []):
+                _known(f"models.{name}.{key}", label_set, config["labels"]["sets"])
+        for label_set in model["labels"]:
+            if config["labels"]["sets"][label_set].get("use") == "validation":
+                raise ConfigError(
+                    f"models.{name}.labels = {label_set!r}: allowed is a set for training, this "
+                    "one is held out (use: validation)"
+                )
+        _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
     for name, figure in config["figures"].items():
         for panel, systems in figure.items():
             if not panel.startswith(name):
@@ -172,17 +184,6 @@ def _check_names(config: Mapping[str, Any]) -> None:
     for name, protocol in config["protocols"].items():
         _at_most(f"protocols.{name}", protocol, "rcut_smooth_A", protocol["rcut_A"])
         _at_most(f"protocols.{name}", protocol, "axis_neurons", protocol["descriptor_neurons"][-1])
-    for name, model in config["models"].items():
-        for key in ("labels", "tests"):
-            for label_set in model.get(key, []):
-                _known(f"models.{name}.{key}", label_set, config["labels"]["sets"])
-        for label_set in model["labels"]:
-            if config["labels"]["sets"][label_set].get("use") == "validation":
-                raise ConfigError(
-                    f"models.{name}.labels = {label_set!r}: allowed is a set for training, this "
-                    "one is held out (use: validation)"
-                )
-        _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
     for name, study in config["studies"].items():
         for label_set in study["labels"]:
             _known(f"studies.{name}.labels", label_set, config["labels"]["sets"])
@@ -205,7 +206,8 @@ def _check_names(config: Mapping[str, Any]) -> None:
 
 
 def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
-    """The models, by kind, that predict a system; ConfigError where its family or field lacks one.
+    """The models, by kind, that predict a system; ConfigError where its family or field lacks one,
+    or where it lies farther beyond their labels than `extrapolation` allows.
 
     A response model is needed in a field, and where the family's long range is added; without
     either it is the zero-field model alone.
@@ -218,18 +220,83 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     for kind in needed:
         if kind not in kinds:
             raise ConfigError(f"predictors.{system.family} names no {kind} model")
+    for setting, excess, words in _excesses(config, system, kinds):
+        if excess > config["extrapolation"][setting] + 1e-9:
+            raise ConfigError(
+                f"{words}, farther than extrapolation.{setting} = "
+                f"{config['extrapolation'][setting]:g} allows; `./run results/plans/"
+                f"{system.name}.yaml` proposes labels"
+            )
     return kinds if system.field_V_per_A else {kind: kinds[kind] for kind in needed}
+
+
+def beyond_labels(config: Mapping[str, Any], name: str) -> str:
+    """In what a system lies beyond the labels of its models, in one line; empty where in none."""
+    system = System.parse(name)
+    found = _excesses(config, system, config["predictors"].get(system.family, {}))
+    return "; ".join(words for _, _, words in found)
+
+
+def _excesses(config, system, kinds):
+    """(setting of `extrapolation`, excess, words) for all in which a system exceeds the labels."""
+    models = {kind: name for kind, name in kinds.items() if name in config["models"]}
+    checks = []
+    if name := models.get("zero_field"):
+        strains, distances = _labelled(config, config["models"][name])
+        here = system.layer_strains_percent
+        checks.append(("strain_percent", "strain of a layer", "%", here, strains, name))
+        here = [system.distance_A or config["layer_distance_A"]]
+        checks.append(("layer_distance_A", "layer distance", "Å", here, distances, name))
+    if name := models.get("response"):
+        field = config["models"][name]["field_V_per_A"]
+        here = [system.field_V_per_A]
+        checks.append(("field_V_per_A", "field", "V/Å", here, [-field, field], name))
+    for setting, word, unit, here, known, name in checks:
+        low, high = min(known), max(known)
+        excess, value = max((max(low - value, value - high), value) for value in here)
+        if excess > 1e-6:
+            labelled = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+            words = f"a {word} of {value:.4g} {unit}, the labels of model {name} have {labelled}"
+            yield setting, excess, words
+
+
+def _labelled(config, model):
+    """Strains (percent) of layers and layer distances (A) in the labels a model learns from."""
+    sets = [config["labels"]["sets"][name] for name in model["labels"]]
+    strains, distances = _ranges(model["family"], json.dumps(sets))
+    if not strains:
+        raise ConfigError(f"the labels {', '.join(model['labels'])} hold no {model['family']}")
+    return strains, [distance or config["layer_distance_A"] for distance in distances]
+
+
+@cache
+def _ranges(family: str, sets: str) -> tuple[list[float], list[float | None]]:
+    systems = {System.parse(name) for part in json.loads(sets) for name in frames_of(part)}
+    own = [system for system in systems if system.family == family]
+    strains = {strain for system in own for strain in system.layer_strains_percent}
+    return sorted(strains), list({system.distance_A for system in own})
+
+
+def parse_name(name: str, maximum_atoms: int | None = None) -> System:
+    """The system of a name, or, given `maximum_atoms`, the one nearest to a wish (`nearest`).
+
+    ConfigError, one line, for a name that is neither.
+    """
+    try:
+        return System.parse(name) if maximum_atoms is None else nearest(name, maximum_atoms)
+    except pydantic.ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(reason) from None
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _systems(key: str, names: list[str]) -> None:
     """Every name must be a system's, in the one spelling that files are named by."""
     for name in names:
         try:
-            canonical = System.parse(name).name
-        except pydantic.ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{key} = {name!r}: allowed is a system's name, {reason}") from None
-        except ValueError as error:
+            canonical = parse_name(name).name
+        except ConfigError as error:
             raise ConfigError(f"{key} = {name!r}: allowed is a system's name, {error}") from None
         if name != canonical:
             raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")

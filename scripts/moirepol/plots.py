@@ -36,6 +36,8 @@ STYLE = {
 # For |P_par|: light enough for black arrows on top.
 LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
 LAYER_COLORS = ("tab:blue", "tab:red")
+# q falls as 1/r around a zero of P at G: its colours span this share of the grid's nodes.
+SHARE_OF_CHARGE = 0.995
 HALO = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
@@ -113,27 +115,38 @@ def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
 
 def places_in_window(ax, ds, per_cell):
     """Places (K, 2) in A of a triangular grid, `per_cell` along each cell vector, in the axes."""
+    return _places_in((ax.get_xlim(), ax.get_ylim()), ds["cell"].values, per_cell)
+
+
+def _places_in(box, cell, per_cell):
     steps = np.arange(-per_cell, 2 * per_cell + 1) / per_cell
-    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ ds["cell"].values
-    x, y = places.T
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    return places[(x > left) & (x < right) & (y > bottom) & (y < top)]
+    places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ cell
+    low, high = np.transpose(box)
+    return places[((places > low) & (places < high)).all(axis=1)]
+
+
+def arrows_in_box(box, cell, P_par, per_cell=12):
+    """Places (K, 2) in A of a triangular grid in a box, and arrows (K, 2) in A for P_par (2, n, n).
+
+    The longest arrow is as long as the places are apart, nearly.
+    """
+    places = _places_in(box, cell, per_cell)
+    longest = np.linalg.norm(P_par, axis=0).max() or 1.0
+    spacing = np.linalg.norm(cell[0]) / per_cell
+    return places, sample(P_par, cell, places).T * 0.95 * spacing / longest
 
 
 def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
     """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n)."""
-    cell = ds["cell"].values
-    places = places_in_window(ax, ds, per_cell)
-    arrows = sample(P_par, cell, places)
-    longest = np.linalg.norm(P_par, axis=0).max()
-    spacing = np.linalg.norm(cell[0]) / per_cell
+    box = ax.get_xlim(), ax.get_ylim()
+    places, arrows = arrows_in_box(box, ds["cell"].values, P_par, per_cell)
     ax.quiver(
         *places.T,
-        *arrows,
+        *arrows.T,
         pivot="mid",
         angles="xy",
         scale_units="xy",
-        scale=longest / (0.95 * spacing) or 1.0,
+        scale=1,
         width=0.006,
         headwidth=3.5,
         headlength=4,
@@ -150,19 +163,50 @@ def draw_cell(ax, ds, triangles=False):
     ax.plot(*corners.T, **style | ({} if triangles else {"linestyle": "-"}))
     if triangles:
         ax.plot(*np.array([cell[0], cell[1]]).T, **style)
-    places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    for label, x, y in named_places(ds):
+        if not (left < x < right and bottom < y < top):
+            continue
+        ax.plot(x, y, "o", color="black", markersize=1.8, markeredgewidth=0)
+        text = ax.annotate(
+            label, (x, y), (2.5, 2.5), textcoords="offset points", fontsize=7, weight="bold"
+        )
+        text.set_path_effects(HALO)
+
+
+def named_places(ds):
+    """(label, x, y) in A of the named points of a map, in its cell and on all of its border."""
+    cell = ds["cell"].values
+    places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
+    found = []
     for label, place in zip(ds["point"].values, places, strict=True):
         for shift in np.ndindex(2, 2):
-            x, y = place + np.array(shift) @ cell
-            u, v = np.array([x, y]) @ np.linalg.inv(cell)
-            if max(u, v) > 1 + 1e-6 or not (left < x < right and bottom < y < top):
-                continue
-            ax.plot(x, y, "o", color="black", markersize=1.8, markeredgewidth=0)
-            text = ax.annotate(
-                label, (x, y), (2.5, 2.5), textcoords="offset points", fontsize=7, weight="bold"
-            )
-            text.set_path_effects(HALO)
+            xy = place + np.array(shift) @ cell
+            if (xy @ np.linalg.inv(cell)).max() <= 1 + 1e-6:
+                found.append((str(label), *xy))
+    return found
+
+
+def draw_in_plane(ax, ds, P_par):
+    """Colour the axes by |P_par| and draw its direction, P_par (2, n, n) in units of DIPOLE."""
+    size = np.linalg.norm(P_par, axis=0)
+    draw_field(ax, ds, size, rf"$|P_\parallel|$ ({DIPOLE})", LIGHT, (0, size.max()))
+    draw_arrows(ax, ds, P_par)
+
+
+def draw_charge(ax, ds, q):
+    """Colour the axes by a charge density q (n, n) in A^-2."""
+    limit = np.quantile(np.abs(q), SHARE_OF_CHARGE)
+    power = int(np.floor(np.log10(limit or 1.0)))
+    limits = np.array([-limit, limit]) / 10.0**power
+    label = rf"$q$ ($10^{{{power}}}\,\mathrm{{\AA}}^{{-2}}$)"
+    draw_field(ax, ds, q / 10.0**power, label, limits=tuple(limits))
+
+
+def draw_out_of_plane(ax, ds, P_perp):
+    """Colour the axes by P_perp (n, n) in units of DIPOLE, with a dotted line where it is zero."""
+    xy, values = draw_field(ax, ds, P_perp, rf"$P_\perp$ ({DIPOLE})")
+    ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
 
 
 def figure_data(ds, names):

@@ -15,6 +15,9 @@ import xarray as xr
 
 COMPONENTS = ("x", "y", "z")
 LAYERS = ("lower", "upper")
+#: Named points along the long diagonal of a moire cell, and where on it each stands.
+DIAGONAL = ("G", "N", "C", "M", "G")
+ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
 
 
 def diagonalize(matrix):
@@ -195,3 +198,16 @@ def point_fractions(ds):
     fractions = places @ np.linalg.inv(ds["cell"].values)
     fractions = (fractions - fractions[list(ds["point"].values).index("G")] + 1e-9) % 1 - 1e-9
     return dict(zip(ds["point"].values.tolist(), fractions, strict=True))
+
+
+def along_diagonal(ds, field):
+    """A field (..., n, n) on a map's grid along the cell's long diagonal, from G over N, C, M to G.
+
+    Returns the values (..., n + 1) and the places (n + 1, 2) in A.
+    """
+    n = field.shape[-1]
+    nodes = np.arange(n + 1)
+    if point_fractions(ds)["N"][0] > 0.5:
+        nodes = nodes[::-1]
+    places = nodes[:, None] / n * ds["cell"].values.sum(axis=0)
+    return field[..., nodes % n, nodes % n], places

@@ -78,22 +78,29 @@ def build(
 
 
 def _layers(system, a):
-    """The moire cell (2, 2), and of each layer primitive cell, origin and number of cells."""
+    """The moire cell (2, 2), and of each layer primitive cell, origin and number of cells.
+
+    A shifted cell is moved until G is at its origin: the pattern stays, the atoms do not.
+    """
     primitive = a * PRIMITIVE
     origin = np.zeros((2, 2))
     if system.geometry == "slide":
         i, j, n = system.indices
         origin[UPPER] = np.array([i / n, j / n]) @ primitive
         return primitive, np.stack([primitive, primitive]), origin, (1, 1)
-    if system.geometry == "mismatch":
-        upper, lower = system.indices
-        cell = upper * primitive
-        return cell, np.stack([primitive * upper / lower, primitive]), origin, (lower**2, upper**2)
-    m, n = system.indices
-    half = np.radians(system.twist_angle_deg) / 2 * np.sign(n - m)
-    layer_cell = np.stack([_rotated(primitive, -half), _rotated(primitive, half)])
-    cell = np.array([[m, n], [-n, m + n]]) @ layer_cell[LOWER]
-    return cell, layer_cell, origin, (m * m + m * n + n * n,) * 2
+    half = np.radians(system.twist_angle_deg) / 2
+    lower, upper = (np.array([[m, n], [-n, m + n]]) for m, n in system.supercells)
+    turned = _rotated(primitive, half)
+    cell = upper @ turned
+    layer_cell = np.stack([np.linalg.solve(lower, cell), turned])
+    sizes = tuple(round(np.linalg.det(matrix)) for matrix in (lower, upper))
+    if system.shift:
+        i, j, n = system.shift
+        shift = np.array([i / n, j / n]) @ layer_cell[UPPER]
+        slope = np.linalg.inv(layer_cell[LOWER]) - np.linalg.inv(layer_cell[UPPER])
+        at_G = -shift @ np.linalg.inv(layer_cell[UPPER]) @ np.linalg.inv(slope)
+        origin = np.stack([-at_G, shift - at_G])
+    return cell, layer_cell, origin, sizes
 
 
 def _rotated(vectors, angle):

@@ -8,12 +8,17 @@ family         ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparalle
 ``slide-i-j-n``    upper layer shifted by tau = (i a1 + j a2) / n
 ``twist-m-n``      commensurate twist, 4 (m^2 + m n + n^2) atoms
 ``mismatch-U-L``   U x U cells of the upper layer on L x L of the lower; eta = 1 - U/L
+``moire-m-n-p-q``  both: the cell is m a1 + n a2 of the lower and p a1 + q a2 of the upper layer
+``shift-i-j-n``    the upper layer of a moire cell shifted by (i a1 + j a2) / n of its own cell
 ``strain+1.0``     biaxial strain of both layers, in %
 ``d3.40``          layer distance in A, where it is not the configured one
 ``field+0.020``    electric field along +z in V/A
 =============  ======================================================================
+
+A system may also be asked for by what it should be nearly, see `nearest`.
 """
 
+import cmath
 import math
 import re
 from functools import cache
@@ -22,45 +27,82 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-GRAMMAR = re.compile(
-    r"(?P<family>AA|AAp)_(?P<geometry>slide|twist|mismatch)(?P<indices>(?:-[0-9]{1,6}){2,3})"
+FAMILY = r"(?P<family>AA|AAp)"
+GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire)(?P<indices>(?:-[0-9]{1,6}){2,4})"
+OPTIONS = (
+    r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
     rf"(?:_field(?P<field>[+-]{NUMBER}))?"
 )
-#: The same grammar as a Snakemake wildcard constraint (no named groups).
-PATTERN = re.sub(r"\?P<[a-z]+>", "?:", GRAMMAR.pattern)
+GRAMMAR = re.compile(f"{FAMILY}_{GEOMETRY}{OPTIONS}")
+WISH = re.compile(
+    rf"{FAMILY}_(?=angle|eta)(?:angle-(?P<angle>{NUMBER}))?_?(?:eta(?P<eta>[+-]{NUMBER}))?"
+    r"(?P<rest>(?:_.*)?)"
+)
+
+
+def _anonymous(grammar):
+    """A grammar as a Snakemake wildcard constraint, which has no named groups."""
+    return re.sub(r"\?P<[a-z]+>", "?:", grammar)
+
+
+#: Names in the one spelling that files are named by, as far as a pattern can tell.
+PATTERN = _anonymous(
+    GRAMMAR.pattern.replace(f"strain(?P<strain>[+-]{NUMBER})", r"strain[+-][0-9]+\.[0-9]{2}")
+    .replace(f"d(?P<distance>{NUMBER})", r"d[0-9]+\.[0-9]{3}")
+    .replace(f"field(?P<field>[+-]{NUMBER})", r"field[+-][0-9]+\.[0-9]{4}")
+)
+#: Other spellings, and systems asked for by angle or mismatch.
+OTHER_NAMES = (
+    rf"(?!(?:{PATTERN})(?:\.|$))(?:AA|AAp)_"
+    rf"(?:(?:angle-{NUMBER}|eta[+-]{NUMBER}|angle-{NUMBER}_eta[+-]{NUMBER})|{_anonymous(GEOMETRY)})"
+    + _anonymous(OPTIONS)
+)
 
 
 class System(BaseModel):
-    """One bilayer: stacking family, geometry, strain, layer distance and field."""
+    """One bilayer: stacking family, geometry, shift, strain, layer distance and field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["AA", "AAp"]
-    geometry: Literal["slide", "twist", "mismatch"]
+    geometry: Literal["slide", "twist", "mismatch", "moire"]
     indices: tuple[int, ...]
+    shift: tuple[int, int, int] | None = None
     strain_percent: float = 0.0
     distance_A: float | None = None
     field_V_per_A: float = 0.0
 
     @model_validator(mode="before")
     @classmethod
-    def _slide_in_lowest_terms(cls, values):
-        indices = values.get("indices", ())
-        if values.get("geometry") == "slide" and any(indices):
-            divisor = math.gcd(*indices)
-            values = values | {"indices": tuple(index // divisor for index in indices)}
+    def _slides_in_lowest_terms(cls, values):
+        for key in ("indices", "shift"):
+            slide = values.get(key) or ()
+            if any(slide) and (key == "shift" or values.get("geometry") == "slide"):
+                divisor = math.gcd(*slide)
+                values = values | {key: tuple(index // divisor for index in slide)}
+        if values.get("shift") and not any(values["shift"][:2]):
+            values = values | {"shift": None}
         return values
 
     @model_validator(mode="after")
     def _indices_fit_the_geometry(self):
-        wanted = 3 if self.geometry == "slide" else 2
+        wanted = {"slide": 3, "moire": 4}.get(self.geometry, 2)
         if len(self.indices) != wanted:
             raise ValueError(f"{self.geometry} takes {wanted} numbers, got {self.indices}")
-        if self.geometry == "slide":
-            i, j, n = self.indices
+        for word, slide in (("slide", self.indices), ("shift", self.shift)):
+            if slide is None or (word == "slide" and self.geometry != "slide"):
+                continue
+            i, j, n = slide
             if n < 1 or i >= n or j >= n:
-                raise ValueError(f"slide-i-j-n needs 0 <= i, j < n, got {self.indices}")
+                raise ValueError(f"{word}-i-j-n needs 0 <= i, j < n, got {slide}")
+        if self.geometry == "slide":
+            if self.shift:
+                raise ValueError("a slide takes no further shift")
+        elif self.geometry == "moire":
+            lower, upper = self.indices[:2], self.indices[2:]
+            if not (any(lower) and any(upper)) or lower == upper:
+                raise ValueError(f"moire needs two different cells, got {self.indices}")
         elif min(self.indices) < 1 or self.indices[0] == self.indices[1]:
             raise ValueError(
                 f"{self.geometry} needs two different numbers >= 1, got {self.indices}"
@@ -85,11 +127,15 @@ class System(BaseModel):
                 f"no system is called {name!r}: expected e.g. AA_twist-21-22, "
                 "AA_slide-3-5-10_strain-1.0_field+0.020 or AA_mismatch-9-10_d3.40"
             )
-        indices = tuple(int(number) for number in match["indices"].split("-")[1:])
+        indices, shift = (
+            tuple(int(number) for number in (match[key] or "").split("-")[1:])
+            for key in ("indices", "shift")
+        )
         return cls(
             family=match["family"],
             geometry=match["geometry"],
             indices=indices,
+            shift=shift or None,
             strain_percent=float(match["strain"] or 0.0),
             distance_A=float(match["distance"]) if match["distance"] else None,
             field_V_per_A=float(match["field"] or 0.0),
@@ -99,6 +145,8 @@ class System(BaseModel):
     def name(self) -> str:
         """The canonical name: options that hold their default value are left out."""
         parts = [self.family, "-".join([self.geometry, *map(str, self.indices)])]
+        if self.shift:
+            parts.append("-".join(["shift", *map(str, self.shift)]))
         if self.strain_percent:
             parts.append(f"strain{self.strain_percent:+.2f}")
         if self.distance_A is not None:
@@ -108,22 +156,151 @@ class System(BaseModel):
         return "_".join(parts)
 
     @property
+    def supercells(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The moire cell's first vector, in primitive vectors of the lower and of the upper layer.
+
+        The second one is the first turned by 60 degrees.
+        """
+        match self.geometry:
+            case "slide":
+                return (1, 0), (1, 0)
+            case "mismatch":
+                upper, lower = self.indices
+                return (lower, 0), (upper, 0)
+            case "twist":
+                m, n = self.indices
+                return (m, n), (n, m)
+        return self.indices[:2], self.indices[2:]
+
+    @property
     def n_atoms(self) -> int:
         """Atoms of the periodic cell."""
-        if self.geometry == "slide":
-            return 4
-        m, n = self.indices
-        return 2 * (m * m + n * n) if self.geometry == "mismatch" else 4 * (m * m + m * n + n * n)
+        return sum(2 * _norm(cell) for cell in self.supercells)
+
+    @property
+    def n_periods(self) -> int:
+        """Periods of the moire pattern in the cell; 0 for a slide."""
+        lower, upper = self.supercells
+        return _norm((lower[0] - upper[0], lower[1] - upper[1]))
+
+    @property
+    def ratio(self) -> complex:
+        """U / L of the supercells as complex numbers: (1 - eta) exp(-i angle)."""
+        lower, upper = (_complex(cell) for cell in self.supercells)
+        return upper / lower
 
     @property
     def twist_angle_deg(self) -> float:
-        """Twist angle in degrees (0 for slides and mismatched layers)."""
-        if self.geometry != "twist":
-            return 0.0
-        m, n = self.indices
-        return math.degrees(math.acos((m * m + 4 * m * n + n * n) / (2 * (m * m + m * n + n * n))))
+        """Angle by which the upper layer is turned against the lower, counter-clockwise, in
+        degrees."""
+        return -math.degrees(cmath.phase(self.ratio))
 
     @property
     def eta(self) -> float:
-        """Lattice mismatch eta = 1 - U/L, > 0 where the lower layer is compressed."""
-        return 1 - self.indices[0] / self.indices[1] if self.geometry == "mismatch" else 0.0
+        """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed."""
+        lower, upper = self.supercells
+        return 1 - math.sqrt(_norm(upper) / _norm(lower))
+
+    @property
+    def layer_strains_percent(self) -> tuple[float, float]:
+        """Biaxial strain of the lower and of the upper layer against the free one, in percent."""
+        stretch = 1 + self.strain_percent / 100
+        return 100 * (stretch * (1 - self.eta) - 1), 100 * (stretch - 1)
+
+    @property
+    def description(self) -> str:
+        """What a reader would call it."""
+        parts = [f"{'parallel' if self.family == 'AA' else 'antiparallel'} layers ({self.family})"]
+        if self.geometry == "slide":
+            i, j, n = self.indices
+            parts.append(f"slid by ({i} a₁ + {j} a₂)/{n}")
+        if self.twist_angle_deg:
+            parts.append(f"twisted by {self.twist_angle_deg:.3f}°")
+        if self.eta:
+            parts.append(f"mismatch η = {self.eta:+.4f}")
+        if self.shift:
+            i, j, n = self.shift
+            parts.append(f"shifted by ({i} a₁ + {j} a₂)/{n}")
+        if self.strain_percent:
+            parts.append(f"strain {self.strain_percent:+g} %")
+        if self.distance_A is not None:
+            parts.append(f"layers {self.distance_A:g} Å apart")
+        if self.field_V_per_A:
+            parts.append(f"field {self.field_V_per_A:+g} V/Å")
+        return ", ".join([*parts, f"{self.n_atoms} atoms"])
+
+
+def describe(name: str) -> str:
+    """A system's description, or that of a configuration space `configuration_<family>`."""
+    if name.startswith("configuration_"):
+        return f"All stackings of {name.removeprefix('configuration_')}"
+    text = System.parse(name).description
+    return text[0].upper() + text[1:]
+
+
+def nearest(name: str, maximum_atoms: int) -> System:
+    """The system of a name in any spelling, or the cell nearest to a wished angle or mismatch.
+
+    Wishes are ``<family>_angle-2.00``, ``<family>_eta+0.0100`` or both, ``_angle-2.00_eta+0.0100``,
+    with further options. Of all cells that hold one period of the pattern the nearest is found in
+    closed form: with the supercells as complex numbers L and U (a1 = 1, a2 = exp(i pi/3)) such
+    cells have L - U = 1, and U / L = (1 - eta) exp(-i angle). ValueError, in one line, for a name
+    of neither kind or a cell above `maximum_atoms`.
+    """
+    match = WISH.fullmatch(name)
+    if match is None:
+        return System.parse(name)
+    angle, eta = float(match["angle"] or 0.0), float(match["eta"] or 0.0)
+    if not (angle or eta) or angle > 30 or abs(eta) > 0.3:
+        raise ValueError(
+            f"{name}: an angle above 0 and up to 30 degrees or a mismatch of up to 0.3 is needed"
+        )
+    ratio = (1 - eta) * cmath.exp(-1j * math.radians(angle))
+    if not eta:
+        m = int((1 / math.tan(math.radians(angle) / 2) / math.sqrt(3) - 1) / 2)
+        geometries = [f"twist-{k}-{k + 1}" for k in (m, m + 1) if k]
+    elif not angle:
+        n = int(1 / abs(eta))
+        step = -1 if eta > 0 else 1
+        geometries = [f"mismatch-{k + step}-{k}" for k in (n, n + 1)]
+    else:
+        cells = [_in_first_sector(lower) for lower in _around(1 / (1 - ratio))]
+        geometries = ["-".join(["moire", *map(str, cell)]) for cell in cells]
+    system = min(
+        (System.parse(f"{match['family']}_{geometry}{match['rest']}") for geometry in geometries),
+        key=lambda system: abs(system.ratio - ratio),
+    )
+    if system.n_atoms > maximum_atoms:
+        raise ValueError(
+            f"{name}: the nearest cell, {system.name}, has {system.n_atoms} atoms; "
+            f"maps.maximum_atoms is {maximum_atoms}"
+        )
+    return system
+
+
+def _norm(cell):
+    """Primitive cells in the supercell of first vector (m, n)."""
+    m, n = cell
+    return m * m + m * n + n * n
+
+
+def _complex(cell):
+    return cell[0] + cell[1] * cmath.rect(1, math.pi / 3)
+
+
+def _around(z):
+    """Supercells (m, n) whose first vectors lie around z; neither 0 nor 1, which leave no layer."""
+    n = math.floor(z.imag / math.sin(math.pi / 3))
+    m = math.floor(z.real - n / 2)
+    cells = [(m + i, n + j) for i in (-1, 0, 1, 2) for j in (0, 1)]
+    return [cell for cell in cells if cell not in ((0, 0), (1, 0))]
+
+
+def _in_first_sector(lower):
+    """The supercells (m, n, p, q) with p, q = lower - 1, turned until no number is negative."""
+    (m, n), (p, q) = lower, (lower[0] - 1, lower[1])
+    for _ in range(6):
+        if min(m, n, p, q) >= 0:
+            return m, n, p, q
+        m, n, p, q = -n, m + n, -q, p + q
+    raise ValueError("no turn by 60 degrees has both cells in the first sector")

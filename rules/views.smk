@@ -1,0 +1,109 @@
+# Views: any map for people, systems in other words, and labels for what no model covers.
+# Needs: results/{maps,charge}/<map>.nc. Makes: results/views/<map>.{html,pdf,png}, links from other
+# names (results/views/AA_angle-2.00.html), and results/plans/<system>.yaml.
+
+
+rule view_map:
+    input:
+        polarization_map="results/maps/{map}.nc",
+        charge="results/charge/{map}.nc",
+    output:
+        page="results/views/{map}.html",
+    log:
+        "logs/view_map/{map}.log",
+    benchmark:
+        "benchmarks/view_map/{map}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("view_map"),
+    message:
+        "page of {wildcards.map}"
+    script:
+        "../scripts/view_map.py"
+
+
+rule plot_map:
+    input:
+        polarization_map="results/maps/{map}.nc",
+        charge="results/charge/{map}.nc",
+    output:
+        pdf="results/views/{map}.pdf",
+        png="results/views/{map}.png",
+    log:
+        "logs/plot_map/{map}.log",
+    benchmark:
+        "benchmarks/plot_map/{map}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_map"),
+    message:
+        "draw {wildcards.map}"
+    script:
+        "../scripts/plot_map.py"
+
+
+# Systems asked for by angle or mismatch, and other spellings of names.
+rule link_name:
+    input:
+        file=file_by_name,
+    output:
+        link="results/{stage}/{other_name}.{ending}",
+    log:
+        "logs/link_name/{stage}/{other_name}.{ending}.log",
+    benchmark:
+        "benchmarks/link_name/{stage}/{other_name}.{ending}.tsv"
+    wildcard_constraints:
+        stage="dipoles|maps|charge|views|plans",
+        ending="nc|html|pdf|png|yaml",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    params:
+        code=code_digest("link_name"),
+    message:
+        "{wildcards.other_name} is {input.file}"
+    script:
+        "../scripts/link_name.py"
+
+
+rule plan_labels:
+    input:
+        members=lambda wildcards: members(next(iter(planned_models(wildcards)))),
+        labels=lambda wildcards: label_files(next(iter(planned_models(wildcards))), "labels"),
+    output:
+        plan="results/plans/{system}.yaml",
+    log:
+        "logs/plan_labels/{system}.log",
+    benchmark:
+        "benchmarks/plan_labels/{system}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(15),
+    params:
+        models=planned_models,
+        number=config["plans"]["labels"],
+        slides_per_axis=config["plans"]["slides_per_axis"],
+        maximum_atoms=config["plans"]["maximum_atoms"],
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("plan_labels"),
+    message:
+        "propose labels for {wildcards.system}"
+    script:
+        "../scripts/plan_labels.py"

@@ -1,0 +1,160 @@
+"""Propose labels for a system: those that bring its surroundings nearest to labelled ones."""
+
+import numpy as np
+import yaml
+from scipy.spatial.distance import cdist
+
+from moirepol import deepwannier
+from moirepol.frames import read_frames
+from moirepol.network import Neighbours
+from moirepol.structures import SPECIES, build, distinct_slides
+from moirepol.systems import System
+
+SET = "planned"
+SAMPLE = 2000  # N atoms of a system that are looked at, at most
+WORTHWHILE = 0.01  # of the first mean distance, at least of the unit: what a label must take away
+
+
+def plan_labels(
+    system: str,
+    members: list[str],
+    labels: list[str],
+    plan: str,
+    models: dict[str, dict],
+    number: int,
+    slides_per_axis: int,
+    maximum_atoms: int,
+    lattice_constant_A: float,
+    layer_distance_A: float,
+):
+    """Choose, one by one, the labels that lower the mean distance to a label most per atom.
+
+    The distance of two N atoms is that of the model's descriptor D, which is the same for turned
+    and mirrored surroundings; its unit is the median distance from one labelled surrounding to the
+    next. Candidates are slides at the system's layer distance and at the strains of its layers, and
+    small cells of the same kind, twisted or mismatched.
+
+    Parameters
+    ----------
+    system : name of the bilayer
+    members, labels : files of its family's zero-field model, and of the labels it has learned from
+    plan : the YAML to write, settings that go on top of config.yaml
+    models : settings of the family's models by name
+    number, slides_per_axis, maximum_atoms : labels, slides along each axis, atoms in a candidate
+    """
+    network = deepwannier.load(members[0]).network
+    wanted_system = System.parse(system)
+
+    def surroundings(atoms):
+        nitrogens = deepwannier.nitrogens(atoms)
+        chosen = nitrogens[:: 1 + len(nitrogens) // SAMPLE]
+        return network.invariants(Neighbours(atoms, SPECIES, network.cutoff).of(chosen))
+
+    def made(name):
+        return build(name, lattice_constant_A, layer_distance_A)
+
+    frames = [frame for path in labels for frame in read_frames(path)]
+    own = [frame for frame in frames if frame.info["family"] == wanted_system.family]
+    known = np.concatenate([surroundings(frame) for frame in own])
+    apart = cdist(known, known)
+    # Copies of one surrounding, by symmetry, are no neighbours.
+    unit = np.median(np.where(apart > 1e-6 * apart.max(), apart, np.inf).min(axis=1))
+    wanted = surroundings(made(system))
+    nearest = cdist(wanted, known).min(axis=1) / unit
+    rows = [(None, nearest)]
+    candidates = {
+        name: cdist(wanted, surroundings(made(name))).min(axis=1) / unit
+        for name in _candidates(wanted_system, slides_per_axis, maximum_atoms)
+    }
+    while candidates and len(rows) <= number:
+        gains = {
+            name: nearest.mean() - np.minimum(nearest, distance).mean()
+            for name, distance in candidates.items()
+        }
+        least = WORTHWHILE * max(rows[0][1].mean(), 1.0)
+        worth = [name for name, gain in gains.items() if gain >= least]
+        if not worth:
+            break
+        name = max(worth, key=lambda name: gains[name] / System.parse(name).n_atoms)
+        nearest = np.minimum(nearest, candidates.pop(name))
+        rows.append((name, nearest))
+    _write(plan, system, rows, models)
+
+
+def _candidates(system, slides_per_axis, maximum_atoms):
+    """Names of slides and small cells that are like a system, without a field."""
+    common = {"family": system.family, "distance_A": system.distance_A}
+    lower, upper = system.layer_strains_percent
+    strains = {round(strain, 2) for strain in (lower, (lower + upper) / 2, upper)}
+    found = [
+        System(
+            geometry="slide",
+            indices=(*slide, slides_per_axis),
+            strain_percent=strain,
+            **common,
+        )
+        for strain in sorted(strains)
+        if abs(strain) <= 20
+        for slide in distinct_slides(slides_per_axis, system.family)
+    ]
+    steps = [(n, n + 1) for n in range(1, maximum_atoms)]
+    if system.eta:
+        pairs = [pair[::-1] if system.eta < 0 else pair for pair in steps]
+        found += _small("mismatch", pairs, system, maximum_atoms, common)
+    if system.twist_angle_deg:
+        found += _small("twist", steps, system, maximum_atoms, common)
+    return [candidate.name for candidate in found]
+
+
+def _small(geometry, pairs, system, maximum_atoms, common):
+    cells = [
+        System(geometry=geometry, indices=pair, strain_percent=system.strain_percent, **common)
+        for pair in pairs
+    ]
+    return [cell for cell in cells if cell.n_atoms <= maximum_atoms]
+
+
+def _write(path, system, rows, models):
+    """The plan as settings, with the distances as comments."""
+    names = [name for name, _ in rows[1:]]
+    lines = [
+        f"# Labels proposed for {system}: `./run <target> --configfile <this file>` makes them and",
+        "# trains on them. Distance of the system's N atoms to the nearest labelled one, in units",
+        "# of the distance between labelled ones (mean, largest):",
+    ]
+    for name, nearest in rows:
+        label = f"with {name}" if name else "now"
+        lines.append(f"#   {nearest.mean():8.3f} {nearest.max():8.3f}  {label}")
+    settings = {}
+    if names:
+        field = System.parse(system).field_V_per_A
+        learning = {
+            name: model for name, model in models.items() if model["kind"] == "zero_field" or field
+        }
+        fields = {0.0}
+        for model in learning.values():
+            if "field_V_per_A" in model:
+                fields |= {model["field_V_per_A"], -model["field_V_per_A"]}
+        planned = [
+            System.parse(name).model_copy(update={"field_V_per_A": value}).name
+            for name in names
+            for value in sorted(fields, key=abs)
+        ]
+        settings = {
+            "labels": {"sets": {SET: {"systems": planned}}},
+            "models": {
+                name: {"labels": [*model["labels"], SET]} for name, model in learning.items()
+            },
+        }
+    else:
+        lines.append("# No label of these kinds brings it nearer.")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+        if settings:
+            yaml.safe_dump(settings, file, sort_keys=False)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plan_labels, globals().get("snakemake"))

@@ -1,0 +1,50 @@
+"""A map in one picture: P_perp, P_par and the topological charge density side by side."""
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+from moirepol.plots import (
+    STYLE,
+    UNIT,
+    draw_cell,
+    draw_charge,
+    draw_in_plane,
+    draw_out_of_plane,
+    save,
+    window,
+)
+from moirepol.provenance import read_netcdf
+from moirepol.systems import describe
+
+WIDTH_INCHES = 7.0  # two journal columns
+
+
+def plot_map(polarization_map: str, charge: str, pdf: str, png: str):
+    """Draw a map and its charge; the data are the two files themselves.
+
+    polarization_map, charge: the map and its charge. pdf, png: the pictures to write.
+    """
+    ds, charges = read_netcdf(polarization_map, "P"), read_netcdf(charge, "q")
+    P = UNIT * ds["P"].values
+    (left, right), (bottom, top) = window(ds["cell"].values)
+    matplotlib.rcParams.update(STYLE)
+    height = 0.24 * WIDTH_INCHES * (top - bottom) / (right - left) + 0.65
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH_INCHES, height), sharey=True)
+    for ax in axes:
+        ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+        symbol = r"\tau_x" if ds.attrs["space"] == "configuration" else "x"
+        ax.set_xlabel(rf"${symbol}$ ($\AA$)")
+    axes[0].set_ylabel(rf"${symbol.replace('x', 'y')}$ ($\AA$)")
+    draw_out_of_plane(axes[0], ds, P[2])
+    draw_in_plane(axes[1], ds, P[:2])
+    draw_charge(axes[2], ds, charges["q"].values)
+    for ax in axes:
+        draw_cell(ax, ds, triangles=ax is axes[2])
+    figure.suptitle(describe(ds.attrs["system"]), fontsize=8)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_map, globals().get("snakemake"))
