@@ -34,6 +34,7 @@ include: "rules/labels.smk"
 include: "rules/checks.smk"
 include: "rules/models.smk"
 include: "rules/maps.smk"
+include: "rules/sweeps.smk"
 include: "rules/figures.smk"
 include: "rules/claims.smk"
 

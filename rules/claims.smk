@@ -6,8 +6,9 @@ SHOWN_SYSTEMS = sorted(
     {
         system
         for figure in config["figures"].values()
-        for systems in figure.values()
+        for panel, systems in figure.items()
         for system in systems
+        if panel not in SWEEP_PANELS
     }
 )
 

@@ -7,9 +7,18 @@
 from functools import cache
 
 from moirepol.code import code_digest
-from moirepol.config import predictors_of
+from moirepol.config import SWEEP_PANELS, predictors_of
 from moirepol.provenance import read_netcdf
-from moirepol.sets import STANDARD, digest, frames_of, recipe_of, settings_of, shipped_frames
+from moirepol.sets import (
+    STANDARD,
+    digest,
+    frames_of,
+    geometries_of_sweep,
+    recipe_of,
+    settings_of,
+    shipped_frames,
+    systems_of_sweep,
+)
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
 
@@ -20,7 +29,8 @@ wildcard_constraints:
     seed="[0-9]+",
     system=SYSTEM,
     frame=SYSTEM,
-    panel="fig[1-4][a-i]",
+    panel="fig[1-4][a-j]",
+    sweep="[a-z][a-z0-9_]*",
 
 
 LABEL_SETS = config["labels"]["sets"]
@@ -28,6 +38,7 @@ SHIPPED_LABELS = "resources/labels"
 SHIPPED_POLARIZABILITIES = "resources/polarizability"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
+SWEEPS = config["sweeps"]
 CHECKS = config["labels"]["checks"]
 
 
@@ -102,6 +113,15 @@ def audited_sets() -> list[str]:
     return [name for name in LABEL_SETS if audited_file(name).startswith(SHIPPED_LABELS)]
 
 
+def direct_labels(*geometries: str) -> list[str]:
+    """Files of label sets with moire cells of these geometries, direct first principles."""
+    return [
+        audited_file(name)
+        for name in audited_sets()
+        if any(System.parse(frame).geometry in geometries for frame in frames(name))
+    ]
+
+
 def growing(first):
     """A resource that grows with every attempt, for profiles with retries."""
     return lambda wildcards, attempt: attempt * first
@@ -130,17 +150,26 @@ def label_files(model: str, key: str) -> list[str]:
     return expand("results/labels/{set}.nc", set=MODELS[model].get(key, []))
 
 
-def models_of(kind: str):
-    """Input function: the members that predict `kind` for a system of its family and field."""
+def models_of(kind: str, asked=lambda wildcards: wildcards.system):
+    """Input function: the members that predict `kind` for a system of its family and field.
+
+    asked: gives the system's name.
+    """
 
     def files(wildcards):
         try:
-            model = predictors_of(config, wildcards.system).get(kind)
+            model = predictors_of(config, asked(wildcards)).get(kind)
         except ConfigError as error:
             raise WorkflowError(f"{wildcards.system}: {error}")
         return members(model) if model else []
 
     return files
+
+
+def strongest_field(wildcards) -> str:
+    """A sweep's bilayer in the strongest of its fields."""
+    field = max(SWEEPS[wildcards.sweep].get("fields_V_per_A", [0]), key=abs)
+    return System.parse(wildcards.system).model_copy(update={"field_V_per_A": field}).name
 
 
 def polarizability_of(wildcards):
@@ -154,6 +183,16 @@ def polarizability_of(wildcards):
         if read_netcdf(shipped).attrs["settings_digest"] == wanted:
             return str(shipped)
     return f"results/polarizability/{slide}.nc"
+
+
+def trained_percent(family: str) -> float:
+    """Largest strain (%) of both layers in the labels of a family's zero-field model."""
+    model = MODELS[config["predictors"][family]["zero_field"]]
+    return max(
+        abs(System.parse(frame).strain_percent)
+        for name in model["labels"]
+        for frame in frames(name)
+    )
 
 
 # Maps
@@ -191,8 +230,8 @@ def systems_of(panel: str) -> list[str]:
 
 
 def shown(kind: str):
-    """Input function: a panel's only file of a kind (maps, charge, dipoles); by default of AA's
-    configuration space."""
+    """Input function: a panel's only file of a kind (maps, charge, dipoles, sweeps); by default of
+    AA's configuration space."""
 
     def file(wildcards):
         systems = systems_of(wildcards.panel)

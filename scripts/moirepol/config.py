@@ -12,11 +12,13 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from moirepol.sets import STANDARD, recipe_of
+from moirepol.sets import STANDARD, recipe_of, systems_of_sweep
 from moirepol.systems import System
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",))
+REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",), ("sweeps",))
+#: Panels that show a sweep, not systems.
+SWEEP_PANELS = ("fig3g", "fig3h", "fig4j")
 #: Digits after the point that names of systems have room for.
 DIGITS = {"strains_percent": 2, "layer_distances_A": 3, "fields_V_per_A": 4}
 
@@ -157,10 +159,17 @@ def _check_names(config: Mapping[str, Any]) -> None:
                         )
         recipe = label_set.get("recipe", STANDARD)
         _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
+    for name, sweep in config["sweeps"].items():
+        _check_sweep(f"sweeps.{name}", sweep, config)
     for name, figure in config["figures"].items():
         for panel, systems in figure.items():
             if not panel.startswith(name):
                 raise ConfigError(f"figures.{name}.{panel}: allowed are panels of {name}")
+            if panel in SWEEP_PANELS:
+                if len(systems) != 1:
+                    raise ConfigError(f"figures.{name}.{panel} = {systems}: allowed is one sweep")
+                _known(f"figures.{name}.{panel}", systems[0], config["sweeps"])
+                continue
             _systems(f"figures.{name}.{panel}", systems)
             if name != "fig1" and not systems:
                 raise ConfigError(f"figures.{name}.{panel} = []: allowed is at least 1 system")
@@ -202,6 +211,25 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     f"{key} = {name!r}: a {model['kind']} model of {model['family']}, "
                     f"wanted is a {kind} model of {family}"
                 )
+
+
+def _check_sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """A sweep has bilayers, all of them moire cells that the models can be asked about."""
+    _systems(f"{key}.systems", sweep.get("systems", []))
+    names = systems_of_sweep(sweep)
+    if not names:
+        raise ConfigError(f"{key}: allowed is at least 1 entry of systems or twist_angles_deg")
+    field = max(sweep.get("fields_V_per_A", [0]), key=abs)
+    for name in names:
+        system = System.parse(name)
+        if system.geometry == "slide" or system.strain_percent or system.field_V_per_A:
+            raise ConfigError(
+                f"{key}.systems = {name!r}: allowed is a moire cell without strain and field"
+            )
+        try:
+            predictors_of(config, system.model_copy(update={"field_V_per_A": field}).name)
+        except ConfigError as error:
+            raise ConfigError(f"{key}, {name}: {error}") from None
 
 
 def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:

@@ -36,6 +36,8 @@ STYLE = {
 # For |P_par|: light enough for black arrows on top.
 LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
 LAYER_COLORS = ("tab:blue", "tab:red")
+# N points down, M up.
+POINT_COLORS = {"G": "black", "N": "tab:blue", "M": "tab:red"}
 HALO = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
@@ -175,3 +177,13 @@ def figure_data(ds, names):
 def colors_of(count):
     """Colours for an ordered series of `count` lines, from dark to light."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
+
+
+def one_strain(ds):
+    """A sweep in its first strain."""
+    return ds.isel(strain=0)
+
+
+def one_geometry(ds):
+    """A sweep's first system in its first strain."""
+    return ds.isel(system=0, strain=0)

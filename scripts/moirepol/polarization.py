@@ -15,6 +15,7 @@ import xarray as xr
 
 COMPONENTS = ("x", "y", "z")
 LAYERS = ("lower", "upper")
+PC_PER_M = 1602.176634  # of 1 e/A
 
 
 def diagonalize(matrix):
@@ -114,6 +115,15 @@ def layer_fields(atoms, n, array="dipole"):
         waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
         fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))
     return np.array(fields)
+
+
+def net_polarization(dipoles, cell):
+    """Dipole per area, in pC/m, of a cell (3, 3) in A with dipoles (n, ..., 3) in e.A.
+
+    NaN is no dipole. The sum of all N atoms is that of the charges, however it is divided between
+    the layers; the mean of a map of layers with unlike numbers of N atoms is not.
+    """
+    return PC_PER_M * np.nansum(dipoles, axis=0) / abs(np.linalg.det(cell[:2, :2]))
 
 
 def first_harmonics(P, cell):

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from moirepol.structures import distinct_slides
-from moirepol.systems import System
+from moirepol.systems import System, nearest_twist
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"
@@ -46,6 +46,22 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
                         names.append(system.name)
     names += [System.parse(name).name for name in label_set.get("systems", [])]
     return list(dict.fromkeys(names))
+
+
+def systems_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
+    """Names of a sweep's bilayers: its systems, then the twists nearest to its angles."""
+    family = sweep.get("family", "AA")
+    twists = [nearest_twist(family, angle).name for angle in sweep.get("twist_angles_deg", [])]
+    return list(dict.fromkeys([*sweep.get("systems", []), *twists]))
+
+
+def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
+    """Names of a sweep's bilayers in every strain, the strains of the first one first."""
+    return [
+        System.parse(name).model_copy(update={"strain_percent": strain}).name
+        for name in systems_of_sweep(sweep)
+        for strain in sweep.get("strains_percent", [0.0])
+    ]
 
 
 def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
