@@ -122,6 +122,12 @@ def direct_labels(*geometries: str) -> list[str]:
     ]
 
 
+def label_of_panel(wildcards) -> list[str]:
+    """The file of a label set that holds a panel's system, where there is one."""
+    (system,) = systems_of(wildcards.panel)
+    return [audited_file(name) for name in audited_sets() if system in frames(name)][:1]
+
+
 def growing(first):
     """A resource that grows with every attempt, for profiles with retries."""
     return lambda wildcards, attempt: attempt * first

@@ -291,6 +291,34 @@ rule plot_paths:
         "../scripts/plot_paths.py"
 
 
+rule plot_comparison:
+    input:
+        dipoles=shown("dipoles"),
+        labels=label_of_panel,
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png=PICTURE,
+    log:
+        "logs/plot_comparison/{panel}.log",
+    benchmark:
+        "benchmarks/plot_comparison/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig2h",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_comparison"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_comparison.py"
+
+
 rule plot_amplitudes:
     input:
         dipoles=all_shown("dipoles"),

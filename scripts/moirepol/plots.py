@@ -67,7 +67,7 @@ def map_figure(ds):
     return figure, ax
 
 
-def window(cell, margin=0.07):
+def window(cell, margin=0.11):
     """Box ((left, right), (bottom, top)) around the cell (2, 2), never higher than wide."""
     corners = np.array([[0, 0], cell[0], cell[1], cell[0] + cell[1]])
     edge = margin * np.linalg.norm(cell[0])
@@ -88,8 +88,9 @@ def sample(field, cell, xy):
 def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
     """Colour the axes by a periodic field (n, n); colours of signed data are centred at zero.
 
-    limits: (low, high) of the colour bar; by default symmetric about zero. Returns the pixels'
-    places (pixels, pixels, 2) in A and values, for contours.
+    label: of the colour bar; None draws none. limits: (low, high) of the colours; by default
+    symmetric about zero. Returns the pixels' places (pixels, pixels, 2) in A and values, for
+    contours.
     """
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     x, y = np.linspace(left, right, pixels), np.linspace(bottom, top, pixels)
@@ -105,6 +106,8 @@ def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
         vmax=high,
         interpolation="bilinear",
     )
+    if label is None:
+        return xy, values
     beyond = {(0, 0): "neither", (0, 1): "max", (1, 0): "min", (1, 1): "both"}
     slack = 1e-9 * (high - low)
     extend = beyond[int(field.min() < low - slack), int(field.max() > high + slack)]
@@ -122,12 +125,15 @@ def places_in_window(ax, ds, per_cell):
     return places[(x > left) & (x < right) & (y > bottom) & (y < top)]
 
 
-def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
-    """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n)."""
+def draw_arrows(ax, ds, P_par, per_cell=12, color="black", longest=None):
+    """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n).
+
+    longest: |P_par| of the longest arrow that fits the grid; by default the field's largest.
+    """
     cell = ds["cell"].values
     places = places_in_window(ax, ds, per_cell)
     arrows = sample(P_par, cell, places)
-    longest = np.linalg.norm(P_par, axis=0).max()
+    longest = longest or np.linalg.norm(P_par, axis=0).max()
     spacing = np.linalg.norm(cell[0]) / per_cell
     ax.quiver(
         *places.T,
@@ -144,8 +150,11 @@ def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
     )
 
 
-def draw_cell(ax, ds, triangles=False):
-    """Outline of the cell, or of the two triangles around M and N, dashed; points by name."""
+def draw_cell(ax, ds, triangles=False, names="GNMABC", fontsize=7):
+    """Outline of the cell, or of the two triangles around M and N, dashed; points by name.
+
+    names: of the points to mark.
+    """
     cell = ds["cell"].values
     corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
     style = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
@@ -158,13 +167,27 @@ def draw_cell(ax, ds, triangles=False):
         for shift in np.ndindex(2, 2):
             x, y = place + np.array(shift) @ cell
             u, v = np.array([x, y]) @ np.linalg.inv(cell)
-            if max(u, v) > 1 + 1e-6 or not (left < x < right and bottom < y < top):
+            inside = left < x < right and bottom < y < top
+            if label not in names or max(u, v) > 1 + 1e-6 or not inside:
                 continue
             ax.plot(x, y, "o", color="black", markersize=1.8, markeredgewidth=0)
             text = ax.annotate(
-                label, (x, y), (2.5, 2.5), textcoords="offset points", fontsize=7, weight="bold"
+                *(label, (x, y), (2.5, 2.5)),
+                textcoords="offset points",
+                fontsize=fontsize,
+                weight="bold",
             )
             text.set_path_effects(HALO)
+
+
+def largest_of(**values):
+    """Words for the largest sizes of `P_perp` and the like, given in UNIT."""
+    words = []
+    for name, value in values.items():
+        letter, direction = name.split("_")
+        size = f"= {value:.2f}" if value >= 0.005 else "< 0.01"
+        words.append(rf"$|{letter}_\{direction}|$ {size}")
+    return f"largest {', '.join(words)} ({DIPOLE})"
 
 
 def figure_data(ds, names):
