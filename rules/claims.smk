@@ -1,6 +1,6 @@
 # Claims: what the paper states, against what was found here.
-# Needs: the maps, charges and parities behind the configured figures. Makes:
-# results/claims.{csv,html}.
+# Needs: the maps, charges and parities behind the configured figures, and labels of moire cells as
+# far as they are there. Makes: results/claims.{csv,html}.
 
 SHOWN_SYSTEMS = sorted(
     {
@@ -22,6 +22,7 @@ rule evaluate_claims:
         maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
         charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
+        labels=direct_labels("twist", "mismatch"),
         parities=expand("results/models/{model}/parity.nc", model=MODELS),
     output:
         claims=report(

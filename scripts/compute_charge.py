@@ -105,6 +105,8 @@ def compute_charge(
         members = [
             by_region(charges(field, zero_tolerance)[0], points) for field in ds["P_member"].values
         ]
+        out["Q_member"] = ("member", "method", "region"), np.array(members)
+        out["Q_member"].attrs.update(units="1", long_name="topological charge by each member")
         out["Q_model_error"] = ("method", "region"), np.std(members, axis=0, ddof=1)
         out["Q_model_error"].attrs.update(
             units="1", long_name="standard deviation of Q over the members of the committee"
