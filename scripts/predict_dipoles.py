@@ -1,7 +1,10 @@
 """Predict the dipole of every N atom of a bilayer."""
 
+import numpy as np
+
 from moirepol import deepwannier, provenance
 from moirepol.frames import to_dataset
+from moirepol.provenance import read_netcdf
 from moirepol.structures import build
 
 
@@ -26,7 +29,14 @@ def predict_dipoles(
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
-    models, long_range = deepwannier.load_predictor(atoms, files, polarizability)
+    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
+    long_range = None
+    if polarizability:
+        alpha = float(read_netcdf(polarizability, "in_plane")["in_plane"])
+        long_range = {
+            "polarizability_eA2_per_V": alpha,
+            "thickness_A": np.ptp(atoms.positions[:, 2]),
+        }
     predicted = deepwannier.predict(atoms, models, long_range)
     settings = {kind: [member.info for member in members] for kind, members in models.items()}
     settings["long_range"] = long_range

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from moirepol import deepwannier
+from moirepol.expansion import at, expand, first_zero
 from moirepol.polarization import (
     COMPONENTS,
     cell_points,
@@ -11,7 +12,7 @@ from moirepol.polarization import (
     net_polarization,
     point_fractions,
 )
-from moirepol.provenance import stamp, write_netcdf
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
 from moirepol.structures import build, stacking_points
 from moirepol.topology import METHODS, REGIONS, by_region, charges
 
@@ -56,9 +57,14 @@ def sweep_fields(
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
-    models, long_range = deepwannier.load_predictor(atoms, files, polarizability)
-    expansion = deepwannier.expand(atoms, models, long_range)
-    net, P = powers_of(atoms, expansion, 2 * grid_points)
+    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
+    long_range = None
+    if polarizability:
+        long_range = {
+            "polarizability_eA2_per_V": float(read_netcdf(polarizability, "in_plane")["in_plane"]),
+            "thickness_A": np.ptp(atoms.positions[:, 2]),
+        }
+    net, P = powers_of(atoms, expand(atoms, models, long_range), 2 * grid_points)
     named = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
     points = point_fractions(named)
 
@@ -123,11 +129,6 @@ def powers_of(atoms, expansion, n):
     return net, layer_fields(atoms, n, "expansion").sum(axis=0)
 
 
-def at(powers, field):
-    """What a polynomial in the field, powers (power, ...), is in a field: (...)."""
-    return sum(field**k * part for k, part in enumerate(powers))
-
-
 def in_field(P, points, zero_tolerance):
     """Quantities of one map P (3, n, n) in e.A."""
     nodes = np.rint(np.array(list(points.values())) * P.shape[-1]).astype(int)
@@ -139,13 +140,6 @@ def in_field(P, points, zero_tolerance):
         "P_par_largest": np.hypot(*P[:2]).max(),
         "P_point": P[:, nodes[:, 0], nodes[:, 1]].T,
     }
-
-
-def first_zero(coefficients):
-    """Real zero nearest to 0 of the polynomial sum_k coefficients[k] E^k, NaN without one."""
-    roots = np.roots(coefficients[::-1])
-    real = roots.real[np.abs(roots.imag) < 1e-12]
-    return real[np.abs(real).argmin()] if len(real) else np.nan
 
 
 if __name__ == "__main__":

@@ -83,6 +83,14 @@ class Results:
             dipoles={name: _frame_of_member(f, member) for name, f in self.dipoles.items()},
         )
 
+    def on_coarser_grid(self) -> "Results":
+        """The same results with every second node of the maps and without the finest charges."""
+        return replace(
+            self,
+            maps={name: _coarser(ds) for name, ds in self.maps.items()},
+            charges={name: _coarser(ds) for name, ds in self.charges.items()},
+        )
+
     def in_field(self, system: str, field_V_per_A: float) -> str:
         """Name of a system in this field, downward where both directions are there."""
         plain = System.parse(system)
@@ -109,14 +117,6 @@ def _take(found, name, kind):
     if name not in found:
         raise NotYet(f"needs the {kind} of {name}")
     return found[name]
-
-    def on_coarser_grid(self) -> "Results":
-        """The same results with every second node of the maps and without the finest charges."""
-        return replace(
-            self,
-            maps={name: _coarser(ds) for name, ds in self.maps.items()},
-            charges={name: _coarser(ds) for name, ds in self.charges.items()},
-        )
 
 
 def _coarser(ds):

@@ -28,7 +28,6 @@ from ase import Atoms
 from moirepol import network as nn
 from moirepol.job import JobError, progress
 from moirepol.longrange import add_long_range
-from moirepol.provenance import read_netcdf
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
 from moirepol.symmetry import symmetry_copies
 from moirepol.systems import System
@@ -441,20 +440,6 @@ def committee(paths: Iterable[str | Path]) -> list[Member]:
     return members
 
 
-def load_predictor(atoms: Atoms, files: dict[str, Iterable[str | Path]], polarizability=()):
-    """What `predict` takes beside the bilayer: models by kind, and the long range or None.
-
-    files: kind -> members' files. polarizability: file of `compute_polarizability`, or nothing.
-    """
-    models = {kind: committee(paths) for kind, paths in files.items() if paths}
-    if not polarizability:
-        return models, None
-    return models, {
-        "polarizability_eA2_per_V": float(read_netcdf(polarizability, "in_plane")["in_plane"]),
-        "thickness_A": np.ptp(atoms.positions[:, 2]),
-    }
-
-
 def ask(members: list[Member], atoms: Atoms) -> np.ndarray:
     """Every member's answer on the N atoms: (member, n, 3), in e.A."""
     for member in members:
@@ -473,28 +458,6 @@ def spread(answers: np.ndarray) -> np.ndarray:
     return answers.std(axis=0, ddof=1) if len(answers) > 1 else np.full(answers.shape[1:], np.nan)
 
 
-def orders(atoms: Atoms, models: dict[str, list[Member]]) -> list[np.ndarray]:
-    """Every committee's dipoles by powers of a field along z: p(E) = sum_k E^k orders[k].
-
-    models: kind -> committee. Returns (member, n, 3) on the N atoms for each power, in
-    e.A (A/V)^k; as many powers as there are kinds.
-    """
-    found = [ask(models["zero_field"], atoms)]
-    for power, kind in enumerate(KINDS[1:], start=1):
-        if models.get(kind):
-            sign = layer_sign(atoms)[nitrogens(atoms), None] if kind == "response" else 1.0
-            unit = models[kind][0].info["field_V_per_A"] ** power
-            found.append(sign * ask(models[kind], atoms) / unit)
-    return found
-
-
-def on_atoms(atoms: Atoms, values: np.ndarray) -> np.ndarray:
-    """Values (n, ...) of the N atoms as an array of all atoms, NaN on B."""
-    array = np.full((len(atoms), *values.shape[1:]), np.nan)
-    array[nitrogens(atoms)] = values
-    return array
-
-
 def predict(
     atoms: Atoms, models: dict[str, list[Member]], long_range: dict[str, float] | None = None
 ) -> Atoms:
@@ -509,21 +472,39 @@ def predict(
     is kept as ``dipole_short_range``.
     """
     field = atoms.info["field_V_per_A"]
-    _check_response(atoms, models, field or long_range)
-    by_power = orders(atoms, models)
-    parts = [field**power * part for power, part in enumerate(by_power) if field or not power]
+    if (field or long_range) and not models.get("response"):
+        raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
+    centres = nitrogens(atoms)
+    answers = ask(models["zero_field"], atoms)
+    mean, deviation, together = answers.mean(axis=0), spread(answers), answers
+    for kind, power in (("response", 1), ("curvature", 2)) if field else ():
+        if not models.get(kind):
+            continue
+        ratio = (field / models[kind][0].info["field_V_per_A"]) ** power
+        sign = layer_sign(atoms)[centres, None] if kind == "response" else 1.0
+        answers = ratio * sign * ask(models[kind], atoms)
+        mean, deviation = mean + answers.mean(axis=0), np.hypot(deviation, spread(answers))
+        if together is not None:
+            together = together + answers if len(together) == len(answers) else None
     predicted = atoms.copy()
-    found = {
-        "dipole": sum(part.mean(axis=0) for part in parts),
-        "dipole_spread": np.sqrt(sum(spread(part) ** 2 for part in parts)),
-    }
-    if len(parts[0]) > 1 and len({len(part) for part in parts}) == 1:
-        found["dipole_member"] = sum(parts).swapaxes(0, 1)
+    found = {"dipole": mean, "dipole_spread": deviation}
+    if together is not None and len(together) > 1:
+        found["dipole_member"] = together.swapaxes(0, 1)
     for name, values in found.items():
-        predicted.set_array(name, on_atoms(atoms, values))
+        array = np.full((len(atoms), *values.shape[1:]), np.nan)
+        array[centres] = values
+        predicted.set_array(name, array)
     if long_range:
         predicted.set_array("dipole_short_range", predicted.arrays["dipole"])
-        add = _long_range(atoms, by_power, long_range)
+        response = np.zeros((len(atoms), 3))
+        response[centres] = layer_sign(atoms)[centres, None] * ask(models["response"], atoms).mean(
+            axis=0
+        )
+        response /= models["response"][0].info["field_V_per_A"]
+
+        def add(dipoles):
+            return add_long_range(atoms, dipoles, response, **long_range)
+
         predicted.arrays["dipole"] = add(predicted.arrays["dipole"])
         if "dipole_member" in found:
             members = predicted.arrays["dipole_member"].swapaxes(0, 1)
@@ -531,33 +512,3 @@ def predict(
             predicted.arrays["dipole_member"] = together.swapaxes(0, 1)
             predicted.arrays["dipole_spread"] = spread(together)
     return predicted
-
-
-def expand(
-    atoms: Atoms, models: dict[str, list[Member]], long_range: dict[str, float] | None = None
-) -> np.ndarray:
-    """Dipoles (n, power, member, 3) of a bilayer by powers of a field along z, NaN on B.
-
-    p(E) = sum_k E^k expand[:, k], in e.A (A/V)^k, is what `predict` says in the field E, each
-    member for itself, since the long-range field is linear in the dipoles. Where the committees
-    differ in size their means stand for one member. models, long_range: as for `predict`.
-    """
-    _check_response(atoms, models, long_range)
-    by_power = orders(atoms, models)
-    add = _long_range(atoms, by_power, long_range) if long_range else lambda dipoles: dipoles
-    parts = by_power
-    if len({len(part) for part in parts}) > 1:
-        parts = [part.mean(axis=0, keepdims=True) for part in parts]
-    powers = [[add(on_atoms(atoms, dipoles)) for dipoles in part] for part in parts]
-    return np.moveaxis(np.array(powers), 2, 0)
-
-
-def _check_response(atoms, models, needed):
-    if needed and not models.get("response"):
-        raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
-
-
-def _long_range(atoms, by_power, long_range):
-    """Function that adds the long-range field to dipoles (n, 3) of all atoms."""
-    response = on_atoms(atoms, by_power[1].mean(axis=0))
-    return lambda dipoles: add_long_range(atoms, dipoles, response, **long_range)

@@ -127,11 +127,3 @@ class System(BaseModel):
     def eta(self) -> float:
         """Lattice mismatch eta = 1 - U/L, > 0 where the lower layer is compressed."""
         return 1 - self.indices[0] / self.indices[1] if self.geometry == "mismatch" else 0.0
-
-
-def nearest_twist(family: str, angle_deg: float) -> System:
-    """The twist (m, m + 1) of the nearest angle: tan(angle / 2) = 1 / (sqrt(3) (2 m + 1))."""
-    m = (1 / (math.sqrt(3) * math.tan(math.radians(angle_deg) / 2)) - 1) / 2
-    around = {max(1, math.floor(m)), max(1, math.ceil(m))}
-    twists = [System(family=family, geometry="twist", indices=(m, m + 1)) for m in around]
-    return min(twists, key=lambda twist: abs(twist.twist_angle_deg - angle_deg))
