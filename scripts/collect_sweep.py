@@ -23,7 +23,11 @@ def collect_sweep(geometries: list[str], sweep: str, systems: list[str], strains
     found = [read_netcdf(path, "Q", "threshold_field") for path in geometries]
     rows = [found[i : i + len(strains)] for i in range(0, len(found), len(strains))]
     out = xr.combine_nested(
-        rows, concat_dim=["system", "strain"], combine_attrs="drop", coords="minimal", join="exact"
+        rows,
+        concat_dim=["system", "strain"],
+        combine_attrs="override",
+        coords="minimal",
+        join="exact",
     )
     parsed = [System.parse(name) for name in systems]
     out = out.assign_coords(
@@ -41,6 +45,7 @@ def collect_sweep(geometries: list[str], sweep: str, systems: list[str], strains
                 crossings,
                 {"units": unit, "long_name": f"where P_perp at the point changes sign, by {axis}"},
             )
+    out.attrs.pop("system", None)
     out = out.transpose("system", "strain", "field", ..., missing_dims="ignore")
     write_netcdf(stamp(out, f"Sweep over {len(systems)} systems"), sweep)
 
