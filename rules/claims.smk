@@ -2,17 +2,16 @@
 # Needs: the maps, charges and parities behind the configured figures, and labels of moire cells as
 # far as they are there. Makes: results/claims.{csv,html}.
 
-SHOWN_SYSTEMS = sorted(
-    {
-        system
-        for figure in config["figures"].values()
-        for panel, systems in figure.items()
-        for system in systems
-        if panel not in SWEEP_PANELS
-    }
-)
+CHARGE_PANELS = ("fig2f", "fig3e", "fig3f", "fig4e", "fig4f")
 
 
+def systems_shown(wanted=lambda panel: panel not in SWEEP_PANELS) -> list[str]:
+    """All systems of the panels that are wanted."""
+    panels = [panel for figure in config["figures"].values() for panel in figure if wanted(panel)]
+    return sorted({system for panel in panels for system in systems_of(panel)})
+
+
+SHOWN_SYSTEMS = systems_shown()
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 
 
@@ -20,7 +19,9 @@ rule evaluate_claims:
     input:
         table="resources/claims.yaml",
         maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
-        charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
+        charges=expand(
+            "results/charge/{system}.nc", system=systems_shown(CHARGE_PANELS.__contains__)
+        ),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
         labels=direct_labels("twist", "mismatch"),
         parities=expand("results/models/{model}/parity.nc", model=MODELS),

@@ -103,7 +103,8 @@ def compute_charge(
         out["Q_grid_error"].attrs.update(long_name="change of Q between the two finest grids")
     if "P_member" in ds:
         members = [
-            by_region(charges(field, zero_tolerance)[0], points) for field in ds["P_member"].values
+            by_region(charges(resample(field, max(grids)), zero_tolerance)[0], points)
+            for field in ds["P_member"].values
         ]
         out["Q_member"] = ("member", "method", "region"), np.array(members)
         out["Q_member"].attrs.update(units="1", long_name="topological charge by each member")
