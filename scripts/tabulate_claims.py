@@ -10,7 +10,7 @@ PAGE = """<!doctype html>
 th, td {{ border-bottom: 1px solid #bbb; padding: 0.4em 0.6em; text-align: left }}
 th {{ position: sticky; top: 0; background: white }} td {{ vertical-align: top; min-width: 5em }}
 td:first-child {{ white-space: nowrap }} td:last-child {{ min-width: 22em; color: #555 }}
-td:nth-child(2), td:nth-child(4) {{ min-width: 15em }}
+td:nth-child(2), td:nth-child(4), td:nth-child(7) {{ min-width: 13em }}
 .reproduced {{ background: #d5ecd4 }} .not-reproduced {{ background: #f6d0cd }}
 .undecided {{ background: #fdeebf }} .not-yet {{ background: #e5e5e5 }}
 </style>
@@ -28,7 +28,7 @@ def tabulate_claims(claims: str, page: str):
     rows = pd.read_csv(claims, dtype=str, keep_default_na=False)
     counts = ", ".join(f"{n} {verdict}" for verdict, n in rows["verdict"].value_counts().items())
     with pd.option_context("display.max_colwidth", None):
-        table = rows.to_html(index=False, border=0)
+        table = rows.to_html(index=False, border=0).replace("e-0", "e\N{NON-BREAKING HYPHEN}0")
     for verdict in rows["verdict"].unique():
         cell = f'<td class="{verdict.replace(" ", "-")}">{verdict}</td>'
         table = table.replace(f"<td>{verdict}</td>", cell)

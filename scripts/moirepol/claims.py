@@ -182,7 +182,7 @@ def judge(name: str, results: Results) -> dict[str, str]:
     if len(members) > 1:
         errors["model"] = np.std([[*values] for _, values, _ in members], axis=0, ddof=1)
     error = "; ".join(
-        f"{source}: " + ", ".join(f"{value:.1e}" for value in values)
+        f"{source}: " + ", ".join(f"{value:.1e}" if value > ROUND_OFF else "0" for value in values)
         for source, values in errors.items()
         if (values > ROUND_OFF).any()
     )
@@ -397,13 +397,13 @@ def zero_field_error(results):
     return model_errors(results, "AA", "zero_field")
 
 
-@claim("F1f-field", "fig1f")
+@claim("F1f-field")
 def response_error(results):
     """As F1f-mae, for the model of the response to the labels' field, in e.A at that field."""
     return model_errors(results, "AA", "response")
 
 
-@claim("F1f-AAp", "fig1f")
+@claim("F1f-AAp")
 def antiparallel_error(results):
     """As F1f-mae, for AA'."""
     return model_errors(results, "AAp", "zero_field")
