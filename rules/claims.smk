@@ -2,15 +2,6 @@
 # Needs: the maps, charges and parities behind the configured figures, and labels of moire cells as
 # far as they are there. Makes: results/claims.{csv,html}.
 
-CHARGE_PANELS = ("fig2f", "fig3e", "fig3f", "fig4e", "fig4f")
-
-
-def systems_shown(wanted=lambda panel: panel not in SWEEP_PANELS) -> list[str]:
-    """All systems of the panels that are wanted."""
-    panels = [panel for figure in config["figures"].values() for panel in figure if wanted(panel)]
-    return sorted({system for panel in panels for system in systems_of(panel)})
-
-
 SHOWN_SYSTEMS = systems_shown()
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 

@@ -228,11 +228,18 @@ def slides_of(family: str) -> tuple[str, int]:
 
 
 PANEL_FAMILY = {"fig1a": "AA", "fig1d": "AAp"}
+CHARGE_PANELS = ("fig2f", "fig3e", "fig3f", "fig4e", "fig4f")
 
 
 def systems_of(panel: str) -> list[str]:
     """The systems that a panel shows, in the order of config.yaml."""
     return config["figures"][panel[:4]][panel]
+
+
+def systems_shown(wanted=lambda panel: panel not in SWEEP_PANELS) -> list[str]:
+    """All systems of the panels that are wanted."""
+    panels = [panel for figure in config["figures"].values() for panel in figure if wanted(panel)]
+    return sorted({system for panel in panels for system in systems_of(panel)})
 
 
 def shown(kind: str):
