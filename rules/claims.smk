@@ -1,17 +1,8 @@
 # Claims: what the paper states, against what was found here.
-# Needs: the maps, charges and parities behind the configured figures. Makes:
-# results/claims.{csv,html}.
+# Needs: the maps, charges and parities behind the configured figures, and labels of moire cells as
+# far as they are there. Makes: results/claims.{csv,html}.
 
-SHOWN_SYSTEMS = sorted(
-    {
-        system
-        for figure in config["figures"].values()
-        for systems in figure.values()
-        for system in systems
-    }
-)
-
-
+SHOWN_SYSTEMS = systems_shown()
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 
 
@@ -27,8 +18,11 @@ rule evaluate_claims:
     input:
         table="resources/claims.yaml",
         maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
-        charges=expand("results/charge/{system}.nc", system=SHOWN_SYSTEMS),
+        charges=expand(
+            "results/charge/{system}.nc", system=systems_shown(CHARGE_PANELS.__contains__)
+        ),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
+        labels=direct_labels("twist", "mismatch"),
         parities=expand("results/models/{model}/parity.nc", model=JUDGED_MODELS) + LARGE_CELL_JUDGED,
     output:
         claims=report(

@@ -7,9 +7,18 @@
 from functools import cache
 
 from moirepol.code import code_digest
-from moirepol.config import beyond_labels, parse_name, predictors_of
+from moirepol.config import SWEEP_PANELS, beyond_labels, parse_name, predictors_of
 from moirepol.provenance import read_netcdf
-from moirepol.sets import STANDARD, digest, frames_of, recipe_of, settings_of, shipped_frames
+from moirepol.sets import (
+    STANDARD,
+    digest,
+    frames_of,
+    geometries_of_sweep,
+    recipe_of,
+    settings_of,
+    shipped_frames,
+    systems_of_sweep,
+)
 from moirepol.systems import OTHER_NAMES
 from moirepol.systems import PATTERN as SYSTEM
 from moirepol.systems import System
@@ -23,7 +32,8 @@ wildcard_constraints:
     other_name=OTHER_NAMES,
     map=f"configuration_AAp?|{SYSTEM}",
     frame=SYSTEM,
-    panel="fig[1-4][a-i]",
+    panel="fig[1-4][a-j]",
+    sweep="[a-z][a-z0-9_]*",
 
 
 LABEL_SETS = config["labels"]["sets"]
@@ -32,6 +42,7 @@ SHIPPED_POLARIZABILITIES = "resources/polarizability"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
 JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
+SWEEPS = config["sweeps"]
 CHECKS = config["labels"]["checks"]
 
 
@@ -113,6 +124,21 @@ def recheckable(name: str) -> bool:
     )
 
 
+def direct_labels(*geometries: str) -> list[str]:
+    """Files of label sets with moire cells of these geometries, direct first principles."""
+    return [
+        audited_file(name)
+        for name in audited_sets()
+        if any(System.parse(frame).geometry in geometries for frame in frames(name))
+    ]
+
+
+def label_of_panel(wildcards) -> list[str]:
+    """The file of a label set that holds a panel's system, where there is one."""
+    (system,) = systems_of(wildcards.panel)
+    return [audited_file(name) for name in audited_sets() if system in frames(name)][:1]
+
+
 def growing(first):
     """A resource that grows with every attempt, for profiles with retries."""
     return lambda wildcards, attempt: attempt * first
@@ -149,11 +175,14 @@ def label_files(model: str, key: str) -> list[str]:
     return expand("results/labels/{set}.nc", set=MODELS[model].get(key, []))
 
 
-def models_of(kind: str):
-    """Input function: the members that predict `kind` for a system of its family and field."""
+def models_of(kind: str, asked=lambda wildcards: wildcards.system):
+    """Input function: the members that predict `kind` for a system of its family and field.
+
+    asked: gives the system's name.
+    """
 
     def files(wildcards):
-        name = wildcards.system
+        name = asked(wildcards)
         canonical = system_of(name).name
         if name != canonical:
             raise WorkflowError(f"{name}: files are named by the one spelling {canonical}")
@@ -164,6 +193,12 @@ def models_of(kind: str):
         return members(model) if model else []
 
     return files
+
+
+def strongest_field(wildcards) -> str:
+    """A sweep's bilayer in the strongest of its fields."""
+    field = max(SWEEPS[wildcards.sweep].get("fields_V_per_A", [0]), key=abs)
+    return System.parse(wildcards.system).model_copy(update={"field_V_per_A": field}).name
 
 
 def polarizability_file(slide: str) -> str:
@@ -225,6 +260,16 @@ def studied(kind: str):
     return files
 
 
+def trained_percent(family: str) -> float:
+    """Largest strain (%) of both layers in the labels of a family's zero-field model."""
+    model = MODELS[config["predictors"][family]["zero_field"]]
+    return max(
+        abs(System.parse(frame).strain_percent)
+        for name in model["labels"]
+        for frame in frames(name)
+    )
+
+
 # Maps
 
 
@@ -282,6 +327,7 @@ def slides_of(family: str) -> tuple[str, int]:
 
 
 PANEL_FAMILY = {"fig1a": "AA", "fig1d": "AAp"}
+CHARGE_PANELS = ("fig2f", "fig3e", "fig3f", "fig4e", "fig4f")
 
 
 def systems_of(panel: str) -> list[str]:
@@ -289,9 +335,15 @@ def systems_of(panel: str) -> list[str]:
     return config["figures"][panel[:4]][panel]
 
 
+def systems_shown(wanted=lambda panel: panel not in SWEEP_PANELS) -> list[str]:
+    """All systems of the panels that are wanted."""
+    panels = [panel for figure in config["figures"].values() for panel in figure if wanted(panel)]
+    return sorted({system for panel in panels for system in systems_of(panel)})
+
+
 def shown(kind: str):
-    """Input function: a panel's only file of a kind (maps, charge, dipoles); by default of AA's
-    configuration space."""
+    """Input function: a panel's only file of a kind (maps, charge, dipoles, sweeps); by default of
+    AA's configuration space."""
 
     def file(wildcards):
         systems = systems_of(wildcards.panel)

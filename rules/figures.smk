@@ -291,15 +291,39 @@ rule plot_paths:
         "../scripts/plot_paths.py"
 
 
+rule plot_comparison:
+    input:
+        dipoles=shown("dipoles"),
+        labels=label_of_panel,
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png=PICTURE,
+    log:
+        "logs/plot_comparison/{panel}.log",
+    benchmark:
+        "benchmarks/plot_comparison/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig2h",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_comparison"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_comparison.py"
+
+
 rule plot_amplitudes:
     input:
         dipoles=all_shown("dipoles"),
         configuration_map="results/maps/configuration_AA.nc",
-        labels=[
-            audited_file(name)
-            for name in audited_sets()
-            if any(System.parse(frame).geometry == "twist" for frame in frames(name))
-        ],
+        labels=direct_labels("twist"),
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",
@@ -349,6 +373,89 @@ rule plot_angles:
         "draw {wildcards.panel}"
     script:
         "../scripts/plot_angles.py"
+
+
+rule plot_mismatch:
+    input:
+        sweep=shown("sweeps"),
+        labels=direct_labels("mismatch"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png=PICTURE,
+    log:
+        "logs/plot_mismatch/{panel}.log",
+    benchmark:
+        "benchmarks/plot_mismatch/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig3g",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        trained_percent=trained_percent("AA"),
+        code=code_digest("plot_mismatch"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_mismatch.py"
+
+
+rule plot_phases:
+    input:
+        sweep=shown("sweeps"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png=PICTURE,
+    log:
+        "logs/plot_phases/{panel}.log",
+    benchmark:
+        "benchmarks/plot_phases/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig3h",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_phases"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_phases.py"
+
+
+rule plot_charges:
+    input:
+        sweep=shown("sweeps"),
+    output:
+        data="results/figures/{panel}.nc",
+        pdf="results/figures/{panel}.pdf",
+        png=PICTURE,
+    log:
+        "logs/plot_charges/{panel}.log",
+    benchmark:
+        "benchmarks/plot_charges/{panel}.tsv"
+    wildcard_constraints:
+        panel="fig4j",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("plot_charges"),
+    message:
+        "draw {wildcards.panel}"
+    script:
+        "../scripts/plot_charges.py"
 
 
 # Asked for by name only (`snakemake pictures`): what the README shows, to be committed.

@@ -6,7 +6,7 @@ import xarray as xr
 from moirepol.job import JobError
 from moirepol.polarization import point_fractions, resample
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.topology import METHODS, REGIONS, charges, triangle_of
+from moirepol.topology import METHODS, REGIONS, by_region, charges
 
 
 def compute_charge(
@@ -29,16 +29,10 @@ def compute_charge(
     points = point_fractions(ds)
     if not np.allclose([ds["point_x"].sel(point="G"), ds["point_y"].sel(point="G")], 0, atol=1e-6):
         raise JobError(f"{polarization_map}: the cell has no G point at its origin")
-    order = [triangle_of(points[region]) for region in REGIONS[:2]]
-
-    def regions(Q):
-        Q = Q[:, order]
-        return np.column_stack([Q, Q.sum(axis=1)])
-
     by_grid, left_out = [], []
     for n in grids:
         Q, _, without_angle = charges(resample(P, n), zero_tolerance)
-        by_grid.append(regions(Q))
+        by_grid.append(by_region(Q, points))
         left_out.append(without_angle)
     n = P.shape[-1]
     _, density, _ = charges(P, zero_tolerance)
@@ -47,7 +41,7 @@ def compute_charge(
     fine = resample(P, max(grids))
     shifts = np.array(offsets) * np.abs(fine[2]).max()
     shifted = [fine + np.array([0, 0, shift])[:, None, None] for shift in shifts]
-    by_offset = [regions(charges(field, zero_tolerance)[0]) for field in shifted]
+    by_offset = [by_region(charges(field, zero_tolerance)[0], points) for field in shifted]
 
     nodes = np.rint(np.array(list(points.values())) * n).astype(int) % n
     at_points = P[:, nodes[:, 0], nodes[:, 1]].T
@@ -108,7 +102,12 @@ def compute_charge(
         out["Q_grid_error"] = grid_error.drop_vars("grid", errors="ignore")
         out["Q_grid_error"].attrs.update(long_name="change of Q between the two finest grids")
     if "P_member" in ds:
-        members = [regions(charges(field, zero_tolerance)[0]) for field in ds["P_member"].values]
+        members = [
+            by_region(charges(resample(field, max(grids)), zero_tolerance)[0], points)
+            for field in ds["P_member"].values
+        ]
+        out["Q_member"] = ("member", "method", "region"), np.array(members)
+        out["Q_member"].attrs.update(units="1", long_name="topological charge by each member")
         out["Q_model_error"] = ("method", "region"), np.std(members, axis=0, ddof=1)
         out["Q_model_error"].attrs.update(
             units="1", long_name="standard deviation of Q over the members of the committee"

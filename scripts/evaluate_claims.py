@@ -8,15 +8,24 @@ import yaml
 from moirepol.claims import Results, judge_all
 from moirepol.frames import read_frames
 from moirepol.provenance import read_netcdf
+from moirepol.systems import System
 
 
 def evaluate_claims(
-    table: str, claims: str, maps=(), charges=(), dipoles=(), parities=(), predictors=()
+    table: str,
+    claims: str,
+    maps=(),
+    charges=(),
+    dipoles=(),
+    labels=(),
+    parities=(),
+    predictors=(),
 ):
     """Judge every claim of `table` (YAML) from the results given and write `claims` (CSV).
 
     maps, charges, dipoles, parities: NetCDF files, all but the last named by their system, the last
-    in a folder named by the model. predictors: names of the models that predict; another model of
+    in a folder named by the model. labels: sets of labels with moire cells; of a cell in several
+    sets the first is taken. predictors: names of the models that predict; another model of
     the same kind and split is quoted, not judged. A claim whose results are not among them gets the
     verdict "not yet".
     """
@@ -24,6 +33,12 @@ def evaluate_claims(
         maps={Path(path).stem: read_netcdf(path, "P") for path in maps},
         charges={Path(path).stem: read_netcdf(path, "Q") for path in charges},
         dipoles={Path(path).stem: read_frames(path)[0] for path in dipoles},
+        labels={
+            frame.info["name"]: frame
+            for path in reversed([*labels])
+            for frame in read_frames(path)
+            if System.parse(frame.info["name"]).geometry != "slide"
+        },
         parities=[
             read_netcdf(path, "dft", "model").assign_attrs(model=Path(path).parent.name)
             for path in parities

@@ -9,7 +9,7 @@ from moirepol.systems import System
 
 
 def plot_angles(polarization_maps: list[str], data: str, pdf: str, png: str):
-    """Draw the largest |P_par| of each map against its twist angle.
+    """Draw the largest |P_par| of each map against its twist angle, with the power that fits.
 
     polarization_maps: maps of twisted bilayers of one family. data, pdf, png: the panel's NetCDF
     and pictures to write.
@@ -23,10 +23,12 @@ def plot_angles(polarization_maps: list[str], data: str, pdf: str, png: str):
     ).sortby("angle")
     write_netcdf(stamp(shown, "Largest in-plane polarization by twist angle"), data)
 
+    power = np.polyfit(np.log(shown["angle"]), np.log(shown["P_par_largest"]), 1)[0]
     figure, ax = new_figure(2.3)
     ax.plot(shown["angle"], UNIT * shown["P_par_largest"], "o-", color="tab:red", markersize=3)
     ax.set(xlabel="twist angle (degrees)", ylabel=rf"largest $|P_\parallel|$ ({DIPOLE})")
     ax.set_ylim(0, 1.1 * UNIT * float(shown["P_par_largest"].max()))
+    ax.text(0.05, 0.9, rf"$\propto \theta^{{{power:.2f}}}$", transform=ax.transAxes)
     save(figure, pdf, png)
 
 

@@ -1,5 +1,7 @@
 """Map of the topological charge density of a moire cell (Figs. 2f, 3e, 3f, 4e, 4f)."""
 
+import numpy as np
+
 from moirepol.plots import draw_cell, draw_charge, figure_data, map_figure, save
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 
@@ -11,16 +13,35 @@ def plot_charge(charge: str, data: str, pdf: str, png: str):
     """
     ds = read_netcdf(charge, "q", "Q")
     finest = ds["grid"].values.argmax()
-    Q = ds["Q"].sel({"method": "finite_difference"}, drop=True).isel(grid=finest, drop=True)
-    shown = figure_data(ds.assign(Q_finite_difference=Q), ["q", "Q_finite_difference"])
+    by_method = ds["Q"].isel(grid=finest, drop=True)
+    Q, rule = (by_method.sel({"method": m}, drop=True) for m in ("finite_difference", "sign_rule"))
+    errors = [
+        ds[name].sel({"method": "finite_difference"}, drop=True)
+        for name in ("Q_grid_error", "Q_model_error")
+        if name in ds
+    ]
+    found = {"Q_finite_difference": Q, "Q_sign_rule": rule}
+    if errors:
+        found["Q_error"] = np.sqrt(sum(error**2 for error in errors)).assign_attrs(units="1")
+    shown = figure_data(ds.assign(found), ["q", *found])
     write_netcdf(stamp(shown, f"Topological charge density of {ds.attrs['system']}"), data)
 
     figure, ax = map_figure(shown)
     draw_charge(ax, shown, shown["q"].values)
     draw_cell(ax, shown, triangles=True)
-    values = [f"$Q_{r}$ = {shown['Q_finite_difference'].sel(region=r):+.3f}" for r in "NM"]
-    ax.set_title(", ".join(values))
+    ax.set_title("\n".join(charges_in_words(shown)), fontsize=7)
     save(figure, pdf, png)
+
+
+def charges_in_words(shown):
+    """Two lines: both charges by Eq. (3) with their error from grid and model, and by the rule."""
+    integral, rule = [], []
+    for region in "NM":
+        at = shown.sel(region=region)
+        error = rf" \pm {at['Q_error'].item():.4f}" if "Q_error" in shown else ""
+        integral.append(rf"$Q_{region} = {at['Q_finite_difference'].item():+.4f}{error}$")
+        rule.append(f"${at['Q_sign_rule'].item():+g}$".replace("+0", "0"))
+    return ", ".join(integral), f"by the signs of $P_\\perp$: {', '.join(rule)}"
 
 
 if __name__ == "__main__":

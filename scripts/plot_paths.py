@@ -23,7 +23,12 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
     figure, ax = new_figure(2.3)
     for color, field in zip(colors_of(shown.sizes["field"]), shown["field"].values, strict=True):
         line = UNIT * shown[quantity].sel(field=field)
-        ax.plot(shown["distance"].sel(field=field), line, color=color, label=f"{field:.3f} V/Å")
+        ax.plot(
+            shown["distance"].sel(field=field),
+            line,
+            color=color,
+            label=f"{field:.2f}".replace("-", "\N{MINUS SIGN}"),
+        )
     places = np.array(ON_DIAGONAL) * float(shown["distance"].max())
     ax.set_xticks(places, DIAGONAL)
     for place in places:
@@ -33,7 +38,7 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
         ax.axhline(0, color="black", linewidth=0.5, zorder=0)
     symbol = {"P_perp": r"$P_\perp$", "P_par": r"$|P_\parallel|$"}[quantity]
     ax.set_ylabel(f"{symbol} ({DIPOLE})")
-    figure.legend(loc="outside right center")
+    figure.legend(title="field (V/Å)", loc="outside right center", handlelength=1.2)
     save(figure, pdf, png)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 
 from moirepol.plots import (
     COLUMN_INCHES,
-    DIPOLE,
     UNIT,
     draw_arrows,
     draw_cell,
     figure_data,
+    largest_of,
     map_figure,
     places_in_window,
     sample,
@@ -17,6 +17,8 @@ from moirepol.plots import (
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 
 PLACES_PER_CELL = 12
+# P_perp below this share of the largest |P| gets no circles.
+VISIBLE = 0.01
 
 
 def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
@@ -32,7 +34,7 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
     figure, ax = map_figure(shown)
     places = places_in_window(ax, shown, PLACES_PER_CELL)
     P_perp = sample(P[2], shown["cell"].values, places)
-    largest = max(np.abs(P[2]).max(), 1e-6 * np.abs(P).max())
+    largest = max(np.abs(P[2]).max(), VISIBLE * np.abs(P).max())
     (left, right), spacing = ax.get_xlim(), np.linalg.norm(shown["cell"].values[0])
     points = 72 * 0.7 * COLUMN_INCHES * spacing / PLACES_PER_CELL / (right - left)
     colors = np.where(P_perp > 0, "tab:red", "tab:blue")
@@ -40,9 +42,7 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
     draw_arrows(ax, shown, P[:2], PLACES_PER_CELL)
     draw_cell(ax, shown)
     in_plane = np.linalg.norm(P[:2], axis=0).max()
-    ax.set_title(
-        rf"largest $|P_\perp|$ {np.abs(P[2]).max():.2f}, $|P_\parallel|$ {in_plane:.2f} {DIPOLE}"
-    )
+    ax.set_title(largest_of(P_perp=np.abs(P[2]).max(), P_parallel=in_plane))
     save(figure, pdf, png)
 
 

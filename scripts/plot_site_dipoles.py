@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from moirepol.frames import read_frames
-from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, draw_cell, map_figure, save
+from moirepol.plots import LAYER_COLORS, UNIT, draw_cell, largest_of, map_figure, save
 from moirepol.polarization import LAYERS, cell_points
 from moirepol.provenance import stamp, write_netcdf
 from moirepol.structures import stacking_points
@@ -63,10 +63,7 @@ def draw_sites(ax, shown: xr.Dataset):
                 color=color,
             )
         ax.plot([], [], "o", color=LAYER_COLORS[layer], markersize=3, label=f"{name} layer")
-    largest = in_plane.max(), np.abs(p[:, 2]).max()
-    ax.set_title(
-        rf"largest $|p_\parallel|$ {largest[0]:.2f}, $|p_\perp|$ {largest[1]:.2f} {DIPOLE}"
-    )
+    ax.set_title(largest_of(p_perp=np.abs(p[:, 2]).max(), p_parallel=in_plane.max()))
 
 
 if __name__ == "__main__":

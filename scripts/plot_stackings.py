@@ -1,5 +1,7 @@
 """Stackings at the high-symmetry points, their point groups and polarization (Figs. 1a, 1d)."""
 
+import re
+
 import numpy as np
 import spglib
 
@@ -51,10 +53,10 @@ def plot_stackings(
         draw_top(top, atoms)
         group = str(shown["point_group"].sel(point=label).values)
         operation = "E" if family == "AA" else "I"
-        top.set_title(rf"$\{{{operation}|{label}\}}$" + f"\n{group}")
+        top.set_title(rf"$\{{{operation}|{label}\}}$" + f"\n{overlined(group)}")
         lower, upper = UNIT * shown["P_layer"].sel(point=label).values
         draw_side(side, lower, upper, largest)
-    axes[1, 0].set_ylabel(f"dipole\n(largest {largest:.1f} {DIPOLE})", fontsize=6)
+    axes[1, 0].set_ylabel(f"dipoles\n(longest {largest:.1f}\n{DIPOLE})", fontsize=6)
     save(figure, pdf, png)
 
 
@@ -62,6 +64,11 @@ def point_group(atoms) -> str:
     """Point group of the bilayer, in international notation."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     return spglib.get_symmetry_dataset(cell, symprec=1e-4).pointgroup
+
+
+def overlined(group) -> str:
+    """A point group with its inversion axes written as they are printed."""
+    return re.sub("-(.)", r"$\\bar{\1}$", group)
 
 
 def draw_top(ax, atoms):

@@ -6,8 +6,13 @@ import pandas as pd
 
 PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Claims</title>
-<style>body {{ font-family: sans-serif; margin: 2em }} table {{ border-collapse: collapse }}
-th, td {{ border: 1px solid #bbb; padding: 0.3em 0.6em; text-align: left; vertical-align: top }}
+<style>body {{ font: 13px sans-serif; margin: 2em }} table {{ border-collapse: collapse }}
+th, td {{ border-bottom: 1px solid #bbb; padding: 0.4em 0.6em; text-align: left }}
+th {{ position: sticky; top: 0; background: white }} td {{ vertical-align: top; min-width: 5em }}
+td:first-child {{ white-space: nowrap }} td:last-child {{ min-width: 22em; color: #555 }}
+td:nth-child(2), td:nth-child(4), td:nth-child(7) {{ min-width: 13em }}
+.reproduced {{ background: #d5ecd4 }} .not-reproduced {{ background: #f6d0cd }}
+.undecided {{ background: #fdeebf }} .not-yet {{ background: #e5e5e5 }}
 </style>
 <h1>The paper's claims</h1>
 <p>{counts}</p>
@@ -16,11 +21,17 @@ th, td {{ border: 1px solid #bbb; padding: 0.3em 0.6em; text-align: left; vertic
 
 
 def tabulate_claims(claims: str, page: str):
-    """Write the table `claims` (CSV) as an HTML page, with the number of each verdict above."""
+    """Write the table `claims` (CSV) as an HTML page, with the number of each verdict above.
+
+    A verdict's cell has its colour by the class of the verdict's words, joined by hyphens.
+    """
     rows = pd.read_csv(claims, dtype=str, keep_default_na=False)
     counts = ", ".join(f"{n} {verdict}" for verdict, n in rows["verdict"].value_counts().items())
     with pd.option_context("display.max_colwidth", None):
-        table = rows.to_html(index=False, border=0)
+        table = rows.to_html(index=False, border=0).replace("e-0", "e\N{NON-BREAKING HYPHEN}0")
+    for verdict in rows["verdict"].unique():
+        cell = f'<td class="{verdict.replace(" ", "-")}">{verdict}</td>'
+        table = table.replace(f"<td>{verdict}</td>", cell)
     Path(page).write_text(PAGE.format(counts=counts, table=table))
 
 

@@ -19,8 +19,8 @@ FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-sho
 FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
 PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
 TARGETS = (
-    *("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures", "engine"),
-    *("accuracy", "learning", "benchmarks"),
+    *("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures"),
+    *("engine", "accuracy", "learning", "benchmarks", "sweeps"),
 )
 
 
@@ -185,7 +185,10 @@ class TestWholeChain:
         results = finished / "results"
         with xr.open_dataset(results / "maps" / "AA_twist-1-2.nc") as ds:
             assert bool(abs(ds["P"]).max() > 0)
-        for panel in ("fig1b", "fig1c", "fig1e", "fig1f", "fig2d", "fig2e", "fig2f"):
+        for panel in (
+            *("fig1b", "fig1c", "fig1e", "fig1f", "fig2d", "fig2e", "fig2f", "fig2h"),
+            *("fig3g", "fig3h", "fig4j"),
+        ):
             for ending in ("pdf", "png"):
                 assert (results / "figures" / f"{panel}.{ending}").stat().st_size > 1000
             with xr.open_dataset(results / "figures" / f"{panel}.nc") as ds:

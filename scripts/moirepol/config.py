@@ -13,11 +13,20 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from moirepol.sets import STANDARD, frames_of, recipe_of
+from moirepol.sets import STANDARD, frames_of, recipe_of, systems_of_sweep
 from moirepol.systems import System, nearest
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-REMOVABLE = (("labels", "sets"), ("protocols",), ("models",), ("long_range",), ("studies",))
+REMOVABLE = (
+    ("labels", "sets"),
+    ("protocols",),
+    ("models",),
+    ("long_range",),
+    ("studies",),
+    ("sweeps",),
+)
+#: Panels that show a sweep, not systems.
+SWEEP_PANELS = ("fig3g", "fig3h", "fig4j")
 #: Digits after the point that names of systems have room for.
 DIGITS = {"strains_percent": 2, "layer_distances_A": 3, "fields_V_per_A": 4}
 
@@ -169,10 +178,17 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     "one is held out (use: validation)"
                 )
         _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+    for name, sweep in config["sweeps"].items():
+        _check_sweep(f"sweeps.{name}", sweep, config)
     for name, figure in config["figures"].items():
         for panel, systems in figure.items():
             if not panel.startswith(name):
                 raise ConfigError(f"figures.{name}.{panel}: allowed are panels of {name}")
+            if panel in SWEEP_PANELS:
+                if len(systems) != 1:
+                    raise ConfigError(f"figures.{name}.{panel} = {systems}: allowed is one sweep")
+                _known(f"figures.{name}.{panel}", systems[0], config["sweeps"])
+                continue
             _systems(f"figures.{name}.{panel}", systems)
             if name != "fig1" and not systems:
                 raise ConfigError(f"figures.{name}.{panel} = []: allowed is at least 1 system")
@@ -203,6 +219,25 @@ def _check_names(config: Mapping[str, Any]) -> None:
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
             _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
+
+
+def _check_sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """A sweep has bilayers, all of them moire cells that the models can be asked about."""
+    _systems(f"{key}.systems", sweep.get("systems", []))
+    names = systems_of_sweep(sweep)
+    if not names:
+        raise ConfigError(f"{key}: allowed is at least 1 entry of systems or twist_angles_deg")
+    field = max(sweep.get("fields_V_per_A", [0]), key=abs)
+    for name in names:
+        system = System.parse(name)
+        if system.geometry == "slide" or system.strain_percent or system.field_V_per_A:
+            raise ConfigError(
+                f"{key}.systems = {name!r}: allowed is a moire cell without strain and field"
+            )
+        try:
+            predictors_of(config, system.model_copy(update={"field_V_per_A": field}).name)
+        except ConfigError as error:
+            raise ConfigError(f"{key}, {name}: {error}") from None
 
 
 def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:

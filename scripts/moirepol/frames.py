@@ -123,3 +123,15 @@ def read_frames(path: str | Path) -> list[Atoms]:
     if int(ds["n_atoms"].sum()) != ds.sizes["atom"]:
         raise JobError(f"{path} is damaged: its n_atoms do not add up")
     return from_dataset(ds)
+
+
+def dipole_errors(predicted: Atoms, label: Atoms, array: str = "dipole") -> np.ndarray:
+    """Difference (N, 3) in e.A of a prediction's dipoles from its label's, on the N atoms.
+
+    array: the prediction's. JobError where the two are not of one structure (heights of the cell
+    apart).
+    """
+    same = len(predicted) == len(label) and (predicted.numbers == label.numbers).all()
+    if not same or not np.allclose(predicted.positions[:, :2], label.positions[:, :2], atol=1e-4):
+        raise JobError(f"{predicted.info['name']}: prediction and label are of unlike structures")
+    return (predicted.arrays[array] - label.arrays["dipole"])[predicted.numbers == 7]

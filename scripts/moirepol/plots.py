@@ -37,7 +37,9 @@ STYLE = {
 LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
 LAYER_COLORS = ("tab:blue", "tab:red")
 # q falls as 1/r around a zero of P at G: its colours span this share of the grid's nodes.
-SHARE_OF_CHARGE = 0.995
+SHARE_OF_CHARGE = 0.97
+# N points down, M up.
+POINT_COLORS = {"G": "black", "N": "tab:blue", "M": "tab:red"}
 HALO = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
@@ -67,7 +69,7 @@ def map_figure(ds):
     return figure, ax
 
 
-def window(cell, margin=0.07):
+def window(cell, margin=0.11):
     """Box ((left, right), (bottom, top)) around the cell (2, 2), never higher than wide."""
     corners = np.array([[0, 0], cell[0], cell[1], cell[0] + cell[1]])
     edge = margin * np.linalg.norm(cell[0])
@@ -88,8 +90,9 @@ def sample(field, cell, xy):
 def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
     """Colour the axes by a periodic field (n, n); colours of signed data are centred at zero.
 
-    limits: (low, high) of the colour bar; by default symmetric about zero. Returns the pixels'
-    places (pixels, pixels, 2) in A and values, for contours.
+    label: of the colour bar; None draws none. limits: (low, high) of the colours; by default
+    symmetric about zero. Returns the pixels' places (pixels, pixels, 2) in A and values, for
+    contours.
     """
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     x, y = np.linspace(left, right, pixels), np.linspace(bottom, top, pixels)
@@ -105,6 +108,8 @@ def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
         vmax=high,
         interpolation="bilinear",
     )
+    if label is None:
+        return xy, values
     beyond = {(0, 0): "neither", (0, 1): "max", (1, 0): "min", (1, 1): "both"}
     slack = 1e-9 * (high - low)
     extend = beyond[int(field.min() < low - slack), int(field.max() > high + slack)]
@@ -125,21 +130,24 @@ def _places_in(box, cell, per_cell):
     return places[((places > low) & (places < high)).all(axis=1)]
 
 
-def arrows_in_box(box, cell, P_par, per_cell=12):
+def arrows_in_box(box, cell, P_par, per_cell=12, longest=None):
     """Places (K, 2) in A of a triangular grid in a box, and arrows (K, 2) in A for P_par (2, n, n).
 
-    The longest arrow is as long as the places are apart, nearly.
+    An arrow for |P_par| = longest, by default the field's largest, nearly fits between the places.
     """
     places = _places_in(box, cell, per_cell)
-    longest = np.linalg.norm(P_par, axis=0).max() or 1.0
+    longest = longest or np.linalg.norm(P_par, axis=0).max() or 1.0
     spacing = np.linalg.norm(cell[0]) / per_cell
     return places, sample(P_par, cell, places).T * 0.95 * spacing / longest
 
 
-def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
-    """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n)."""
+def draw_arrows(ax, ds, P_par, per_cell=12, color="black", longest=None):
+    """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n).
+
+    longest: |P_par| of the longest arrow that fits the grid; by default the field's largest.
+    """
     box = ax.get_xlim(), ax.get_ylim()
-    places, arrows = arrows_in_box(box, ds["cell"].values, P_par, per_cell)
+    places, arrows = arrows_in_box(box, ds["cell"].values, P_par, per_cell, longest)
     ax.quiver(
         *places.T,
         *arrows.T,
@@ -155,8 +163,11 @@ def draw_arrows(ax, ds, P_par, per_cell=12, color="black"):
     )
 
 
-def draw_cell(ax, ds, triangles=False):
-    """Outline of the cell, or of the two triangles around M and N, dashed; points by name."""
+def draw_cell(ax, ds, triangles=False, names="GNMABC", fontsize=7):
+    """Outline of the cell, or of the two triangles around M and N, dashed; points by name.
+
+    names: of the points to mark.
+    """
     cell = ds["cell"].values
     corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
     style = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
@@ -165,11 +176,11 @@ def draw_cell(ax, ds, triangles=False):
         ax.plot(*np.array([cell[0], cell[1]]).T, **style)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     for label, x, y in named_places(ds):
-        if not (left < x < right and bottom < y < top):
+        if label not in names or not (left < x < right and bottom < y < top):
             continue
         ax.plot(x, y, "o", color="black", markersize=1.8, markeredgewidth=0)
         text = ax.annotate(
-            label, (x, y), (2.5, 2.5), textcoords="offset points", fontsize=7, weight="bold"
+            label, (x, y), (2.5, 2.5), textcoords="offset points", fontsize=fontsize, weight="bold"
         )
         text.set_path_effects(HALO)
 
@@ -209,6 +220,16 @@ def draw_out_of_plane(ax, ds, P_perp):
     ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
 
 
+def largest_of(**values):
+    """Words for the largest sizes of `P_perp` and the like, given in UNIT."""
+    words = []
+    for name, value in values.items():
+        letter, direction = name.split("_")
+        size = f"= {value:.2f}" if value >= 0.005 else "< 0.01"
+        words.append(rf"$|{letter}_\{direction}|$ {size}")
+    return f"largest {', '.join(words)} ({DIPOLE})"
+
+
 def figure_data(ds, names):
     """The variables that a panel shows, with the cell and its points and no coordinate unused."""
     shown = ds.drop_vars(set(ds.data_vars) - {*names, "cell"})
@@ -219,3 +240,13 @@ def figure_data(ds, names):
 def colors_of(count):
     """Colours for an ordered series of `count` lines, from dark to light."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
+
+
+def one_strain(ds):
+    """A sweep in its first strain."""
+    return ds.isel(strain=0)
+
+
+def one_geometry(ds):
+    """A sweep's first system in its first strain."""
+    return ds.isel(system=0, strain=0)

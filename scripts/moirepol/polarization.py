@@ -18,6 +18,7 @@ LAYERS = ("lower", "upper")
 #: Named points along the long diagonal of a moire cell, and where on it each stands.
 DIAGONAL = ("G", "N", "C", "M", "G")
 ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
+PC_PER_M = 1602.176634  # of 1 e/A
 
 
 def diagonalize(matrix):
@@ -117,6 +118,15 @@ def layer_fields(atoms, n, array="dipole"):
         waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
         fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))
     return np.array(fields)
+
+
+def net_polarization(dipoles, cell):
+    """Dipole per area, in pC/m, of a cell (3, 3) in A with dipoles (n, ..., 3) in e.A.
+
+    NaN is no dipole. The sum of all N atoms is that of the charges, however it is divided between
+    the layers; the mean of a map of layers with unlike numbers of N atoms is not.
+    """
+    return PC_PER_M * np.nansum(dipoles, axis=0) / abs(np.linalg.det(cell[:2, :2]))
 
 
 def first_harmonics(P, cell):

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,35 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
                         names.append(system.name)
     names += [System.parse(name).name for name in label_set.get("systems", [])]
     return list(dict.fromkeys(names))
+
+
+def systems_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
+    """Names of a sweep's bilayers: its systems, then the twists nearest to its angles."""
+    family = sweep.get("family", "AA")
+    twists = [nearest_twist(family, angle).name for angle in sweep.get("twist_angles_deg", [])]
+    return list(dict.fromkeys([*sweep.get("systems", []), *twists]))
+
+
+def nearest_twist(family: str, angle_deg: float) -> System:
+    """The twist (m, m + 1), one period a cell, of the nearest angle; (0.5 to 25 degrees).
+
+    tan(angle / 2) = 1 / (sqrt(3) (2 m + 1)).
+    """
+    m = (1 / (math.sqrt(3) * math.tan(math.radians(angle_deg) / 2)) - 1) / 2
+    twists = [
+        System(family=family, geometry="twist", indices=(around, around + 1))
+        for around in {max(1, math.floor(m)), max(1, math.ceil(m))}
+    ]
+    return min(twists, key=lambda twist: abs(twist.twist_angle_deg - angle_deg))
+
+
+def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
+    """Names of a sweep's bilayers in every strain, the strains of the first one first."""
+    return [
+        System.parse(name).model_copy(update={"strain_percent": strain}).name
+        for name in systems_of_sweep(sweep)
+        for strain in sweep.get("strains_percent", [0.0])
+    ]
 
 
 def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:

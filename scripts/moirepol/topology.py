@@ -134,3 +134,12 @@ def triangle_of(uv):
         if np.allclose((np.asarray(uv) - centre + 0.5) % 1, 0.5, atol=1e-6):
             return index
     raise ValueError(f"no triangle of the cell is centred at {tuple(uv)}")
+
+
+def by_region(Q, points):
+    """Charges (..., 2 triangles) as (..., 3 REGIONS): around N, around M, total.
+
+    points: label -> fractional place of N and M.
+    """
+    order = [triangle_of(points[region]) for region in REGIONS[:2]]
+    return np.concatenate([Q[..., order], Q.sum(axis=-1, keepdims=True)], axis=-1)

@@ -1,0 +1,69 @@
+# Sweeps: charges, extremes, net polarization and thresholds over systems, strains and fields.
+# Needs: models, and the polarizability behind the long range. Makes:
+# results/sweeps/<sweep>/<system>.nc, one for every geometry, and results/sweeps/<sweep>.nc.
+
+
+rule sweeps:
+    input:
+        expand("results/sweeps/{sweep}.nc", sweep=SWEEPS),
+
+
+rule sweep_fields:
+    input:
+        zero_field=models_of("zero_field", strongest_field),
+        response=models_of("response", strongest_field),
+        curvature=models_of("curvature", strongest_field),
+        polarizability=polarizability_of,
+    output:
+        geometry="results/sweeps/{sweep}/{system}.nc",
+    log:
+        "logs/sweep_fields/{sweep}/{system}.log",
+    benchmark:
+        "benchmarks/sweep_fields/{sweep}/{system}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        fields_V_per_A=lambda wildcards: SWEEPS[wildcards.sweep].get("fields_V_per_A", [0]),
+        grid_points=config["maps"]["grid_points"],
+        zero_tolerance=config["maps"]["zero_tolerance"],
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        reach_A=config["interlayer_reach_A"],
+        code=code_digest("sweep_fields"),
+    message:
+        "sweep the fields of {wildcards.system}"
+    script:
+        "../scripts/sweep_fields.py"
+
+
+rule collect_sweep:
+    input:
+        geometries=lambda wildcards: expand(
+            "results/sweeps/{sweep}/{system}.nc",
+            sweep=wildcards.sweep,
+            system=geometries_of_sweep(SWEEPS[wildcards.sweep]),
+        ),
+    output:
+        sweep="results/sweeps/{sweep}.nc",
+    log:
+        "logs/collect_sweep/{sweep}.log",
+    benchmark:
+        "benchmarks/collect_sweep/{sweep}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        systems=lambda wildcards: systems_of_sweep(SWEEPS[wildcards.sweep]),
+        strains=lambda wildcards: SWEEPS[wildcards.sweep].get("strains_percent", [0]),
+        code=code_digest("collect_sweep"),
+    message:
+        "collect the sweep {wildcards.sweep}"
+    script:
+        "../scripts/collect_sweep.py"

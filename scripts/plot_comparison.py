@@ -1,0 +1,105 @@
+"""Pattern of a moire cell by the model and by direct first principles, with their difference."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol.frames import dipole_errors, read_frames
+from moirepol.plots import (
+    DIPOLE,
+    LIGHT,
+    UNIT,
+    draw_arrows,
+    draw_cell,
+    draw_field,
+    new_figure,
+    save,
+    window,
+)
+from moirepol.polarization import layer_fields, map_dataset
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.structures import stacking_points
+
+GRID = 96
+ARROWS_PER_CELL = 6
+MODEL, SHORT, DIRECT, DIFFERENCE = "model", "short range", "direct DFT", "difference"
+SYMBOLS = (r"P_\perp", r"|P_\parallel|")
+ARRAYS = {MODEL: "dipole", SHORT: "dipole_short_range"}
+
+
+def plot_comparison(dipoles: str, labels: list[str] | str, data: str, pdf: str, png: str):
+    """Draw P_perp and P_par of the model; beside it direct DFT and the difference.
+
+    dipoles: prediction of one moire cell. labels: a set that holds its label; without one the model
+    is shown alone. data, pdf, png: the panel's NetCDF and pictures to write. The mean absolute
+    error is that of the dipoles of all N atoms and components.
+    """
+    (predicted,) = read_frames(dipoles)
+    name = predicted.info["name"]
+    label = next(
+        (
+            frame
+            for path in ([labels] if isinstance(labels, str) else labels)
+            for frame in read_frames(path)
+            if frame.info["name"] == name
+        ),
+        None,
+    )
+    sources = {
+        source: (predicted, array) for source, array in ARRAYS.items() if array in predicted.arrays
+    }
+    if label is not None:
+        sources[DIRECT] = label, "dipole"
+    cell = predicted.cell.array[:2, :2]
+    fields = {
+        source: layer_fields(frame, GRID, array) for source, (frame, array) in sources.items()
+    }
+    maps = [map_dataset(field, cell, stacking_points(predicted)) for field in fields.values()]
+    shown = xr.concat(maps, xr.DataArray(list(fields), dims="source", name="source"))
+    if label is not None:
+        errors = [
+            np.abs(dipole_errors(predicted, label, array)).mean(axis=0)
+            for source, array in ARRAYS.items()
+            if source in sources
+        ]
+        shown["error"] = ("judged", "component"), np.array(errors), {"units": "e.angstrom"}
+        shown["error"].attrs["long_name"] = "mean absolute error over all N atoms"
+        shown = shown.assign_coords(judged=[source for source in ARRAYS if source in sources])
+    write_netcdf(stamp(shown, f"{name}: model and direct first principles"), data)
+
+    drawn = [source for source in (MODEL, DIRECT) if source in sources]
+    P = {source: UNIT * shown["P"].sel(source=source).values for source in drawn}
+    if label is not None:
+        P[DIFFERENCE] = P[MODEL] - P[DIRECT]
+    figure, axes = new_figure(2.6, nrows=2, ncols=len(P), sharex=True, sharey=True, squeeze=False)
+    xlim, ylim = window(cell, margin=0.08)
+    perp = max(np.abs(field[2]).max() for field in P.values())
+    par = max(np.linalg.norm(field[:2], axis=0).max() for field in P.values())
+    one = shown.isel(source=0)
+    for column, (source, field) in enumerate(P.items()):
+        last = column == len(P) - 1
+        for ax in axes[:, column]:
+            ax.set(xlim=xlim, ylim=ylim, aspect="equal")
+        top, bottom = axes[:, column]
+        words = [rf"${symbol}$ ({DIPOLE})" if last else None for symbol in SYMBOLS]
+        draw_field(top, one, field[2], words[0], limits=(-perp, perp))
+        draw_field(bottom, one, np.linalg.norm(field[:2], axis=0), words[1], LIGHT, (0, par))
+        draw_arrows(bottom, one, field[:2], ARROWS_PER_CELL, longest=par)
+        for ax in (top, bottom):
+            draw_cell(ax, one, names="GNM", fontsize=5)
+        top.set_title(source)
+        bottom.set_xlabel(r"$x$ ($\AA$)")
+    for ax in axes[:, 0]:
+        ax.set_ylabel(r"$y$ ($\AA$)")
+    if label is not None:
+        errors = [
+            f"{source} {UNIT * shown['error'].sel(judged=source).mean().item():.2f}"
+            for source in shown["judged"].values
+        ]
+        figure.suptitle(f"mean absolute error: {', '.join(errors)} {DIPOLE}", fontsize=7)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_comparison, globals().get("snakemake"))

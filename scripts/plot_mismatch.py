@@ -1,0 +1,102 @@
+"""Extra P_perp and net polarization against lattice mismatch, models and direct DFT (Fig. 3g)."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+
+from moirepol.frames import read_frames
+from moirepol.plots import DIPOLE, POINT_COLORS, UNIT, new_figure, one_strain, save
+from moirepol.polarization import layer_fields, net_polarization
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.systems import System
+
+GRID = 48
+NOTE = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.4"}
+QUANTITIES = {
+    "at_G": ("e.angstrom", r"$P_\perp(G)$", POINT_COLORS["G"]),
+    "mean": ("e.angstrom", r"mean $P_\perp$", "tab:green"),
+    "net": ("pC/m", "net polarization", "tab:purple"),
+}
+
+
+def plot_mismatch(
+    sweep: str,
+    labels: str | Iterable[str],
+    trained_percent: float,
+    data: str,
+    pdf: str,
+    png: str,
+):
+    """Draw P_perp at G and on average, and the dipole of the cell by area, without a field.
+
+    sweep: of mismatched bilayers of one family, with the field 0 among its fields; its first strain
+    is shown. labels: sets with directly computed mismatched cells among their frames.
+    trained_percent: largest strain, common to both layers, of the models' labels. data, pdf, png:
+    the panel's NetCDF and pictures to write.
+    """
+    ds = one_strain(read_netcdf(sweep, "P_point", "net_polarization", "eta"))
+    ds = ds.sel(field=0, drop=True).sortby("eta")
+    names = {"at_G": "P_point", "mean": "P_perp_mean", "net": "net_polarization"}
+    shown = xr.Dataset()
+    for name, source in names.items():
+        for ending in ("", "_error"):
+            values = ds[source + ending]
+            if name == "at_G":
+                values = values.sel(point="G", component="z", drop=True)
+            shown[name + ending] = values
+    family = System.parse(ds["system"].values[0]).family
+    direct = [
+        frame
+        for path in ([labels] if isinstance(labels, str) else labels)
+        for frame in read_frames(path)
+        if System.parse(frame.info["name"]).geometry == "mismatch"
+        and frame.info["family"] == family
+        and not frame.info["field_V_per_A"]
+    ]
+    for name, (unit, _, _) in QUANTITIES.items():
+        values = [quantities(frame)[name] for frame in direct]
+        shown[f"direct_{name}"] = "label", np.array(values), {"units": unit}
+    shown = shown.assign_coords(
+        label=[frame.info["name"] for frame in direct],
+        label_eta=("label", [System.parse(frame.info["name"]).eta for frame in direct]),
+    )
+    write_netcdf(stamp(shown, "Extra P_perp and net polarization by lattice mismatch"), data)
+
+    figure, axes = new_figure(3.8, nrows=2, sharex=True)
+    eta = 100 * shown["eta"]
+    for name, (_, words, color) in QUANTITIES.items():
+        ax, factor = (axes[1], 1) if name == "net" else (axes[0], UNIT)
+        value, error = factor * shown[name], factor * shown[f"{name}_error"].fillna(0)
+        ax.plot(eta, value, "o-", color=color, markersize=2.5, label=f"{words}, model")
+        ax.fill_between(eta, value - error, value + error, color=color, alpha=0.2, lw=0)
+        if direct:
+            ax.plot(
+                *(100 * shown["label_eta"], factor * shown[f"direct_{name}"]),
+                "D",
+                color=color,
+                markeredgecolor="black",
+                markersize=5,
+                label=f"{words}, direct DFT",
+            )
+    for ax in axes:
+        ax.axhline(0, color="black", linewidth=0.5, zorder=0)
+        ax.axvspan(-trained_percent, trained_percent, color="0.9", lw=0, zorder=0)
+        ax.legend(loc="best", fontsize=6)
+    axes[0].text(0, 0.97, "labels", transform=axes[0].get_xaxis_transform(), **NOTE)
+    axes[0].set_ylabel(rf"$P_\perp$ ({DIPOLE})")
+    axes[1].set(xlabel=r"lattice mismatch $\eta$ (%)", ylabel="net polarization (pC/m)")
+    save(figure, pdf, png)
+
+
+def quantities(frame) -> dict[str, float]:
+    """P_perp at G and its mean in e.A per N pair, and the cell's dipole by area in pC/m."""
+    P_perp = layer_fields(frame, GRID).sum(axis=0)[2]
+    net = net_polarization(frame.arrays["dipole"], frame.cell.array)[2]
+    return {"at_G": P_perp[0, 0], "mean": P_perp.mean(), "net": net}
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_mismatch, globals().get("snakemake"))

@@ -1,0 +1,59 @@
+"""Charges around N and M over lattice mismatch and vertical field (Fig. 3h)."""
+
+import numpy as np
+
+from moirepol.plots import POINT_COLORS, new_figure, one_strain, save
+from moirepol.provenance import read_netcdf, stamp, write_netcdf
+
+#: How far from whole a charge may be and still be drawn as whole.
+WHOLE = 0.25
+
+
+def plot_phases(sweep: str, data: str, pdf: str, png: str):
+    """Draw the fields in which P_perp changes sign at G, N and M, and the charges between them.
+
+    sweep: of mismatched bilayers and fields; its first strain is shown. data, pdf, png: the panel's
+    NetCDF and pictures to write. Dots are the charges by solid angles at the points computed, a
+    cross where they are not whole.
+    """
+    ds = one_strain(read_netcdf(sweep, "Q", "threshold_field", "eta")).sortby("eta")
+    shown = ds[["threshold_field", "threshold_field_error", "Q", "Q_error"]]
+    write_netcdf(stamp(shown, "Charges by lattice mismatch and field"), data)
+
+    figure, ax = new_figure(2.9)
+    eta, field = 100 * shown["eta"], shown["field"].values
+    G, N, M = (shown["threshold_field"].sel(deciding=label) for label in "GNM")
+    low, high = field.min(), field.max()
+    for edge, region, words in ((N, "N", r"$Q_N=-1$, $Q_M=0$"), (M, "M", r"$Q_N=0$, $Q_M=1$")):
+        where = edge > G if region == "N" else edge < G
+        ax.fill_between(
+            *(eta, G, edge), where=where, color=POINT_COLORS[region], alpha=0.2, lw=0, label=words
+        )
+    for label in "GNM":
+        line = shown["threshold_field"].sel(deciding=label)
+        error = shown["threshold_field_error"].sel(deciding=label).fillna(0)
+        color = POINT_COLORS[label]
+        ax.plot(eta, line, color=color, label=rf"$P_\perp({label})=0$")
+        for side in (-1, 1):
+            ax.plot(eta, line + side * error, color=color, linewidth=0.6, linestyle=":")
+    Q = shown["Q"].sel({"method": "berg_luscher", "region": ["N", "M"]})
+    for place, at_field in np.ndindex(Q.sizes["system"], Q.sizes["field"]):
+        values = Q.isel(system=place, field=at_field).values
+        whole = np.abs(values - np.rint(values)).max() < WHOLE
+        phase = tuple(np.rint(values).astype(int))
+        colors = {(-1, 0): POINT_COLORS["N"], (0, 1): POINT_COLORS["M"], (0, 0): "white"}
+        if whole and phase in colors:
+            style = {"marker": "o", "color": colors[phase], "mec": "black", "mew": 0.4}
+        else:
+            style = {"marker": "x", "color": "black", "mew": 0.6}
+        ax.plot(eta[place], field[at_field], markersize=3, **style)
+    ax.set(xlabel=r"lattice mismatch $\eta$ (%)", ylabel=r"electric field (V/$\AA$)")
+    ax.set(ylim=(1.05 * low, 1.05 * high))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    save(figure, pdf, png)
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(plot_phases, globals().get("snakemake"))

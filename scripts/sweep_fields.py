@@ -1,0 +1,146 @@
+"""One moire bilayer in many fields: charges, extremes, net polarization and thresholds."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol import deepwannier
+from moirepol.expansion import at, expand, first_zero
+from moirepol.polarization import (
+    COMPONENTS,
+    cell_points,
+    layer_fields,
+    net_polarization,
+    point_fractions,
+)
+from moirepol.provenance import stamp, write_netcdf
+from moirepol.structures import build, stacking_points
+from moirepol.topology import METHODS, REGIONS, by_region, charges
+
+#: Points whose sign of P_perp decides the charges.
+DECIDING = ("G", "N", "M")
+#: What is found in a field: name -> (dimensions, unit, long name).
+QUANTITIES = {
+    "Q": (("method", "region"), "1", "topological charge"),
+    "P_perp_lowest": ((), "e.angstrom", "lowest P_perp of the map"),
+    "P_perp_highest": ((), "e.angstrom", "highest P_perp of the map"),
+    "P_perp_mean": ((), "e.angstrom", "mean P_perp of the map"),
+    "P_par_largest": ((), "e.angstrom", "largest |P_par| of the map"),
+    "P_point": (("point", "component"), "e.angstrom", "polarization at the named points"),
+    "net_polarization": ((), "pC/m", "dipole of the cell along z, all N atoms, per area"),
+}
+
+
+def sweep_fields(
+    system,
+    zero_field,
+    geometry,
+    fields_V_per_A,
+    grid_points,
+    zero_tolerance,
+    lattice_constant_A,
+    layer_distance_A,
+    response=(),
+    curvature=(),
+    polarizability=(),
+    reach_A=(0.0, 0.0),
+):
+    """Predict once, by powers of the field, and look at the pattern in every field.
+
+    Parameters
+    ----------
+    system : name of the bilayer, without a field
+    zero_field, response, curvature, polarizability, reach_A : as for `predict_dipoles`
+    geometry : NetCDF to write
+    fields_V_per_A : fields along z
+    grid_points : of the coarser of two grids, a multiple of 6, on which the members are judged; Q
+        is that of the finer one, twice as fine
+    zero_tolerance : fraction of the largest |P| that counts as zero in Q
+    """
+    atoms = build(system, lattice_constant_A, layer_distance_A)
+    files = {"zero_field": zero_field, "response": response, "curvature": curvature}
+    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
+    long_range = None
+    if polarizability:
+        long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
+    net, P = powers_of(atoms, expand(atoms, models, long_range), 2 * grid_points)
+    named = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
+    points = point_fractions(named)
+
+    def found_in(field):
+        """Values of all quantities on the coarse grid, of the mean and of every member."""
+        at_nodes = at(P, field)
+        coarse = at_nodes[..., ::2, ::2]
+        found = [in_field(one, points, zero_tolerance) for one in coarse]
+        values = {name: np.array([one[name] for one in found]) for name in found[0]}
+        values["net_polarization"] = at(net, field)
+        values["Q_fine"] = by_region(charges(at_nodes[0], zero_tolerance)[0], points)
+        return values
+
+    by_field = [found_in(field) for field in fields_V_per_A]
+    values = {name: np.array([found[name] for found in by_field]) for name in by_field[0]}
+    out = xr.Dataset()
+    for name, (dims, unit, meaning) in QUANTITIES.items():
+        mean, members = values[name][:, 0], values[name][:, 1:]
+        error = members.std(axis=1, ddof=1) if members.shape[1] > 1 else np.nan * mean
+        out[name] = ("field", *dims), mean, {"units": unit, "long_name": meaning}
+        out[f"{name}_error"] = ("field", *dims), error
+        out[f"{name}_error"].attrs.update(units=unit, long_name=f"spread of the members: {meaning}")
+    out["Q_grid_error"] = out["Q"].dims, np.abs(values["Q_fine"] - out["Q"].values)
+    out["Q_grid_error"].attrs.update(units="1", long_name="change of Q from half the grid points")
+    out["Q"].values = values["Q_fine"]
+
+    nodes = [tuple(np.rint(points[label] * P.shape[-1]).astype(int)) for label in DECIDING]
+    zeros = np.array([[first_zero(one[:, 2, *node]) for node in nodes] for one in P.swapaxes(0, 1)])
+    error = zeros[1:].std(axis=0, ddof=1) if len(zeros) > 2 else np.nan * zeros[0]
+    field = {"units": "V/angstrom"}
+    for name, threshold, meaning in (
+        ("threshold_field", zeros[0], "field in which P_perp at the point changes sign, and Q"),
+        ("threshold_field_error", error, "spread of the members: threshold_field"),
+    ):
+        out[name] = "deciding", threshold, field | {"long_name": meaning}
+    out = out.assign_coords(
+        field=("field", list(fields_V_per_A), field | {"long_name": "electric field along z"}),
+        method=list(METHODS),
+        region=list(REGIONS),
+        point=list(points),
+        component=list(COMPONENTS),
+        deciding=list(DECIDING),
+    )
+    settings = {"grid_points": grid_points, "zero_tolerance": zero_tolerance}
+    settings |= {kind: [member.info for member in members] for kind, members in models.items()}
+    settings["long_range"] = long_range
+    out.attrs["system"] = system
+    write_netcdf(stamp(out, f"{system} in many fields", settings), geometry)
+
+
+def powers_of(atoms, expansion, n):
+    """Net polarization (power, case) in pC/m and map (power, case, 3, n, n) in e.A per N pair.
+
+    The first case is the committee's mean, its members follow where there are several.
+    """
+    mean = expansion.mean(axis=2, keepdims=True)
+    if expansion.shape[2] > 1:
+        mean = np.concatenate([mean, expansion], axis=2)
+    atoms = atoms.copy()
+    atoms.set_array("expansion", mean)
+    net = net_polarization(mean, atoms.cell.array)[..., 2]
+    return net, layer_fields(atoms, n, "expansion").sum(axis=0)
+
+
+def in_field(P, points, zero_tolerance):
+    """Quantities of one map P (3, n, n) in e.A."""
+    nodes = np.rint(np.array(list(points.values())) * P.shape[-1]).astype(int)
+    return {
+        "Q": by_region(charges(P, zero_tolerance)[0], points),
+        "P_perp_lowest": P[2].min(),
+        "P_perp_highest": P[2].max(),
+        "P_perp_mean": P[2].mean(),
+        "P_par_largest": np.hypot(*P[:2]).max(),
+        "P_point": P[:, nodes[:, 0], nodes[:, 1]].T,
+    }
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(sweep_fields, globals().get("snakemake"))

@@ -1,0 +1,178 @@
+"""Sweeps: one expansion for all fields, thresholds, dimensions, and what a sweep may hold."""
+
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+import collect_sweep
+from moirepol import expansion
+from moirepol.config import ConfigError, check_config
+from moirepol.job import JobError
+from moirepol.longrange import add_long_range
+from moirepol.polarization import PC_PER_M, net_polarization
+from moirepol.sets import geometries_of_sweep, nearest_twist, systems_of_sweep
+from moirepol.structures import build
+
+LONG_RANGE = {"polarizability_eA2_per_V": 0.4, "thickness_A": 3.33}
+
+
+def a_committee(seed, members=2, field=0.02):
+    return [SimpleNamespace(seed=seed + k, info={"field_V_per_A": field}) for k in range(members)]
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Every made-up member answers with its own random dipoles."""
+
+    def ask(members, atoms):
+        count = (atoms.numbers == 7).sum()
+        return np.array(
+            [np.random.default_rng(m.seed).normal(0, 1e-3, (count, 3)) for m in members]
+        )
+
+    monkeypatch.setattr(expansion, "ask", ask)
+    return ask
+
+
+@pytest.mark.parametrize("long_range", [None, LONG_RANGE])
+def test_the_expansion_is_the_prediction_in_any_field(answers, long_range):
+    atoms = build("AA_mismatch-3-4", 2.51, 3.33)
+    models = {"zero_field": a_committee(0), "response": a_committee(10)}
+    powers = np.moveaxis(expansion.expand(atoms, models, long_range), 1, 0)
+    centres = atoms.numbers == 7
+    sign = np.where(atoms.arrays["layer"][centres] == 1, 1, -1)[:, None]
+    p0, R = answers(models["zero_field"], atoms), sign * answers(models["response"], atoms) / 0.02
+    field = -0.013
+    for member in range(2):
+        expected = np.full((len(atoms), 3), np.nan)
+        expected[centres] = p0[member] + field * R[member]
+        if long_range:
+            response = np.zeros((len(atoms), 3))
+            response[centres] = R.mean(axis=0)
+            expected = add_long_range(atoms, expected, response, **long_range)
+        np.testing.assert_allclose(
+            expansion.at(powers, field)[:, member], expected, atol=1e-9, rtol=1e-7
+        )
+
+
+def test_committees_of_unlike_size_speak_by_their_means(answers):
+    atoms = build("AA_mismatch-3-4", 2.51, 3.33)
+    models = {"zero_field": a_committee(0, 3), "response": a_committee(10, 2)}
+    powers = expansion.expand(atoms, models)
+    assert powers.shape == (len(atoms), 2, 1, 3)
+    mean = answers(models["zero_field"], atoms).mean(axis=0)
+    np.testing.assert_allclose(powers[atoms.numbers == 7, 0, 0], mean)
+    with pytest.raises(JobError, match="no response model"):
+        expansion.expand(atoms, {"zero_field": a_committee(0)}, LONG_RANGE)
+
+
+def test_the_nearest_zero_of_a_polynomial():
+    assert expansion.first_zero(np.array([-3.0, 100.0])) == pytest.approx(0.03)
+    assert expansion.first_zero(np.array([-2.0, 1.0, 1.0])) == pytest.approx(1.0)
+    assert np.isnan(expansion.first_zero(np.array([1.0, 0.0, 1.0])))
+    assert np.isnan(expansion.first_zero(np.array([1.0])))
+
+
+def test_zeros_along_an_axis_lie_between_neighbours():
+    places = np.array([0.1, -0.1, 0.05])
+    values = np.stack([places - 0.075, np.ones(3)], axis=1)
+    zeros = collect_sweep.along(places, values)
+    assert zeros.shape == (2, 1)
+    assert zeros[0, 0] == pytest.approx(0.075)
+    assert np.isnan(zeros[1, 0])
+
+
+def test_the_net_polarization_is_a_sum_over_atoms():
+    atoms = build("AA_slide-0-0-1", 2.51, 3.33)
+    dipoles = np.full((4, 3), np.nan)
+    dipoles[atoms.numbers == 7] = [0, 0, 1e-3]
+    area = np.sqrt(3) / 2 * 2.51**2
+    assert net_polarization(dipoles, atoms.cell.array)[2] == pytest.approx(2e-3 * PC_PER_M / area)
+
+
+def a_geometry(system, strain, folder):
+    """A file as `sweep_fields` writes it, with values that tell where they come from."""
+    eta = {"AA_mismatch-9-10": 0.1, "AA_mismatch-11-10": -0.1}[system]
+    P = np.zeros((2, 3, 3))
+    P[:, :, 2] = eta + strain
+    ds = xr.Dataset(
+        {
+            "Q": (("field", "method", "region"), np.full((2, 1, 3), eta + strain)),
+            "P_point": (("field", "point", "component"), P),
+            "threshold_field": ("deciding", [eta, strain, 0.0]),
+        },
+        coords={
+            "field": [0.0, 0.02],
+            "point": ["G", "N", "M"],
+            "deciding": ["G", "N", "M"],
+            "component": ["x", "y", "z"],
+        },
+    )
+    path = folder / f"{system}_{strain}.nc"
+    ds.to_netcdf(path)
+    return path
+
+
+def test_a_sweep_has_the_dimensions_of_its_lists(tmp_path):
+    systems, strains = ["AA_mismatch-9-10", "AA_mismatch-11-10"], [0.0, 1.0]
+    files = [a_geometry(system, strain, tmp_path) for system in systems for strain in strains]
+    collect_sweep.collect_sweep(files, tmp_path / "sweep.nc", systems, strains)
+    with xr.open_dataset(tmp_path / "sweep.nc") as ds:
+        assert ds["Q"].dims[:3] == ("system", "strain", "field")
+        assert ds["Q"].sel(system="AA_mismatch-11-10", strain=1.0).values == pytest.approx(0.9)
+        np.testing.assert_allclose(ds["eta"], [0.1, -0.1])
+        assert ds["threshold_field"].sel(strain=1, deciding="N").values == pytest.approx(1)
+        zero = ds["threshold_eta"].sel(strain=0, field=0, deciding="G", crossing=0)
+        assert zero.item() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("angle", "m"), [(21.8, 1), (1.54, 21), (1.085, 30), (6, 5), (25, 1)])
+def test_the_nearest_twist(angle, m):
+    assert nearest_twist("AA", angle).indices == (m, m + 1)
+    apart = abs(nearest_twist("AA", angle).twist_angle_deg - angle)
+    others = [nearest_twist("AA", angle).model_copy(update={"indices": (k, k + 1)}) for k in (2, 9)]
+    assert all(apart <= abs(other.twist_angle_deg - angle) for other in others)
+
+
+def test_geometries_are_all_combinations():
+    sweep = {
+        "systems": ["AA_mismatch-9-10"],
+        "twist_angles_deg": [1.08, 1.09],
+        "strains_percent": [0, -1],
+    }
+    assert systems_of_sweep(sweep) == ["AA_mismatch-9-10", "AA_twist-30-31"]
+    assert geometries_of_sweep(sweep) == [
+        "AA_mismatch-9-10",
+        "AA_mismatch-9-10_strain-1.00",
+        "AA_twist-30-31",
+        "AA_twist-30-31_strain-1.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("sweeps.field", {"fields_V_per_A": [0]}, "at least 1 entry of systems"),
+        ("sweeps.field.systems", ["AA_slide-1-1-3"], "allowed is a moire cell"),
+        ("sweeps.field.systems", ["AA_twist-1-2_field+0.0100"], "without strain and field"),
+        ("sweeps.field.systems", ["AAp_twist-1-2"], "no response model"),
+        ("sweeps.field.fields_V_per_A", [], "at least 1 entry"),
+        ("sweeps.field.twist_angles_deg", [0], "a number >= 0.5"),
+        ("figures.fig4.fig4j", ["AA_twist-1-2"], "allowed is one of field, mismatch"),
+        ("figures.fig4.fig4j", ["field", "mismatch"], "allowed is one sweep"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(root, path, value, words):
+    config = copy.deepcopy(yaml.safe_load((root / "config.yaml").read_text()))
+    *parents, last = path.split(".")
+    section = config
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    with pytest.raises(ConfigError, match=words) as error:
+        check_config(config)
+    assert "\n" not in str(error.value)
