@@ -23,7 +23,7 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
         ds["dipole_spread"] = (), spread, {"units": "e.angstrom", "long_name": "committee spread"}
     if "dipole_member" in atoms.arrays:
         members = layer_fields(atoms, grid_points, "dipole_member").sum(axis=0)
-        ds["P_member"] = ("member", "component", "i", "j"), members.astype(np.float32)
+        ds["P_member"] = ("member", "component", "i", "j"), members
         ds["P_member"].attrs.update(
             units="e.angstrom", long_name="polarization per N pair by each member of the committee"
         )
