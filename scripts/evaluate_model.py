@@ -7,7 +7,7 @@ from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
 
 
-def evaluate_model(members, losses, labels, parity, loss, tests=(), response=(), polarizability=()):
+def evaluate_model(members, losses, labels, parity, loss, tests=()):
     """Compare with DFT, atom by atom.
 
     Parameters

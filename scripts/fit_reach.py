@@ -25,13 +25,14 @@ def fit_reach(labels, zero_field, response, polarizability, reach):
         over all of them, judged on each
     """
     members, answering = deepwannier.committee(zero_field), deepwannier.committee(response)
+    frames = [frame for path in labels for frame in read_frames(path)]
+    long_range = [deepwannier.long_range_of(frame, polarizability, (0.0, 0.0)) for frame in frames]
     cells = []
-    for frame in (frame for path in labels for frame in read_frames(path)):
+    for frame, settings in zip(frames, long_range, strict=True):
         system = System.parse(frame.info["name"])
         if system.geometry == "twist" and system.family == members[0].info["family"]:
             short = np.full((len(frame), 3), np.nan)
             short[deepwannier.nitrogens(frame)] = deepwannier.ask(members, frame).mean(axis=0)
-            settings = deepwannier.long_range_of(frame, polarizability, (0.0, 0.0))
             cells.append((frame, short, deepwannier.field_response(frame, answering), settings))
 
     def errors(cell, widths):

@@ -36,17 +36,19 @@ def judge_frames(
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
     models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
     family = models["zero_field"][0].info["family"]
+    frames = [frame for path in labels for frame in read_frames(path)]
+    fields = [
+        deepwannier.long_range_of(frame, polarizability, reach_A) if polarizability else None
+        for frame in frames
+    ]
     parts, cells = [], []
-    for frame in (frame for path in labels for frame in read_frames(path)):
+    for frame, long_range in zip(frames, fields, strict=True):
         name = frame.info["name"]
         system = System.parse(name)
         unasked = fields_V_per_A is not None and system.field_V_per_A not in fields_V_per_A
         members = [m for m in models["zero_field"] if name.encode() not in m.known["names"]]
         if unasked or system.family != family or not members:
             continue
-        long_range = None
-        if polarizability:
-            long_range = deepwannier.long_range_of(frame, polarizability, reach_A)
         predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range)
         centres = deepwannier.nitrogens(frame)
         model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_spread"))

@@ -42,6 +42,7 @@ def plan_labels(
     models : settings of the family's models by name
     number, slides_per_axis, maximum_atoms : labels, slides along each axis, atoms in a candidate
     """
+    frames = [frame for path in labels for frame in read_frames(path)]
     network = deepwannier.load(members[0]).network
     wanted_system = System.parse(system)
 
@@ -53,7 +54,6 @@ def plan_labels(
     def made(name):
         return build(name, lattice_constant_A, layer_distance_A)
 
-    frames = [frame for path in labels for frame in read_frames(path)]
     own = [frame for frame in frames if frame.info["family"] == wanted_system.family]
     known = np.concatenate([surroundings(frame) for frame in own])
     apart = cdist(known, known)

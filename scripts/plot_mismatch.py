@@ -35,6 +35,8 @@ def plot_mismatch(
     trained_percent: largest strain, common to both layers, of the models' labels. data, pdf, png:
     the panel's NetCDF and pictures to write.
     """
+    files = [labels] if isinstance(labels, str) else labels
+    frames = [frame for path in files for frame in read_frames(path)]
     ds = one_strain(read_netcdf(sweep, "P_point", "net_polarization", "eta"))
     ds = ds.sel(field=0, drop=True).sortby("eta")
     names = {"at_G": "P_point", "mean": "P_perp_mean", "net": "net_polarization"}
@@ -48,8 +50,7 @@ def plot_mismatch(
     family = System.parse(ds["system"].values[0]).family
     direct = [
         frame
-        for path in ([labels] if isinstance(labels, str) else labels)
-        for frame in read_frames(path)
+        for frame in frames
         if System.parse(frame.info["name"]).geometry == "mismatch"
         and frame.info["family"] == family
         and not frame.info["field_V_per_A"]

@@ -43,14 +43,18 @@ def tabulate_accuracy(parities, studies, labels, table, accuracy, cells):
         if claim["id"] in ("F1f-mae", "F2-mae")
     }
     rows, by_cell = [], []
-    for path in parities:
-        ds = read_netcdf(path, "dft", "model", "spread")
+    judged, studied = (
+        [(Path(path), read_netcdf(path, "dft", "model", "spread")) for path in paths]
+        for paths in (parities, studies)
+    )
+    labelled = [(Path(path), read_frames(path)) for path in labels]
+    for path, ds in judged:
         split = json.loads(ds.attrs["settings"])["split"]
         paper = claims["F1f-mae"] if split == "copies" else None
         chosen = (ds["split"] == "validation").values
-        rows += _errors(SPLITS[split], Path(path).parent.name, ds.isel(sample=chosen), paper)
-    for path in studies:
-        ds, study = read_netcdf(path, "dft", "model", "spread"), Path(path).stem
+        rows += _errors(SPLITS[split], path.parent.name, ds.isel(sample=chosen), paper)
+    for path, ds in studied:
+        study = path.stem
         frames = ds["frame"].values
         in_cell = np.isin(frames, ds["cell"].values if "cell" in ds else [])
         if not in_cell.all():
@@ -61,8 +65,8 @@ def tabulate_accuracy(parities, studies, labels, table, accuracy, cells):
             found = _errors(name, study, part, paper)
             rows += found
             by_cell.append(_cell(name, study, part, found))
-    for path in labels:
-        rows += _labels(Path(path).stem, read_frames(path))
+    for path, frames in labelled:
+        rows += _labels(path.stem, frames)
     pd.DataFrame(rows).to_csv(accuracy, index=False, float_format="%.3g")
     pd.DataFrame(by_cell).to_csv(cells, index=False, float_format="%.4g")
 

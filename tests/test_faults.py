@@ -38,20 +38,31 @@ READERS = {
     "benchmark_training": {"courses": ["loss.nc"]},
     "check_engine": {"labels": [LABELS], "others": LABELS},
     "check_copies": {"originals": LABELS, "direct": LABELS},
+    "collect_sweep": {"geometries": ["sweep.nc"]},
     "collect_labels": {"computed": [LABELS], "shipped": LABELS},
     "compute_charge": {"polarization_map": "map.nc"},
     "evaluate_claims": {
         "maps": ["map.nc"],
         "charges": ["charge.nc"],
         "dipoles": [LABELS],
+        "labels": [LABELS],
         "parities": ["parity.nc"],
     },
     "evaluate_model": {"losses": ["loss.nc"], "labels": [LABELS], "tests": [LABELS]},
     "find_critical_field": {"labels": LABELS},
+    "fit_reach": {"labels": [LABELS], "polarizability": "polarizability.nc"},
+    "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc"},
     "map_configuration": {"labels": LABELS},
     "map_polarization": {"dipoles": LABELS},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
     "plot_angles": {"polarization_maps": ["map.nc"]},
+    "plan_labels": {"labels": [LABELS]},
+    "plot_calibration": {"studies": ["parity.nc"]},
+    "plot_charges": {"sweep": "sweep.nc"},
+    "plot_comparison": {"dipoles": "one.nc", "labels": [LABELS]},
+    "plot_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
+    "plot_mismatch": {"sweep": "sweep.nc", "labels": [LABELS]},
+    "plot_phases": {"sweep": "sweep.nc"},
     "plot_charge": {"charge": "charge.nc"},
     "plot_in_plane": {"polarization_map": "map.nc"},
     "plot_out_of_plane": {"polarization_map": "map.nc"},
@@ -63,9 +74,17 @@ READERS = {
     "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
     "predict_dipoles": {"polarizability": "polarizability.nc"},
     "recheck_labels": {"labels": LABELS},
+    "study_learning": {"labels": [LABELS]},
+    "sweep_fields": {"polarizability": "polarizability.nc"},
+    "tabulate_accuracy": {
+        "parities": ["parity.nc"],
+        "studies": ["parity.nc"],
+        "labels": [LABELS],
+    },
     "study_convergence": {"standard": LABELS, "variants": [LABELS]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
+    "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
 }
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
@@ -76,7 +95,7 @@ def test_every_script_that_reads_netcdf_is_among_the_readers():
     found = {
         path.stem
         for path in (ROOT / "scripts").glob("*.py")
-        if re.search(r"\bread_(netcdf|frames)\(", path.read_text())
+        if re.search(r"\b(read_(netcdf|frames)|long_range_of)\(", path.read_text())
     }
     assert found == set(READERS) | {"ship_labels"}  # which has a test of its own
 
@@ -112,10 +131,11 @@ def good_files(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("good")
     map_configuration(str(ROOT / LABELS), str(folder / "map.nc"), "AA", 10, 12)
+    write_netcdf(to_dataset(read_frames(ROOT / LABELS)[:1]), folder / "one.nc")
     zero = "n", np.zeros(1)
     for name, variables in {
         "charge": ("q", "Q"),
-        "parity": ("dft", "model"),
+        "parity": ("dft", "model", "spread"),
         "loss": ("rmse_train",),
         "audit": (),
         "check": ("difference_eA",),
@@ -131,7 +151,8 @@ def good_files(tmp_path_factory):
 def test_a_file_that_is_not_what_it_should_be_is_named(
     script, argument, bad_file, good_files, tmp_path, monkeypatch
 ):
-    member = deepwannier.Member(None, {"family": "AA", "kind": "zero_field", "field_V_per_A": 0})
+    info = {"family": "AA", "kind": "zero_field", "field_V_per_A": 0}
+    member = deepwannier.Member(None, info, known={})
     monkeypatch.setattr(deepwannier, "committee", lambda paths: [member])
     monkeypatch.chdir(good_files)
     before = set(good_files.iterdir())
@@ -141,7 +162,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
-    values |= {"layer_distance_A": 3.3}
+    values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}}
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
     several = isinstance(READERS[script][argument], list)
