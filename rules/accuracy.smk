@@ -188,7 +188,7 @@ rule study_learning:
     params:
         family=lambda wildcards: MODELS["aa"]["family"],
         folds=lambda wildcards: MODELS["aa"]["folds"],
-        protocol=lambda wildcards: config["protocols"][MODELS["aa"]["protocol"]],
+        protocol=lambda wildcards: protocol_of("aa"),
         counts=[2, 3, 4, 6, 8, 10, 12],
         code=code_digest("study_learning"),
     message:

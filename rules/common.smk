@@ -7,7 +7,7 @@
 from functools import cache
 
 from moirepol.code import code_digest
-from moirepol.config import SWEEP_PANELS, beyond_labels, parse_name, predictors_of
+from moirepol.config import PAPER, SWEEP_PANELS, beyond_labels, parse_name, predictors_of
 from moirepol.provenance import read_netcdf
 from moirepol.sets import (
     STANDARD,
@@ -168,6 +168,11 @@ def members(model: str, ending: str = "dp") -> list[str]:
         seed=MODELS[model]["seeds"],
         ending=ending,
     )
+
+
+def protocol_of(model: str) -> dict:
+    """The settings of a model's training; those of the paper where it names none."""
+    return config["protocols"][MODELS[model].get("protocol", PAPER)]
 
 
 def label_files(model: str, key: str) -> list[str]:

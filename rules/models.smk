@@ -31,7 +31,7 @@ rule train_model:
         field_V_per_A=lambda wildcards: MODELS[wildcards.model].get("field_V_per_A", 0.0),
         split=lambda wildcards: MODELS[wildcards.model]["split"],
         folds=lambda wildcards: MODELS[wildcards.model]["folds"],
-        protocol=lambda wildcards: config["protocols"][MODELS[wildcards.model]["protocol"]],
+        protocol=lambda wildcards: protocol_of(wildcards.model),
         code=code_digest("train_model"),
     message:
         "train {wildcards.model}, seed {wildcards.seed}"

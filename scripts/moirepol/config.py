@@ -25,6 +25,8 @@ REMOVABLE = (
     ("studies",),
     ("sweeps",),
 )
+#: The protocol of a model that names none.
+PAPER = "paper"
 #: Panels that show a sweep, not systems.
 SWEEP_PANELS = ("fig3g", "fig3h", "fig4j")
 #: Digits after the point that names of systems have room for.
@@ -177,7 +179,7 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     f"models.{name}.labels = {label_set!r}: allowed is a set for training, this "
                     "one is held out (use: validation)"
                 )
-        _known(f"models.{name}.protocol", model["protocol"], config["protocols"])
+        _known(f"models.{name}.protocol", model.get("protocol", PAPER), config["protocols"])
     for name, sweep in config["sweeps"].items():
         _check_sweep(f"sweeps.{name}", sweep, config)
     for name, figure in config["figures"].items():
