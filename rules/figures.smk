@@ -461,7 +461,7 @@ rule plot_charges:
 # Asked for by name only (`snakemake pictures`): what the README shows, to be committed.
 rule pictures:
     input:
-        expand("docs/pictures/{panel}.png", panel=["fig1b", "fig1e", "fig2d", "fig2e"]),
+        expand("docs/pictures/{panel}.png", panel=["fig1b", "fig1e", "fig2d", "fig2e", "fig2g"]),
 
 
 rule shrink_picture:
