@@ -283,7 +283,9 @@ def one_period(wildcards):
     if not wildcards.map.startswith("configuration"):
         system = system_of(wildcards.map)
         if system.n_periods == 0:
-            raise WorkflowError(f"{system.name}: a slide is the same everywhere and has no map")
+            raise WorkflowError(
+                f"{system.name}: a {system.geometry} does not hold all stackings and has no map"
+            )
         if system.n_periods > 1:
             raise WorkflowError(
                 f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "

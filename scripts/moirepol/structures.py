@@ -80,7 +80,8 @@ def build(
 def _layers(system, a):
     """The moire cell (2, 2), and of each layer primitive cell, origin and number of cells.
 
-    A shifted cell is moved until G is at its origin: the pattern stays, the atoms do not.
+    A shifted cell is moved until G is at its origin: the pattern stays, the atoms do not. A strip
+    holds other stackings when shifted.
     """
     primitive = a * PRIMITIVE
     origin = np.zeros((2, 2))
@@ -89,7 +90,10 @@ def _layers(system, a):
         origin[UPPER] = np.array([i / n, j / n]) @ primitive
         return primitive, np.stack([primitive, primitive]), origin, (1, 1)
     half = np.radians(system.twist_angle_deg) / 2
-    lower, upper = (np.array([[m, n], [-n, m + n]]) for m, n in system.supercells)
+    lower, upper = (
+        np.array([[m, n], [0, 1] if system.geometry == "strip" else [-n, m + n]])
+        for m, n in system.supercells
+    )
     turned = _rotated(primitive, half)
     cell = upper @ turned
     layer_cell = np.stack([np.linalg.solve(lower, cell), turned])
@@ -97,6 +101,8 @@ def _layers(system, a):
     if system.shift:
         i, j, n = system.shift
         shift = np.array([i / n, j / n]) @ layer_cell[UPPER]
+        if system.geometry == "strip":
+            return cell, layer_cell, np.stack([0 * shift, shift]), sizes
         slope = np.linalg.inv(layer_cell[LOWER]) - np.linalg.inv(layer_cell[UPPER])
         at_G = -shift @ np.linalg.inv(layer_cell[UPPER]) @ np.linalg.inv(slope)
         origin = np.stack([-at_G, shift - at_G])

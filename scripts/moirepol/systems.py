@@ -9,6 +9,7 @@ family         ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparalle
 ``twist-m-n``      commensurate twist, 4 (m^2 + m n + n^2) atoms
 ``mismatch-U-L``   U x U cells of the upper layer on L x L of the lower; eta = 1 - U/L
 ``moire-m-n-p-q``  both: the cell is m a1 + n a2 of the lower and p a1 + q a2 of the upper layer
+``strip-U-L``      mismatch along a1 only: U x 1 cells of the upper layer on L x 1 of the lower
 ``shift-i-j-n``    the upper layer of a moire cell shifted by (i a1 + j a2) / n of its own cell
 ``strain+1.0``     biaxial strain of both layers, in %
 ``d3.40``          layer distance in A, where it is not the configured one
@@ -28,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 FAMILY = r"(?P<family>AA|AAp)"
-GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire)(?P<indices>(?:-[0-9]{1,6}){2,4})"
+GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire|strip)(?P<indices>(?:-[0-9]{1,6}){2,4})"
 OPTIONS = (
     r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
@@ -66,7 +67,7 @@ class System(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["AA", "AAp"]
-    geometry: Literal["slide", "twist", "mismatch", "moire"]
+    geometry: Literal["slide", "twist", "mismatch", "moire", "strip"]
     indices: tuple[int, ...]
     shift: tuple[int, int, int] | None = None
     strain_percent: float = 0.0
@@ -159,12 +160,12 @@ class System(BaseModel):
     def supercells(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """The moire cell's first vector, in primitive vectors of the lower and of the upper layer.
 
-        The second one is the first turned by 60 degrees.
+        The second one is the first turned by 60 degrees; that of a strip is a2.
         """
         match self.geometry:
             case "slide":
                 return (1, 0), (1, 0)
-            case "mismatch":
+            case "mismatch" | "strip":
                 upper, lower = self.indices
                 return (lower, 0), (upper, 0)
             case "twist":
@@ -175,11 +176,16 @@ class System(BaseModel):
     @property
     def n_atoms(self) -> int:
         """Atoms of the periodic cell."""
+        if self.geometry == "strip":
+            return 2 * sum(self.indices)
         return sum(2 * _norm(cell) for cell in self.supercells)
 
     @property
     def n_periods(self) -> int:
-        """Periods of the moire pattern in the cell; 0 for a slide."""
+        """Periods of the moire pattern in the cell; 0 for slides and strips, which do not hold
+        all stackings."""
+        if self.geometry == "strip":
+            return 0
         lower, upper = self.supercells
         return _norm((lower[0] - upper[0], lower[1] - upper[1]))
 
@@ -197,7 +203,8 @@ class System(BaseModel):
 
     @property
     def eta(self) -> float:
-        """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed."""
+        """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed; of
+        a strip along a1."""
         lower, upper = self.supercells
         return 1 - math.sqrt(_norm(upper) / _norm(lower))
 
@@ -217,7 +224,8 @@ class System(BaseModel):
         if self.twist_angle_deg:
             parts.append(f"twisted by {self.twist_angle_deg:.3f}°")
         if self.eta:
-            parts.append(f"mismatch η = {self.eta:+.4f}")
+            only = " along a₁ only" if self.geometry == "strip" else ""
+            parts.append(f"mismatch η = {self.eta:+.4f}{only}")
         if self.shift:
             i, j, n = self.shift
             parts.append(f"shifted by ({i} a₁ + {j} a₂)/{n}")
