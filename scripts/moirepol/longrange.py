@@ -134,36 +134,58 @@ def read_polarizability(path: str | Path) -> float:
     return float(read_netcdf(path, "in_plane")["in_plane"])
 
 
-def add_long_range(
-    atoms: Atoms,
-    dipoles: np.ndarray,
-    response: np.ndarray,
-    polarizability_eA2_per_V: float,
-    thickness_A: float,
-    reach_A: Sequence[float] = (0.0, 0.0),
-) -> np.ndarray:
-    """Dipoles (n, 3) in e.A, NaN on B, with the field of all others solved for self-consistency.
+class LongRange:
+    """The long range of one bilayer, to be added to its dipoles or taken out of them.
 
     Parameters
     ----------
-    dipoles : (n, 3) in e.A, NaN on B, of short range
-    response : (n, 3) in e.A^2/V, change of the dipoles with a field along z
+    atoms : a bilayer of `moirepol.structures.build`
+    response : (n, 3) in e.A^2/V, change of the dipoles with a field along z, zero on B
     polarizability_eA2_per_V : of one N in the plane
     thickness_A, reach_A : see above
     """
-    field = Field(atoms, thickness_A)
-    nitrogens = atoms.numbers == 7
-    short = np.where(nitrogens[:, None], dipoles, 0.0)
-    polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
-    step = polarizability * field.of_step(short)
-    short = field.reached(short, reach_A) + step
 
-    def left_side(flat):
-        E = field.of(flat.reshape(short.shape))
-        return flat - (response * E[:, 2:] + polarizability * E).ravel()
+    def __init__(
+        self,
+        atoms: Atoms,
+        response: np.ndarray,
+        polarizability_eA2_per_V: float,
+        thickness_A: float,
+        reach_A: Sequence[float] = (0.0, 0.0),
+    ):
+        self.field = Field(atoms, thickness_A)
+        self.name, self.nitrogens = atoms.info["name"], atoms.numbers == 7
+        self.response, self.reach_A = response, reach_A
+        self.polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
 
-    operator = LinearOperator((short.size, short.size), matvec=left_side, dtype=float)
-    found, failed = gmres(operator, short.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
-    if failed:
-        raise JobError(f"{atoms.info['name']}: the long-range field of the dipoles does not settle")
-    return np.where(nitrogens[:, None], found.reshape(short.shape), np.nan)
+    def add(self, dipoles: np.ndarray) -> np.ndarray:
+        """Dipoles (n, 3) in e.A, NaN on B, with the field of all others solved for
+        self-consistency."""
+        return self._solved(self._without_answer, self._spread_out(self._filled(dipoles)))
+
+    def remove(self, dipoles: np.ndarray) -> np.ndarray:
+        """The dipoles (n, 3) of short range that `add` makes these of."""
+        return self._solved(self._spread_out, self._without_answer(self._filled(dipoles)))
+
+    def _spread_out(self, short):
+        return self.field.reached(short, self.reach_A) + self.polarizability * self.field.of_step(
+            short
+        )
+
+    def _without_answer(self, dipoles):
+        E = self.field.of(dipoles)
+        return dipoles - self.response * E[:, 2:] - self.polarizability * E
+
+    def _filled(self, dipoles):
+        return np.where(self.nitrogens[:, None], dipoles, 0.0)
+
+    def _solved(self, left_side, right):
+        operator = LinearOperator(
+            (right.size, right.size),
+            matvec=lambda flat: left_side(flat.reshape(right.shape)).ravel(),
+            dtype=float,
+        )
+        found, failed = gmres(operator, right.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
+        if failed:
+            raise JobError(f"{self.name}: the long-range field of the dipoles does not settle")
+        return np.where(self.nitrogens[:, None], found.reshape(right.shape), np.nan)
