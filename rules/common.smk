@@ -180,6 +180,15 @@ def label_files(model: str, key: str) -> list[str]:
     return expand("results/labels/{set}.nc", set=MODELS[model].get(key, []))
 
 
+def taken_out(model: str) -> tuple[list[str], list[str]]:
+    """Members of the response model and polarizability whose long range a model's labels lose."""
+    response = MODELS[model].get("less_long_range")
+    slide = config["long_range"].get(MODELS[model]["family"])
+    if response is None or slide is None:
+        return [], []
+    return members(response), [polarizability_file(slide)]
+
+
 def models_of(kind: str, asked=lambda wildcards: wildcards.system):
     """Input function: the members that predict `kind` for a system of its family and field.
 
@@ -265,14 +274,11 @@ def studied(kind: str):
     return files
 
 
-def trained_percent(family: str) -> float:
-    """Largest strain (%) of both layers in the labels of a family's zero-field model."""
-    model = MODELS[config["predictors"][family]["zero_field"]]
-    return max(
-        abs(System.parse(frame).strain_percent)
-        for name in model["labels"]
-        for frame in frames(name)
-    )
+def trained_eta(family: str) -> list[float]:
+    """Mismatches eta in the labels of the model that predicts a family's mismatched cells."""
+    kinds = config["predictors"][family]
+    model = MODELS[kinds.get("mismatch", kinds["zero_field"])]
+    return sorted({System.parse(frame).eta for name in model["labels"] for frame in frames(name)})
 
 
 # Maps
@@ -306,7 +312,7 @@ def planned_models(wildcards):
     kinds = config["predictors"].get(family, {})
     if "zero_field" not in kinds:
         raise WorkflowError(f"{wildcards.system}: predictors.{family} names no zero_field model")
-    names = sorted(kinds.values(), key=lambda name: name != kinds["zero_field"])
+    names = sorted(set(kinds.values()), key=lambda name: (name != kinds["zero_field"], name))
     return {name: MODELS[name] for name in names}
 
 

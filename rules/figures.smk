@@ -396,7 +396,7 @@ rule plot_mismatch:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        trained_percent=trained_percent("AA"),
+        trained_eta=trained_eta("AA"),
         code=code_digest("plot_mismatch"),
     message:
         "draw {wildcards.panel}"

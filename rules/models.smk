@@ -12,6 +12,8 @@ rule models:
 rule train_model:
     input:
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
+        response=lambda wildcards: taken_out(wildcards.model)[0],
+        polarizability=lambda wildcards: taken_out(wildcards.model)[1],
     output:
         member="results/models/{model}/{seed}.dp",
         loss="results/models/{model}/{seed}.loss.nc",
@@ -32,6 +34,7 @@ rule train_model:
         split=lambda wildcards: MODELS[wildcards.model]["split"],
         folds=lambda wildcards: MODELS[wildcards.model]["folds"],
         protocol=lambda wildcards: protocol_of(wildcards.model),
+        reach_A=config["interlayer_reach_A"],
         code=code_digest("train_model"),
     message:
         "train {wildcards.model}, seed {wildcards.seed}"
@@ -45,6 +48,8 @@ rule evaluate_model:
         losses=lambda wildcards: members(wildcards.model, "loss.nc"),
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
         tests=lambda wildcards: label_files(wildcards.model, "tests"),
+        response=lambda wildcards: taken_out(wildcards.model)[0],
+        polarizability=lambda wildcards: taken_out(wildcards.model)[1],
     output:
         parity="results/models/{model}/parity.nc",
         loss="results/models/{model}/loss.nc",
@@ -59,6 +64,7 @@ rule evaluate_model:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        reach_A=config["interlayer_reach_A"],
         code=code_digest("evaluate_model"),
     message:
         "compare {wildcards.model} with DFT"

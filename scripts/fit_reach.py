@@ -7,7 +7,7 @@ from scipy.optimize import least_squares
 
 from moirepol import deepwannier
 from moirepol.frames import read_frames
-from moirepol.longrange import add_long_range
+from moirepol.longrange import LongRange
 from moirepol.systems import System
 
 START_A = (1.0, 0.5)
@@ -36,8 +36,8 @@ def fit_reach(labels, zero_field, response, polarizability, reach):
             cells.append((frame, short, deepwannier.field_response(frame, answering), settings))
 
     def errors(cell, widths):
-        frame, *arguments, settings = cell
-        found = add_long_range(frame, *arguments, **settings | {"reach_A": widths})
+        frame, short, response, settings = cell
+        found = LongRange(frame, response, **settings | {"reach_A": widths}).add(short)
         return (found - frame.arrays["dipole"])[deepwannier.nitrogens(frame)]
 
     def weighed(widths, fitted):

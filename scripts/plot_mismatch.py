@@ -23,7 +23,7 @@ QUANTITIES = {
 def plot_mismatch(
     sweep: str,
     labels: str | Iterable[str],
-    trained_percent: float,
+    trained_eta: Iterable[float],
     data: str,
     pdf: str,
     png: str,
@@ -32,7 +32,7 @@ def plot_mismatch(
 
     sweep: of mismatched bilayers of one family, with the field 0 among its fields; its first strain
     is shown. labels: sets with directly computed mismatched cells among their frames.
-    trained_percent: largest strain, common to both layers, of the models' labels. data, pdf, png:
+    trained_eta: mismatches among the models' labels. data, pdf, png:
     the panel's NetCDF and pictures to write.
     """
     files = [labels] if isinstance(labels, str) else labels
@@ -82,9 +82,11 @@ def plot_mismatch(
             )
     for ax in axes:
         ax.axhline(0, color="black", linewidth=0.5, zorder=0)
-        ax.axvspan(-trained_percent, trained_percent, color="0.9", lw=0, zorder=0)
+        for known in trained_eta:
+            ax.axvline(100 * known, color="0.8", linewidth=3, zorder=-1)
         ax.legend(loc="best", fontsize=6)
-    axes[0].text(0, 0.97, "labels", transform=axes[0].get_xaxis_transform(), **NOTE)
+    for known in trained_eta:
+        axes[0].text(100 * known, 0.97, "labels", transform=axes[0].get_xaxis_transform(), **NOTE)
     axes[0].set_ylabel(rf"$P_\perp$ ({DIPOLE})")
     axes[1].set(xlabel=r"lattice mismatch $\eta$ (%)", ylabel="net polarization (pC/m)")
     save(figure, pdf, png)

@@ -65,7 +65,7 @@ def test_a_uniform_response_multiplies_a_wave():
     response = np.zeros_like(p0)
     response[:, 2] = 0.06
     strength = longrange.Field(atoms, D).of(p0)[:, 2] @ value / (value @ value)
-    p = longrange.add_long_range(atoms, p0, response, 0.0, D)
+    p = longrange.LongRange(atoms, response, 0.0, D).add(p0)
     assert np.isnan(p[atoms.numbers != 7]).all()
     expected = 1 / (1 - 0.06 * strength)
     ratio = np.nansum(p[:, 2] * value) / (value @ value)
@@ -82,7 +82,7 @@ def test_waves_in_the_plane_are_depolarized(atoms):
     for along in (direction, across):
         p0 = np.zeros((len(atoms), 3))
         p0[:, :2] = value[:, None] * along
-        p = longrange.add_long_range(atoms, p0, response, 0.4, D)
+        p = longrange.LongRange(atoms, response, 0.4, D).add(p0)
         kept.append(np.nansum(p[:, :2] @ along * value) / (value @ value))
     assert kept[0] < 0.5  # lengthwise waves carry charges
     assert kept[1] == pytest.approx(1, abs=1e-6)  # crosswise ones do not
@@ -125,5 +125,17 @@ def test_slides_are_left_as_they_are():
     atoms = build("AA_slide-1-3-10", A, D)
     p0 = np.where((atoms.numbers == 7)[:, None], [1e-3, 2e-3, 5e-3], np.nan)
     response = np.nan_to_num(p0)
-    p = longrange.add_long_range(atoms, p0, response, 0.4, D, (1.15, 0.6))
+    p = longrange.LongRange(atoms, response, 0.4, D, (1.15, 0.6)).add(p0)
     np.testing.assert_allclose(p, p0, atol=1e-12)
+
+
+def test_what_is_added_can_be_taken_out(atoms):
+    rng = np.random.default_rng(1)
+    p0 = dipoles(atoms, rng)
+    p0[atoms.numbers != 7] = np.nan
+    response = np.zeros((len(atoms), 3))
+    response[atoms.numbers == 7, 2] = 0.06
+    beyond = longrange.LongRange(atoms, response, 0.4, D, (1.15, 0.6))
+    p = beyond.add(p0)
+    assert np.nanmax(np.abs(p - p0)) > 0.1
+    np.testing.assert_allclose(beyond.remove(p), p0, atol=1e-6)

@@ -12,7 +12,7 @@ import collect_sweep
 from moirepol import expansion
 from moirepol.config import ConfigError, check_config
 from moirepol.job import JobError
-from moirepol.longrange import add_long_range
+from moirepol.longrange import LongRange
 from moirepol.polarization import PC_PER_M, net_polarization
 from moirepol.sets import geometries_of_sweep, nearest_twist, systems_of_sweep
 from moirepol.structures import build
@@ -53,7 +53,7 @@ def test_the_expansion_is_the_prediction_in_any_field(answers, long_range):
         if long_range:
             response = np.zeros((len(atoms), 3))
             response[centres] = R.mean(axis=0)
-            expected = add_long_range(atoms, expected, response, **long_range)
+            expected = LongRange(atoms, response, **long_range).add(expected)
         np.testing.assert_allclose(
             expansion.at(powers, field)[:, member], expected, atol=1e-9, rtol=1e-7
         )

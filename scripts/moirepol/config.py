@@ -180,6 +180,13 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     "one is held out (use: validation)"
                 )
         _known(f"models.{name}.protocol", model.get("protocol", PAPER), config["protocols"])
+        if "less_long_range" in model:
+            key, family = f"models.{name}.less_long_range", model["family"]
+            _predictor(config, key, family, "response", model["less_long_range"])
+            if model["kind"] != "zero_field":
+                raise ConfigError(
+                    f"{key}: allowed in zero_field models, this one learns {model['kind']}"
+                )
     for name, sweep in config["sweeps"].items():
         _check_sweep(f"sweeps.{name}", sweep, config)
     for name, figure in config["figures"].items():
@@ -208,6 +215,8 @@ def _check_names(config: Mapping[str, Any]) -> None:
         key = f"studies.{name}.models"
         _known(f"{key}.zero_field", study["models"]["zero_field"], config["models"])
         family = config["models"][study["models"]["zero_field"]]["family"]
+        if "mismatch" in study["models"]:
+            raise ConfigError(f"{key}.mismatch: allowed is zero_field, which speaks for all cells")
         for kind, model in study["models"].items():
             _predictor(config, f"{key}.{kind}", family, kind, model)
         if "long_range" in study:
@@ -220,7 +229,8 @@ def _check_names(config: Mapping[str, Any]) -> None:
         _slide(f"long_range.{family}", slide, family)
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
-            _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
+            learned = "zero_field" if kind == "mismatch" else kind
+            _predictor(config, f"predictors.{family}.{kind}", family, learned, name)
 
 
 def _check_sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
@@ -250,7 +260,7 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     either it is the zero-field model alone.
     """
     system = System.parse(name)
-    kinds = config["predictors"].get(system.family, {})
+    kinds = _speaking(config, system)
     needed = ["zero_field"]
     if system.field_V_per_A or system.family in config["long_range"]:
         needed.append("response")
@@ -270,8 +280,15 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
 def beyond_labels(config: Mapping[str, Any], name: str) -> str:
     """In what a system lies beyond the labels of its models, in one line; empty where in none."""
     system = System.parse(name)
-    found = _excesses(config, system, config["predictors"].get(system.family, {}))
+    found = _excesses(config, system, _speaking(config, system))
     return "; ".join(words for _, _, words in found)
+
+
+def _speaking(config, system):
+    """Models by kind, that of mismatch in the place of the zero-field one where it applies."""
+    kinds = dict(config["predictors"].get(system.family, {}))
+    mismatched = kinds.pop("mismatch", None)
+    return kinds | {"zero_field": mismatched} if mismatched and system.eta else kinds
 
 
 def _excesses(config, system, kinds):

@@ -28,7 +28,7 @@ from ase import Atoms
 from moirepol import network as nn
 from moirepol.environments import environment_distance, layer_distance, surroundings
 from moirepol.job import JobError, full_disk, progress
-from moirepol.longrange import add_long_range, read_polarizability
+from moirepol.longrange import LongRange, read_polarizability
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
 from moirepol.symmetry import symmetry_copies
 from moirepol.systems import System
@@ -123,6 +123,27 @@ def targets(frames: Iterable[Atoms], family: str, kind: str, field_V_per_A: floa
     return learned
 
 
+def without_long_range(
+    frames: list[Atoms],
+    response: list[Member],
+    polarizability: str | Path,
+    reach_A: Sequence[float],
+) -> list[Atoms]:
+    """Frames whose ``dipole`` is that of short range: less the field of the pattern itself.
+
+    What `predict` adds with these `response`, `polarizability` and `reach_A`; slides have none.
+    """
+    short = []
+    for frame in frames:
+        frame = frame.copy()
+        if not is_slide(frame):
+            settings = long_range_of(frame, polarizability, reach_A)
+            beyond = LongRange(frame, field_response(frame, response), **settings)
+            frame.arrays["dipole"] = beyond.remove(frame.arrays["dipole"])
+        short.append(frame)
+    return short
+
+
 def layer_sign(atoms: Atoms) -> np.ndarray:
     """+1 for atoms of the upper layer, -1 for those of the lower."""
     return np.where(atoms.arrays["layer"] == UPPER, 1.0, -1.0)
@@ -164,7 +185,10 @@ def stacking(frame: Atoms) -> str:
     """One name for all frames whose layers lie alike: strain, distance and symmetry left aside."""
     system = System.parse(frame.info["name"])
     if system.geometry != "slide":
-        return f"{system.family}_{system.geometry}-{'-'.join(map(str, system.indices))}"
+        shift = system.shift if system.geometry == "strip" else None
+        return System(
+            family=system.family, geometry=system.geometry, indices=system.indices, shift=shift
+        ).name
     i, j, n = system.indices
     images = []
     for operation in layer_symmetries(system.family):
@@ -264,7 +288,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
             network,
             known[chosen],
             _dipoles(frames)[chosen] * scale,
-            protocol["label_noise_eA"] * scale,
+            _noise(frames, protocol)[chosen] * scale,
             steps,
             report,
         )
@@ -276,6 +300,15 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
         "@variables": {"min_nbor_dist": np.array(min(distances))},
     }
     return data, course
+
+
+def _noise(frames, protocol):
+    """Noise (n, 1) in e.A expected of each N atom's label."""
+    of_slides = protocol["label_noise_eA"]
+    of_cells = protocol.get("moire_noise_eA", of_slides)
+    counts = [len(nitrogens(frame)) for frame in frames]
+    noises = [of_slides if is_slide(frame) else of_cells for frame in frames]
+    return np.repeat(noises, counts)[:, None]
 
 
 def _train_with_deepmd(frames, judges, protocol, seed, section):
@@ -485,7 +518,7 @@ def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | No
     trained on, ``info['deformation_A']`` how far at least (`moirepol.environments`).
 
     long_range : {polarizability_eA2_per_V, thickness_A, reach_A}, arguments of
-    `moirepol.longrange.add_long_range`, adds the field of all dipoles to ``dipole`` and
+    `moirepol.longrange.LongRange`, adds the field of all dipoles to ``dipole`` and
     ``dipole_member``; it needs the ``response``. What it started from is kept as
     ``dipole_short_range``.
     """
@@ -517,11 +550,7 @@ def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | No
         predicted.set_array(name, array)
     if long_range:
         predicted.set_array("dipole_short_range", predicted.arrays["dipole"])
-        response = field_response(atoms, models["response"])
-
-        def add(dipoles):
-            return add_long_range(atoms, dipoles, response, **long_range)
-
+        add = LongRange(atoms, field_response(atoms, models["response"]), **long_range).add
         predicted.arrays["dipole"] = add(predicted.arrays["dipole"])
         if "dipole_member" in found:
             members = predicted.arrays["dipole_member"].swapaxes(0, 1)

@@ -9,7 +9,7 @@ from ase import Atoms
 
 from moirepol.deepwannier import KINDS, Member, ask, layer_sign, nitrogens
 from moirepol.job import JobError
-from moirepol.longrange import add_long_range
+from moirepol.longrange import LongRange
 
 
 def expand(
@@ -30,15 +30,15 @@ def expand(
             powers.append(sign * ask(models[kind], atoms) / unit)
     if long_range and len(powers) == 1:
         raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
+    if long_range:
+        response = np.zeros((len(atoms), 3))
+        response[centres] = powers[1].mean(axis=0)
+        beyond = LongRange(atoms, response, **long_range)
 
     def complete(dipoles):
         everywhere = np.full((len(atoms), 3), np.nan)
         everywhere[centres] = dipoles
-        if not long_range:
-            return everywhere
-        response = np.zeros((len(atoms), 3))
-        response[centres] = powers[1].mean(axis=0)
-        return add_long_range(atoms, everywhere, response, **long_range)
+        return beyond.add(everywhere) if long_range else everywhere
 
     members = powers
     if len({len(part) for part in powers}) > 1:
