@@ -303,12 +303,12 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
 
 
 def _noise(frames, protocol):
-    """Noise (n, 1) in e.A expected of each N atom's label."""
-    of_slides = protocol["label_noise_eA"]
+    """Noise (n, 3) in e.A expected of each N atom's label."""
+    of_slides = [protocol["label_noise_eA"]] * 2
     of_cells = protocol.get("moire_noise_eA", of_slides)
     counts = [len(nitrogens(frame)) for frame in frames]
-    noises = [of_slides if is_slide(frame) else of_cells for frame in frames]
-    return np.repeat(noises, counts)[:, None]
+    noises = np.array([of_slides if is_slide(frame) else of_cells for frame in frames])
+    return np.repeat(noises[:, [0, 0, 1]], counts, axis=0)
 
 
 def _train_with_deepmd(frames, judges, protocol, seed, section):

@@ -284,7 +284,7 @@ def fit(
 
     Parameters
     ----------
-    targets : (n, 3) labels, scaled; noise, of all or of each (n, 1), in the same units
+    targets : (n, 3) labels, scaled; noise, of all or of each (n, 3), in the same units
     report : called with (iteration, root mean square residual)
     """
     start = network.weights
