@@ -180,13 +180,13 @@ def label_files(model: str, key: str) -> list[str]:
     return expand("results/labels/{set}.nc", set=MODELS[model].get(key, []))
 
 
-def taken_out(model: str) -> tuple[list[str], list[str]]:
+def taken_out(model: str) -> tuple[list[str], str | list]:
     """Members of the response model and polarizability whose long range a model's labels lose."""
     response = MODELS[model].get("less_long_range")
     slide = config["long_range"].get(MODELS[model]["family"])
     if response is None or slide is None:
         return [], []
-    return members(response), [polarizability_file(slide)]
+    return members(response), polarizability_file(slide)
 
 
 def models_of(kind: str, asked=lambda wildcards: wildcards.system):
