@@ -6,7 +6,9 @@
 TABULATED = [
     name
     for name in MODELS
-    if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
+    if MODELS[name]["split"] != "cells"
+    and "less_long_range" not in MODELS[name]
+    and all(ready(s) for s in MODELS[name]["labels"])
 ]
 CALIBRATED = {
     "left_out": "slides left out",
