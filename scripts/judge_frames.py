@@ -55,7 +55,7 @@ def judge_frames(
         part = compared(frame, model, spread, len(members), "test")
         part["deformation"] = xr.full_like(part["layer"], predicted.info["deformation_A"], float)
         parts.append(part)
-        if system.geometry != "slide":
+        if system.n_periods:
             amplitudes = [harmonics(atoms) for atoms in (frame, predicted)]
             cell = xr.Dataset({"amplitude": (("source", "part"), amplitudes)})
             cells.append(cell.assign_coords(cell=name))

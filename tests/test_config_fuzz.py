@@ -50,11 +50,10 @@ FULL_CONFIG["labels"]["variants"]["every_key"] = dict(FULL_CONFIG["labels"]["rec
 RESPONSE = FULL_CONFIG["models"]["aa_response"]
 FULL_CONFIG["models"] |= {
     "aa_curvature": RESPONSE | {"kind": "curvature", "tests": ["moire"]},
-    "aap_response": RESPONSE | {"family": "AAp"},
     "aap_curvature": RESPONSE | {"family": "AAp", "kind": "curvature"},
 }
 FULL_CONFIG["predictors"]["AA"] |= {"curvature": "aa_curvature"}
-FULL_CONFIG["predictors"]["AAp"] |= {"response": "aap_response", "curvature": "aap_curvature"}
+FULL_CONFIG["predictors"]["AAp"] |= {"curvature": "aap_curvature"}
 FULL_CONFIG["long_range"]["AAp"] = "AAp_slide-0-0-1"
 FULL_CONFIG["studies"]["every_key"] = {
     "models": {"zero_field": "aa", "response": "aa_response", "curvature": "aa_curvature"},

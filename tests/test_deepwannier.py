@@ -332,3 +332,35 @@ def test_a_committee_is_of_one_kind(trained, tmp_path):
     (tmp_path / "2.dp").write_text("nothing")
     with pytest.raises(JobError, match="no dipole model"):
         dw.load(tmp_path / "2.dp")
+
+
+def test_the_field_of_the_pattern_is_taken_out_of_cells_alone(tmp_path, monkeypatch):
+    slide, strip = labelled("AA_slide-1-3-5"), labelled("AA_strip-9-10")
+    response = member([labelled("AA_slide-1-3-5")], kind="response", field=0.02, steps=2)[2]
+    monkeypatch.setattr(dw, "read_polarizability", lambda path: 0.376)
+    settings = [response], "polarizability.nc", (1.1, 0.6)
+    short = dw.without_long_range([slide, strip], *settings)
+    np.testing.assert_array_equal(short[0].arrays["dipole"], slide.arrays["dipole"])
+    assert np.nanmax(np.abs(short[1].arrays["dipole"] - strip.arrays["dipole"])) > 1e-4
+    add = dw.LongRange(
+        strip, dw.field_response(strip, [response]), **dw.long_range_of(strip, *settings[1:])
+    ).add
+    np.testing.assert_allclose(add(short[1].arrays["dipole"]), strip.arrays["dipole"], atol=1e-8)
+
+
+def test_noisy_cells_do_not_disturb_the_slides():
+    slides = [labelled(name) for name in SLIDES]
+    strip = labelled("AA_strip-9-10")
+    centres = dw.nitrogens(strip)
+    right = strip.arrays["dipole"].copy()
+    strip.arrays["dipole"][centres] += [0.05, 0.05, 0.0]  # in the plane, where none is expected
+
+    def error(model, frame, dipole):
+        return np.abs(dw.ask([model], frame)[0] - dipole[dw.nitrogens(frame)]).mean(axis=0)
+
+    kept = member([*slides, strip], moire_noise_eA=[1.0, 1e-4])[2]
+    misled = member([*slides, strip])[2]
+    slide = slides[3], slides[3].arrays["dipole"]
+    assert error(kept, *slide).max() < 0.1 * error(misled, *slide).max()
+    assert error(kept, strip, right)[2] < 1e-3
+    assert dw.stacking(strip) != dw.stacking(labelled("AA_strip-9-10_shift-0-1-3"))

@@ -38,6 +38,8 @@ A, D = 2.51, 3.33
         ("AA_mismatch-19-20", 1522, 0.0),
         ("AA_mismatch-99-100", 39602, 0.0),
         ("AA_mismatch-101-100", 40402, 0.0),
+        ("AA_strip-9-10", 38, 0.0),
+        ("AAp_strip-9-8_shift-0-1-3", 34, 0.0),
         ("AA_slide-3-5-10", 4, 0.0),
     ],
 )
@@ -173,3 +175,16 @@ def test_a_name_says_everything(system):
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError):
         System.parse(name)
+
+
+def test_a_strip_is_strained_along_one_vector_and_shifted_across():
+    strip = build("AA_strip-9-10_shift-0-1-3", A, D)
+    lower, upper = strip.info["layer_cell"]
+    np.testing.assert_allclose(lower, [0.9 * upper[0], upper[1]])
+    tau = stacking_at(strip, np.arange(10)[:, None] * lower[0])
+    # Along a1 by a tenth of it from cell to cell, and a third of a2 everywhere.
+    steps = (np.diff(tau[:, 0]) + 0.5) % 1 - 0.5
+    np.testing.assert_allclose(np.abs(steps), 0.1)
+    np.testing.assert_allclose(tau[:, 1], 1 / 3)
+    with pytest.raises(ValueError, match="does not hold all stackings"):
+        stacking_points(strip)

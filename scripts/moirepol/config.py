@@ -242,7 +242,7 @@ def _check_sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) 
     field = max(sweep.get("fields_V_per_A", [0]), key=abs)
     for name in names:
         system = System.parse(name)
-        if system.geometry == "slide" or system.strain_percent or system.field_V_per_A:
+        if not system.n_periods or system.strain_percent or system.field_V_per_A:
             raise ConfigError(
                 f"{key}.systems = {name!r}: allowed is a moire cell without strain and field"
             )

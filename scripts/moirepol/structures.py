@@ -153,9 +153,7 @@ def stacking_points(atoms: Atoms) -> dict[str, np.ndarray]:
     inverse = [np.linalg.inv(cell) for cell in cells]
     slope = inverse[LOWER] - inverse[UPPER]
     if abs(np.linalg.det(slope)) < 1e-12:
-        raise ValueError(
-            f"{atoms.info['name']} is no moire cell: its stacking is the same everywhere"
-        )
+        raise ValueError(f"{atoms.info['name']} is no moire cell: it does not hold all stackings")
     shift = -origins[LOWER] @ inverse[LOWER] + origins[UPPER] @ inverse[UPPER]
     cell = np.asarray(atoms.cell)[:2, :2]
     points = {}
