@@ -7,7 +7,14 @@
 from functools import cache
 
 from moirepol.code import code_digest
-from moirepol.config import PAPER, SWEEP_PANELS, beyond_labels, parse_name, predictors_of
+from moirepol.config import (
+    PAPER,
+    SWEEP_PANELS,
+    beyond_labels,
+    parse_name,
+    predictors_of,
+    speaking_models,
+)
 from moirepol.provenance import read_netcdf
 from moirepol.sets import (
     STANDARD,
@@ -308,11 +315,11 @@ def file_by_name(wildcards):
 
 def planned_models(wildcards):
     """The models of a system's family, by name, the zero-field model first."""
-    family = system_of(wildcards.system).family
-    kinds = config["predictors"].get(family, {})
+    system = system_of(wildcards.system)
+    kinds = speaking_models(config, system)
     if "zero_field" not in kinds:
-        raise WorkflowError(f"{wildcards.system}: predictors.{family} names no zero_field model")
-    names = sorted(set(kinds.values()), key=lambda name: (name != kinds["zero_field"], name))
+        raise WorkflowError(f"{system.name}: predictors.{system.family} names no zero_field model")
+    names = sorted(kinds.values(), key=lambda name: name != kinds["zero_field"])
     return {name: MODELS[name] for name in names}
 
 

@@ -187,6 +187,10 @@ def _check_names(config: Mapping[str, Any]) -> None:
                 raise ConfigError(
                     f"{key}: allowed in zero_field models, this one learns {model['kind']}"
                 )
+    for family, kinds in config["predictors"].items():
+        for kind, name in kinds.items():
+            learned = "zero_field" if kind == "mismatch" else kind
+            _predictor(config, f"predictors.{family}.{kind}", family, learned, name)
     for name, sweep in config["sweeps"].items():
         _check_sweep(f"sweeps.{name}", sweep, config)
     for name, figure in config["figures"].items():
@@ -227,10 +231,6 @@ def _check_names(config: Mapping[str, Any]) -> None:
         raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
     for family, slide in config["long_range"].items():
         _slide(f"long_range.{family}", slide, family)
-    for family, kinds in config["predictors"].items():
-        for kind, name in kinds.items():
-            learned = "zero_field" if kind == "mismatch" else kind
-            _predictor(config, f"predictors.{family}.{kind}", family, learned, name)
 
 
 def _check_sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
@@ -260,7 +260,7 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     either it is the zero-field model alone.
     """
     system = System.parse(name)
-    kinds = _speaking(config, system)
+    kinds = speaking_models(config, system)
     needed = ["zero_field"]
     if system.field_V_per_A or system.family in config["long_range"]:
         needed.append("response")
@@ -280,12 +280,12 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
 def beyond_labels(config: Mapping[str, Any], name: str) -> str:
     """In what a system lies beyond the labels of its models, in one line; empty where in none."""
     system = System.parse(name)
-    found = _excesses(config, system, _speaking(config, system))
+    found = _excesses(config, system, speaking_models(config, system))
     return "; ".join(words for _, _, words in found)
 
 
-def _speaking(config, system):
-    """Models by kind, that of mismatch in the place of the zero-field one where it applies."""
+def speaking_models(config: Mapping[str, Any], system: System) -> dict[str, str]:
+    """Models by kind, that of mismatch in place of the zero-field one where it is due."""
     kinds = dict(config["predictors"].get(system.family, {}))
     mismatched = kinds.pop("mismatch", None)
     return kinds | {"zero_field": mismatched} if mismatched and system.eta else kinds
