@@ -90,7 +90,7 @@ def test_every_setting_is_described_and_no_other_is_let_in():
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
         ("long_range", {"AAp": "AA_slide-1-1-3"}, ["long_range.AAp", "a slide of AAp"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),
-        ("predictors", {"AAp": {"zero_field": "aa"}}, ["predictors.AA names no zero_field model"]),
+        ("predictors", {"AAp": {"zero_field": "aap"}}, ["predictors.AA names no zero_field model"]),
         ("maps.grid_points", 100, ["maps.grid_points = 100", "multiple of 6"]),
     ],
 )

@@ -153,7 +153,8 @@ def test_labels_widen_what_the_models_cover(config):
 def test_what_lies_beyond_the_labels_is_told(config):
     assert beyond_labels(config, "AA_twist-21-22") == ""
     config = put(config, "models.aa.labels", ["aa"])
-    assert "strain of a layer of -10 %" in beyond_labels(config, "AA_mismatch-9-10")
+    assert not beyond_labels(config, "AA_mismatch-9-10")  # by the model of mismatched cells
+    assert "strain of a layer of -12.5 %" in beyond_labels(config, "AA_mismatch-7-8")
 
 
 def test_descriptions_say_all():
