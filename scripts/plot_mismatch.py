@@ -84,9 +84,11 @@ def plot_mismatch(
         ax.axhline(0, color="black", linewidth=0.5, zorder=0)
         for known in trained_eta:
             ax.axvline(100 * known, color="0.8", linewidth=3, zorder=-1)
-        ax.legend(loc="best", fontsize=6)
+    axes[0].legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axes[1].legend(fontsize=6, loc="lower left")
     for known in trained_eta:
-        axes[0].text(100 * known, 0.97, "labels", transform=axes[0].get_xaxis_transform(), **NOTE)
+        words = "strip" if known else "slides"
+        axes[1].text(100 * known, 0.97, words, transform=axes[1].get_xaxis_transform(), **NOTE)
     axes[0].set_ylabel(rf"$P_\perp$ ({DIPOLE})")
     axes[1].set(xlabel=r"lattice mismatch $\eta$ (%)", ylabel="net polarization (pC/m)")
     save(figure, pdf, png)
