@@ -30,7 +30,7 @@ def evaluate_model(
     what = info["family"], info["kind"], info["field_V_per_A"]
     learned = deepwannier.targets(_read(labels), *what)
     tested = deepwannier.targets(_read(tests), *what) if tests else []
-    if response:
+    if polarizability:
         field = deepwannier.committee(response), polarizability, reach_A
         learned, tested = (
             deepwannier.without_long_range(frames, *field) for frames in (learned, tested)

@@ -39,7 +39,7 @@ def train_model(
     seed = int(seed)
     frames = [frame for path in labels for frame in read_frames(path)]
     learned = deepwannier.targets(frames, family, kind, field_V_per_A)
-    if response:
+    if polarizability:
         answering = deepwannier.committee(response)
         learned = deepwannier.without_long_range(learned, answering, polarizability, reach_A)
     known, judges = deepwannier.split_frames(learned, split, folds, seed)

@@ -80,7 +80,7 @@ def test_every_setting_is_described_and_no_other_is_let_in():
         ("predictors.AA.mismatch", "aap", ["predictors.AA.mismatch", "a zero_field model of AA"]),
         ("models.aa_mismatch.less_long_range", "aa", ["less_long_range", "a response model of AA"]),
         ("models.aa_response.less_long_range", "aa_response", ["allowed in zero_field models"]),
-        ("studies.cells_6.models.mismatch", "aa", ["allowed is zero_field"]),
+        ("studies.cells_6.models.mismatch", "aa", ["unknown key 'mismatch'"]),
         ("protocols.second_order.moire_noise_eA", [1e-4], ["moire_noise_eA", "at least 2"]),
         ("studies.cells_6.labels", ["nothing"], ["studies.cells_6.labels = 'nothing'", "aa"]),
         ("studies.cells_6.models.zero_field", "aa_response", ["wanted is a zero_field model of"]),

@@ -48,7 +48,12 @@ READERS = {
         "labels": [LABELS],
         "parities": ["parity.nc"],
     },
-    "evaluate_model": {"losses": ["loss.nc"], "labels": [LABELS], "tests": [LABELS]},
+    "evaluate_model": {
+        "losses": ["loss.nc"],
+        "labels": [LABELS],
+        "tests": [LABELS],
+        "polarizability": "polarizability.nc",
+    },
     "find_critical_field": {"labels": LABELS},
     "fit_reach": {"labels": [LABELS], "polarizability": "polarizability.nc"},
     "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc"},
@@ -83,7 +88,7 @@ READERS = {
     },
     "study_convergence": {"standard": LABELS, "variants": [LABELS]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
-    "train_model": {"labels": [LABELS]},
+    "train_model": {"labels": [LABELS], "polarizability": "polarizability.nc"},
     "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
 }
 #: Inputs that are no NetCDF files: trained models, a table.
@@ -163,6 +168,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
     values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}}
+    values |= {"kind": "zero_field", "field_V_per_A": 0}
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
     several = isinstance(READERS[script][argument], list)

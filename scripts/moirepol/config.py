@@ -24,6 +24,8 @@ REMOVABLE = (
     ("long_range",),
     ("studies",),
     ("sweeps",),
+    ("predictors", "AA"),
+    ("predictors", "AAp"),
 )
 #: The protocol of a model that names none.
 PAPER = "paper"
@@ -219,8 +221,6 @@ def _check_names(config: Mapping[str, Any]) -> None:
         key = f"studies.{name}.models"
         _known(f"{key}.zero_field", study["models"]["zero_field"], config["models"])
         family = config["models"][study["models"]["zero_field"]]["family"]
-        if "mismatch" in study["models"]:
-            raise ConfigError(f"{key}.mismatch: allowed is zero_field, which speaks for all cells")
         for kind, model in study["models"].items():
             _predictor(config, f"{key}.{kind}", family, kind, model)
         if "long_range" in study:

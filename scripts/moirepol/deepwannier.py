@@ -133,12 +133,12 @@ def without_long_range(
 
     What `predict` adds with these `response`, `polarizability` and `reach_A`; slides have none.
     """
-    short = []
+    in_plane, short = read_polarizability(polarizability), []
     for frame in frames:
         frame = frame.copy()
         if not is_slide(frame):
-            settings = long_range_of(frame, polarizability, reach_A)
-            beyond = LongRange(frame, field_response(frame, response), **settings)
+            answer = field_response(frame, response)
+            beyond = LongRange(frame, answer, in_plane, layer_distance(frame), reach_A)
             frame.arrays["dipole"] = beyond.remove(frame.arrays["dipole"])
         short.append(frame)
     return short
