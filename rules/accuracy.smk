@@ -3,6 +3,7 @@
 # Makes: results/studies/<study>.nc, results/{accuracy,range,reach}.csv,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
 
+# Models that learn z alone from moire cells are judged as they predict, by a study.
 TABULATED = [
     name
     for name in MODELS

@@ -42,12 +42,7 @@ rule evaluate_claims:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        predictors=[
-            name
-            for kinds in config["predictors"].values()
-            for kind, name in kinds.items()
-            if kind != "mismatch"
-        ],
+        predictors=[name for kinds in config["predictors"].values() for name in kinds.values()],
         code=code_digest("evaluate_claims"),
     message:
         "judge the paper's claims"

@@ -185,7 +185,7 @@ def stacking(frame: Atoms) -> str:
     """One name for all frames whose layers lie alike: strain, distance and symmetry left aside."""
     system = System.parse(frame.info["name"])
     if system.geometry != "slide":
-        shift = system.shift if system.geometry == "strip" else None
+        shift = None if system.n_periods else system.shift
         return System(
             family=system.family, geometry=system.geometry, indices=system.indices, shift=shift
         ).name

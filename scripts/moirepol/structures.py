@@ -90,10 +90,7 @@ def _layers(system, a):
         origin[UPPER] = np.array([i / n, j / n]) @ primitive
         return primitive, np.stack([primitive, primitive]), origin, (1, 1)
     half = np.radians(system.twist_angle_deg) / 2
-    lower, upper = (
-        np.array([[m, n], [0, 1] if system.geometry == "strip" else [-n, m + n]])
-        for m, n in system.supercells
-    )
+    lower, upper = map(np.array, system.supercells)
     turned = _rotated(primitive, half)
     cell = upper @ turned
     layer_cell = np.stack([np.linalg.solve(lower, cell), turned])
@@ -101,7 +98,7 @@ def _layers(system, a):
     if system.shift:
         i, j, n = system.shift
         shift = np.array([i / n, j / n]) @ layer_cell[UPPER]
-        if system.geometry == "strip":
+        if not system.n_periods:
             return cell, layer_cell, np.stack([0 * shift, shift]), sizes
         slope = np.linalg.inv(layer_cell[LOWER]) - np.linalg.inv(layer_cell[UPPER])
         at_G = -shift @ np.linalg.inv(layer_cell[UPPER]) @ np.linalg.inv(slope)

@@ -61,6 +61,9 @@ OTHER_NAMES = (
 )
 
 
+Supercell = tuple[tuple[int, int], tuple[int, int]]
+
+
 class System(BaseModel):
     """One bilayer: stacking family, geometry, shift, strain, layer distance and field."""
 
@@ -157,42 +160,44 @@ class System(BaseModel):
         return "_".join(parts)
 
     @property
-    def supercells(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """The moire cell's first vector, in primitive vectors of the lower and of the upper layer.
+    def supercells(self) -> tuple[Supercell, Supercell]:
+        """The moire cell's two vectors, in primitive vectors of the lower and of the upper layer.
 
-        The second one is the first turned by 60 degrees; that of a strip is a2.
+        The second one is the first turned by 60 degrees, but for a strip, where it is a2.
         """
         match self.geometry:
-            case "slide":
-                return (1, 0), (1, 0)
-            case "mismatch" | "strip":
+            case "strip":
                 upper, lower = self.indices
-                return (lower, 0), (upper, 0)
+                return ((lower, 0), (0, 1)), ((upper, 0), (0, 1))
+            case "slide":
+                first = (1, 0), (1, 0)
+            case "mismatch":
+                upper, lower = self.indices
+                first = (lower, 0), (upper, 0)
             case "twist":
                 m, n = self.indices
-                return (m, n), (n, m)
-        return self.indices[:2], self.indices[2:]
+                first = (m, n), (n, m)
+            case "moire":
+                first = self.indices[:2], self.indices[2:]
+        lower, upper = (((m, n), (-n, m + n)) for m, n in first)
+        return lower, upper
 
     @property
     def n_atoms(self) -> int:
         """Atoms of the periodic cell."""
-        if self.geometry == "strip":
-            return 2 * sum(self.indices)
-        return sum(2 * _norm(cell) for cell in self.supercells)
+        return sum(2 * _determinant(*cell) for cell in self.supercells)
 
     @property
     def n_periods(self) -> int:
         """Periods of the moire pattern in the cell; 0 for slides and strips, which do not hold
         all stackings."""
-        if self.geometry == "strip":
-            return 0
         lower, upper = self.supercells
-        return _norm((lower[0] - upper[0], lower[1] - upper[1]))
+        return _determinant(*(_minus(a, b) for a, b in zip(lower, upper, strict=True)))
 
     @property
     def ratio(self) -> complex:
         """U / L of the supercells as complex numbers: (1 - eta) exp(-i angle)."""
-        lower, upper = (_complex(cell) for cell in self.supercells)
+        lower, upper = (_complex(first) for first, _ in self.supercells)
         return upper / lower
 
     @property
@@ -205,7 +210,7 @@ class System(BaseModel):
     def eta(self) -> float:
         """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed; of
         a strip along a1."""
-        lower, upper = self.supercells
+        (lower, _), (upper, _) = self.supercells
         return 1 - math.sqrt(_norm(upper) / _norm(lower))
 
     @property
@@ -286,10 +291,18 @@ def nearest(name: str, maximum_atoms: int) -> System:
     return system
 
 
-def _norm(cell):
-    """Primitive cells in the supercell of first vector (m, n)."""
-    m, n = cell
+def _norm(vector):
+    """Squared length of m a1 + n a2, in units of a1."""
+    m, n = vector
     return m * m + m * n + n * n
+
+
+def _determinant(first, second):
+    return first[0] * second[1] - first[1] * second[0]
+
+
+def _minus(a, b):
+    return a[0] - b[0], a[1] - b[1]
 
 
 def _complex(cell):
