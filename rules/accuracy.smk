@@ -3,13 +3,10 @@
 # Makes: results/studies/<study>.nc, results/{accuracy,range,reach}.csv,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
 
-# Models that learn z alone from moire cells are judged as they predict, by a study.
 TABULATED = [
     name
     for name in MODELS
-    if MODELS[name]["split"] != "cells"
-    and "less_long_range" not in MODELS[name]
-    and all(ready(s) for s in MODELS[name]["labels"])
+    if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
 ]
 CALIBRATED = {
     "left_out": "slides left out",
@@ -42,6 +39,9 @@ rule judge_frames:
             polarizability_file(STUDIES[wildcards.study]["long_range"])
             if "long_range" in STUDIES[wildcards.study]
             else []
+        ),
+        heterostrain=lambda wildcards: heterostrain_file(
+            STUDIES[wildcards.study].get("heterostrain")
         ),
     output:
         judged="results/studies/{study}.nc",

@@ -13,7 +13,6 @@ from moirepol.config import (
     beyond_labels,
     parse_name,
     predictors_of,
-    speaking_models,
 )
 from moirepol.provenance import read_netcdf
 from moirepol.sets import (
@@ -187,15 +186,6 @@ def label_files(model: str, key: str) -> list[str]:
     return expand("results/labels/{set}.nc", set=MODELS[model].get(key, []))
 
 
-def taken_out(model: str) -> tuple[list[str], str | list]:
-    """Members of the response model and polarizability whose long range a model's labels lose."""
-    response = MODELS[model].get("less_long_range")
-    slide = config["long_range"].get(MODELS[model]["family"])
-    if response is None or slide is None:
-        return [], []
-    return members(response), polarizability_file(slide)
-
-
 def models_of(kind: str, asked=lambda wildcards: wildcards.system):
     """Input function: the members that predict `kind` for a system of its family and field.
 
@@ -232,6 +222,29 @@ def polarizability_file(slide: str) -> str:
     return f"results/polarizability/{slide}.nc"
 
 
+def fields_of_strips(name: str) -> tuple[list[str], str | list]:
+    """Members of the response model and the polarizability that make the strips' long range."""
+    family = System.parse(frames(name)[0]).family
+    slide = config["long_range"].get(family)
+    if slide is None:
+        return [], []
+    response = config["predictors"].get(family, {}).get("response")
+    if response is None:
+        raise WorkflowError(f"set {name}: predictors.{family} names no response model")
+    return members(response), polarizability_file(slide)
+
+
+def heterostrain_file(name: str | None) -> str | list:
+    """What a set of strips says of strain of the layers against each other, if one is named."""
+    return [] if name is None else f"results/heterostrain/{name}.nc"
+
+
+def heterostrain_of(wildcards):
+    """Input function: what strain of a system's layers against each other adds, where known."""
+    system = System.parse(wildcards.system)
+    return heterostrain_file(config["heterostrain"].get(system.family) if system.eta else None)
+
+
 def polarizability_of(wildcards):
     """Input function: what answers to the long-range field of a system's family, where asked for."""
     slide = config["long_range"].get(System.parse(wildcards.system).family)
@@ -262,6 +275,7 @@ def studies() -> dict[str, dict]:
     possible = {}
     for name, study in config["studies"].items():
         learned = {s for model in study["models"].values() for s in MODELS[model]["labels"]}
+        learned |= {study["heterostrain"]} if "heterostrain" in study else set()
         judging = [s for s in study["labels"] if ready(s) or any(shipping(s))]
         if judging and all(map(ready, learned)):
             possible[name] = study | {"labels": judging}
@@ -282,10 +296,9 @@ def studied(kind: str):
 
 
 def trained_eta(family: str) -> list[float]:
-    """Mismatches eta in the labels of the model that predicts a family's mismatched cells."""
-    kinds = config["predictors"][family]
-    model = MODELS[kinds.get("mismatch", kinds["zero_field"])]
-    return sorted({System.parse(frame).eta for name in model["labels"] for frame in frames(name)})
+    """Mismatches eta of which a family's labels know: none, and those of strips."""
+    name = config["heterostrain"].get(family)
+    return sorted({0.0, *(System.parse(frame).eta for frame in (frames(name) if name else []))})
 
 
 # Maps
@@ -316,14 +329,14 @@ def file_by_name(wildcards):
 def planned_models(wildcards):
     """The models of a system's family, by name, the zero-field model first."""
     system = system_of(wildcards.system)
-    kinds = speaking_models(config, system)
+    kinds = config["predictors"].get(system.family, {})
     if "zero_field" not in kinds:
         raise WorkflowError(f"{system.name}: predictors.{system.family} names no zero_field model")
     names = sorted(kinds.values(), key=lambda name: name != kinds["zero_field"])
     return {name: MODELS[name] for name in names}
 
 
-def slides_of(family: str) -> tuple[str, int]:
+def slides_of(family: str, recipe: str = STANDARD) -> tuple[str, int]:
     """The label set with the finest plain slides of a family, and its slides per axis."""
     found = [
         (grid["slides_per_axis"], name)
@@ -333,14 +346,17 @@ def slides_of(family: str) -> tuple[str, int]:
         and 0 in grid.get("strains_percent", [0])
         and 0 in grid.get("fields_V_per_A", [0])
         and "layer_distances_A" not in grid
-        and set_recipe(name) == STANDARD
+        and set_recipe(name) == recipe
     ]
     if not found:
-        raise WorkflowError(
-            f"labels.sets: no grid of plain {family} slides for a configuration map"
-        )
+        raise WorkflowError(f"labels.sets: no grid of plain {family} slides by recipe {recipe}")
     slides, name = max(found)
     return f"results/labels/{name}.nc", slides
+
+
+def slides_beside(name: str) -> tuple[str, int]:
+    """`slides_of` the family and recipe of a set of strips."""
+    return slides_of(System.parse(frames(name)[0]).family, set_recipe(name))
 
 
 # Figures

@@ -304,7 +304,7 @@ rule plot_comparison:
     benchmark:
         "benchmarks/plot_comparison/{panel}.tsv"
     wildcard_constraints:
-        panel="fig2h",
+        panel="fig2h|fig3i",
     conda:
         "../envs/analyze.yaml"
     threads: 1

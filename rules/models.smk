@@ -1,6 +1,7 @@
 # Deep-Wannier models: committees of deepmd-kit dipole models trained on the labels.
 # Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file a member, the
-# courses of the training, the comparison with DFT) and results/dipoles/<system>.nc.
+# courses of the training, the comparison with DFT), results/heterostrain/<set>.nc, what strain of the
+# layers against each other adds, and results/dipoles/<system>.nc.
 
 
 rule models:
@@ -12,8 +13,6 @@ rule models:
 rule train_model:
     input:
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
-        response=lambda wildcards: taken_out(wildcards.model)[0],
-        polarizability=lambda wildcards: taken_out(wildcards.model)[1],
     output:
         member="results/models/{model}/{seed}.dp",
         loss="results/models/{model}/{seed}.loss.nc",
@@ -34,7 +33,6 @@ rule train_model:
         split=lambda wildcards: MODELS[wildcards.model]["split"],
         folds=lambda wildcards: MODELS[wildcards.model]["folds"],
         protocol=lambda wildcards: protocol_of(wildcards.model),
-        reach_A=config["interlayer_reach_A"],
         code=code_digest("train_model"),
     message:
         "train {wildcards.model}, seed {wildcards.seed}"
@@ -48,8 +46,6 @@ rule evaluate_model:
         losses=lambda wildcards: members(wildcards.model, "loss.nc"),
         labels=lambda wildcards: label_files(wildcards.model, "labels"),
         tests=lambda wildcards: label_files(wildcards.model, "tests"),
-        response=lambda wildcards: taken_out(wildcards.model)[0],
-        polarizability=lambda wildcards: taken_out(wildcards.model)[1],
     output:
         parity="results/models/{model}/parity.nc",
         loss="results/models/{model}/loss.nc",
@@ -64,7 +60,6 @@ rule evaluate_model:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        reach_A=config["interlayer_reach_A"],
         code=code_digest("evaluate_model"),
     message:
         "compare {wildcards.model} with DFT"
@@ -96,12 +91,41 @@ rule freeze_model:
         "../scripts/freeze_model.py"
 
 
+rule fit_heterostrain:
+    input:
+        strips="results/labels/{set}.nc",
+        slides=lambda wildcards: slides_beside(wildcards.set)[0],
+        response=lambda wildcards: fields_of_strips(wildcards.set)[0],
+        polarizability=lambda wildcards: fields_of_strips(wildcards.set)[1],
+    output:
+        heterostrain="results/heterostrain/{set}.nc",
+    log:
+        "logs/fit_heterostrain/{set}.log",
+    benchmark:
+        "benchmarks/fit_heterostrain/{set}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        slides_per_axis=lambda wildcards: slides_beside(wildcards.set)[1],
+        reach_A=config["interlayer_reach_A"],
+        code=code_digest("fit_heterostrain"),
+    message:
+        "fit what strain of the layers against each other adds, {wildcards.set}"
+    script:
+        "../scripts/fit_heterostrain.py"
+
+
 rule predict_dipoles:
     input:
         zero_field=models_of("zero_field"),
         response=models_of("response"),
         curvature=models_of("curvature"),
         polarizability=polarizability_of,
+        heterostrain=heterostrain_of,
     output:
         dipoles="results/dipoles/{system}.nc",
     log:

@@ -14,6 +14,7 @@ rule sweep_fields:
         response=models_of("response", strongest_field),
         curvature=models_of("curvature", strongest_field),
         polarizability=polarizability_of,
+        heterostrain=heterostrain_of,
     output:
         geometry="results/sweeps/{sweep}/{system}.nc",
     log:

@@ -7,9 +7,7 @@ from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
 
 
-def evaluate_model(
-    members, losses, labels, parity, loss, tests=(), response=(), polarizability=(), reach_A=(0, 0)
-):
+def evaluate_model(members, losses, labels, parity, loss, tests=()):
     """Compare with DFT, atom by atom.
 
     Parameters
@@ -22,7 +20,6 @@ def evaluate_model(
         ``spread``, the standard deviation over them, and ``members``, their number;
         ``mae`` (side, xyz)
     loss : NetCDF, the courses of all members
-    response, polarizability, reach_A : as in `train_model`
     """
     courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]
     trained = deepwannier.committee(members)
@@ -30,11 +27,6 @@ def evaluate_model(
     what = info["family"], info["kind"], info["field_V_per_A"]
     learned = deepwannier.targets(_read(labels), *what)
     tested = deepwannier.targets(_read(tests), *what) if tests else []
-    if polarizability:
-        field = deepwannier.committee(response), polarizability, reach_A
-        learned, tested = (
-            deepwannier.without_long_range(frames, *field) for frames in (learned, tested)
-        )
 
     asked = {}  # (side of the split, frame's name) -> frame, members
     for member in trained:

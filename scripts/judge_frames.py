@@ -5,6 +5,7 @@ import xarray as xr
 from moirepol import deepwannier, provenance
 from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
+from moirepol.heterostrain import is_strained, read_orders
 from moirepol.polarization import harmonics
 from moirepol.systems import System
 
@@ -18,6 +19,7 @@ def judge_frames(
     curvature=(),
     polarizability=(),
     reach_A=(0.0, 0.0),
+    heterostrain=(),
     fields_V_per_A=None,
 ):
     """Compare with DFT as predicted for a figure: in a field, and with the long range if asked for.
@@ -26,7 +28,8 @@ def judge_frames(
     ----------
     labels : files of labels. A frame is put to those members of the zero-field model that were not
         trained on it, and left out where there is none.
-    zero_field, response, curvature, polarizability, reach_A : as in `predict_dipoles`
+    zero_field, response, curvature, polarizability, reach_A, heterostrain : as in
+        `predict_dipoles`; of a strip, only a fit that left it out is asked
     judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; with ``deformation``
         (sample) of the frame in A, `moirepol.environments`, and of moire cells ``amplitude`` (cell,
         source, part) in e.A
@@ -47,9 +50,11 @@ def judge_frames(
         system = System.parse(name)
         unasked = fields_V_per_A is not None and system.field_V_per_A not in fields_V_per_A
         members = [m for m in models["zero_field"] if name.encode() not in m.known["names"]]
-        if unasked or system.family != family or not members:
+        strained = bool(heterostrain) and is_strained(frame)
+        orders = read_orders(heterostrain, without=name) if strained else ()
+        if unasked or system.family != family or not members or (strained and not len(orders)):
             continue
-        predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range)
+        predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range, orders)
         centres = deepwannier.nitrogens(frame)
         model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_spread"))
         part = compared(frame, model, spread, len(members), "test")

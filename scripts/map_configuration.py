@@ -2,13 +2,11 @@
 
 import numpy as np
 
+from moirepol.configuration import labelled_slides, slide_waves
 from moirepol.frames import read_frames
-from moirepol.job import JobError
-from moirepol.polarization import Sites, map_dataset, on_grid
+from moirepol.polarization import map_dataset, on_grid
 from moirepol.provenance import stamp, write_netcdf
 from moirepol.structures import HIGH_SYMMETRY
-from moirepol.symmetry import symmetry_copies
-from moirepol.systems import System
 
 
 def map_configuration(
@@ -21,13 +19,8 @@ def map_configuration(
     `grid_points` along a1 and a2; `slide_dipole` holds the labels themselves.
     """
     n = slides_per_axis
-    cell, slides = _labelled_slides(read_frames(labels), family, n)
-    missing = [index for index in np.ndindex(n, n) if index not in slides]
-    if missing:
-        raise JobError(f"{labels}: no label for {len(missing)} slides, such as {missing[0]} / {n}")
-    dipoles = np.array([slides[index] for index in np.ndindex(n, n)])
-    tau = np.indices((n, n)).reshape(2, -1).T @ cell / n
-    waves = Sites(tau, cell / n, cell).waves(dipoles.reshape(n * n, -1))
+    cell, dipoles = labelled_slides(read_frames(labels), family, n)
+    waves = slide_waves(cell, dipoles)
     P_layer = on_grid(*waves, grid_points).reshape(2, 3, grid_points, grid_points)
     points = {label: np.array(place) @ cell for label, place in HIGH_SYMMETRY.items()}
     ds = map_dataset(P_layer, cell, points)
@@ -39,23 +32,6 @@ def map_configuration(
     ds.attrs.update(system=f"configuration_{family}", space="configuration")
     title = f"Polarization of {family} in configuration space"
     write_netcdf(stamp(ds, title, {"slides_per_axis": n, "family": family}), configuration_map)
-
-
-def _labelled_slides(frames, family, n):
-    """The primitive cell (2, 2) in A, and (i, j) of the n x n grid -> dipoles (layer, xyz)."""
-    cell, slides = None, {}
-    for frame in frames:
-        system = System.parse(frame.info["name"])
-        plain = System(family=family, geometry=system.geometry, indices=system.indices)
-        if system != plain or system.geometry != "slide" or n % system.indices[2]:
-            continue
-        cell = frame.cell.array[:2, :2]
-        for copy in symmetry_copies(frame):
-            i, j, steps = System.parse(copy.info["name"]).indices
-            is_N = copy.symbols == "N"
-            by_layer = np.argsort(copy.arrays["layer"][is_N])
-            slides[i * n // steps, j * n // steps] = copy.arrays["dipole"][is_N][by_layer]
-    return cell, slides
 
 
 if __name__ == "__main__":

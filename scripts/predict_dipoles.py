@@ -3,6 +3,7 @@
 from moirepol import deepwannier, provenance
 from moirepol.environments import LIMIT_A
 from moirepol.frames import to_dataset
+from moirepol.heterostrain import read_orders
 from moirepol.job import say
 from moirepol.structures import build
 
@@ -17,6 +18,7 @@ def predict_dipoles(
     curvature=(),
     polarizability=(),
     reach_A=(0.0, 0.0),
+    heterostrain=(),
     beyond="",
 ):
     """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
@@ -31,6 +33,7 @@ def predict_dipoles(
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
         added, with `reach_A`, see `moirepol.longrange`
+    heterostrain : file of `fit_heterostrain`, for layers strained against each other
     beyond : in what the system lies beyond the models' labels, told and kept with the dipoles
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
@@ -42,9 +45,10 @@ def predict_dipoles(
     long_range = None
     if polarizability:
         long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
-    predicted = deepwannier.predict(atoms, models, long_range)
+    strain_orders = read_orders(heterostrain) if heterostrain else ()
+    predicted = deepwannier.predict(atoms, models, long_range, strain_orders)
     settings = {kind: [member.info for member in members] for kind, members in models.items()}
-    settings["long_range"] = long_range
+    settings |= {"long_range": long_range, "heterostrain": heterostrain or None}
     ds = provenance.stamp(to_dataset([predicted]), f"Predicted dipoles of {system}", settings)
     deformation = predicted.info["deformation_A"]
     outside = deformation > LIMIT_A

@@ -5,6 +5,7 @@ import xarray as xr
 
 from moirepol import deepwannier
 from moirepol.expansion import at, expand, first_zero
+from moirepol.heterostrain import read_orders
 from moirepol.polarization import (
     COMPONENTS,
     cell_points,
@@ -43,13 +44,15 @@ def sweep_fields(
     curvature=(),
     polarizability=(),
     reach_A=(0.0, 0.0),
+    heterostrain=(),
 ):
     """Predict once, by powers of the field, and look at the pattern in every field.
 
     Parameters
     ----------
     system : name of the bilayer, without a field
-    zero_field, response, curvature, polarizability, reach_A : as for `predict_dipoles`
+    zero_field, response, curvature, polarizability, reach_A, heterostrain : as for
+        `predict_dipoles`
     geometry : NetCDF to write
     fields_V_per_A : fields along z
     grid_points : of the coarser of two grids, a multiple of 6, on which the members are judged; Q
@@ -62,7 +65,9 @@ def sweep_fields(
     long_range = None
     if polarizability:
         long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
-    net, P = powers_of(atoms, expand(atoms, models, long_range), 2 * grid_points)
+    strain_orders = read_orders(heterostrain) if heterostrain else ()
+    expansion = expand(atoms, models, long_range, strain_orders)
+    net, P = powers_of(atoms, expansion, 2 * grid_points)
     named = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
     points = point_fractions(named)
 
@@ -108,7 +113,7 @@ def sweep_fields(
     )
     settings = {"grid_points": grid_points, "zero_tolerance": zero_tolerance}
     settings |= {kind: [member.info for member in members] for kind, members in models.items()}
-    settings["long_range"] = long_range
+    settings |= {"long_range": long_range, "heterostrain": heterostrain or None}
     out.attrs["system"] = system
     write_netcdf(stamp(out, f"{system} in many fields", settings), geometry)
 

@@ -18,9 +18,6 @@ def train_model(
     folds,
     protocol,
     seed,
-    response=(),
-    polarizability=(),
-    reach_A=(0.0, 0.0),
 ):
     """Train on the labels that the member's split gives it.
 
@@ -33,15 +30,10 @@ def train_model(
     split, folds : how frames are kept for judging, see `deepwannier.split_frames`
     protocol : network and optimizer, `protocols` of the configuration
     seed : of the random weights; it also names the part that is left out
-    response, polarizability, reach_A : as in `predict_dipoles`; with them the long-range field that
-        it adds is taken out of the labels of moire cells first
     """
     seed = int(seed)
     frames = [frame for path in labels for frame in read_frames(path)]
     learned = deepwannier.targets(frames, family, kind, field_V_per_A)
-    if polarizability:
-        answering = deepwannier.committee(response)
-        learned = deepwannier.without_long_range(learned, answering, polarizability, reach_A)
     known, judges = deepwannier.split_frames(learned, split, folds, seed)
     info = {
         "family": family,

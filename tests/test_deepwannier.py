@@ -8,6 +8,7 @@ import pytest
 from moirepol import deepwannier as dw
 from moirepol import network as nn
 from moirepol.environments import LIMIT_A
+from moirepol.heterostrain import TERMS
 from moirepol.job import JobError
 from moirepol.structures import SPECIES, build, distinct_slides
 
@@ -334,33 +335,25 @@ def test_a_committee_is_of_one_kind(trained, tmp_path):
         dw.load(tmp_path / "2.dp")
 
 
-def test_the_field_of_the_pattern_is_taken_out_of_cells_alone(tmp_path, monkeypatch):
-    slide, strip = labelled("AA_slide-1-3-5"), labelled("AA_strip-9-10")
-    response = member([labelled("AA_slide-1-3-5")], kind="response", field=0.02, steps=2)[2]
-    monkeypatch.setattr(dw, "read_polarizability", lambda path: 0.376)
-    settings = [response], "polarizability.nc", (1.1, 0.6)
-    short = dw.without_long_range([slide, strip], *settings)
-    np.testing.assert_array_equal(short[0].arrays["dipole"], slide.arrays["dipole"])
-    assert np.nanmax(np.abs(short[1].arrays["dipole"] - strip.arrays["dipole"])) > 1e-4
-    add = dw.LongRange(
-        strip, dw.field_response(strip, [response]), **dw.long_range_of(strip, *settings[1:])
-    ).add
-    np.testing.assert_allclose(add(short[1].arrays["dipole"]), strip.arrays["dipole"], atol=1e-8)
+def test_a_twisted_cell_is_its_slides_to_the_network(trained):
+    """Blind to the twist, the network says of slides of the local stacking what it says anyway."""
+    cell = build("AA_twist-2-3", A, D)
+    own, slides = (dw.ask([trained[2]], cell, as_slides) for as_slides in (False, True))
+    np.testing.assert_allclose(own, slides, atol=1e-12)
+    assert np.ptp(own, axis=1).max() > 1e-4
 
 
-def test_noisy_cells_do_not_disturb_the_slides():
-    slides = [labelled(name) for name in SLIDES]
-    strip = labelled("AA_strip-9-10")
-    centres = dw.nitrogens(strip)
-    right = strip.arrays["dipole"].copy()
-    strip.arrays["dipole"][centres] += [0.05, 0.05, 0.0]  # in the plane, where none is expected
-
-    def error(model, frame, dipole):
-        return np.abs(dw.ask([model], frame)[0] - dipole[dw.nitrogens(frame)]).mean(axis=0)
-
-    kept = member([*slides, strip], moire_noise_eA=[1.0, 1e-4])[2]
-    misled = member([*slides, strip])[2]
-    slide = slides[3], slides[3].arrays["dipole"]
-    assert error(kept, *slide).max() < 0.1 * error(misled, *slide).max()
-    assert error(kept, strip, right)[2] < 1e-3
-    assert dw.stacking(strip) != dw.stacking(labelled("AA_strip-9-10_shift-0-1-3"))
+def test_strain_between_the_layers_is_added_to_slides(trained):
+    cell = build("AA_mismatch-4-5", A, D)
+    order = np.zeros((2, len(TERMS), 3))
+    order[:, 0, 2] = 1e-3, 3e-3
+    slides = dw.ask([trained[2]], cell, as_slides=True)
+    strained = dw.ask_zero_field([trained[2]] * 2, cell, [order, 2 * order])
+    layer = cell.arrays["layer"][dw.nitrogens(cell)]
+    once = -0.2 * 2 * np.where(layer == 1, 3e-3, 1e-3)  # e, both directions, t
+    for part, times in zip(strained, (1, 2), strict=True):
+        np.testing.assert_allclose((part - slides[0])[:, 2], times * once, atol=1e-12)
+        np.testing.assert_allclose(part[:, :2], slides[0][:, :2], atol=1e-12)
+    predicted = dw.predict(cell, {"zero_field": [trained[2]] * 2}, strain_orders=[order, 2 * order])
+    found = predicted.arrays["dipole"][dw.nitrogens(cell)]
+    np.testing.assert_allclose(found, strained.mean(axis=0), atol=1e-12)

@@ -9,8 +9,9 @@ import xarray as xr
 import yaml
 
 import collect_sweep
-from moirepol import expansion
+from moirepol import deepwannier, expansion
 from moirepol.config import ConfigError, check_config
+from moirepol.heterostrain import TERMS, added
 from moirepol.job import JobError
 from moirepol.longrange import LongRange
 from moirepol.polarization import PC_PER_M, net_polarization
@@ -28,24 +29,33 @@ def a_committee(seed, members=2, field=0.02):
 def answers(monkeypatch):
     """Every made-up member answers with its own random dipoles."""
 
-    def ask(members, atoms):
+    def ask(members, atoms, as_slides=False):
         count = (atoms.numbers == 7).sum()
         return np.array(
-            [np.random.default_rng(m.seed).normal(0, 1e-3, (count, 3)) for m in members]
+            [
+                np.random.default_rng(m.seed + 100 * as_slides).normal(0, 1e-3, (count, 3))
+                for m in members
+            ]
         )
 
-    monkeypatch.setattr(expansion, "ask", ask)
+    for module in (expansion, deepwannier):
+        monkeypatch.setattr(module, "ask", ask)
     return ask
 
 
+@pytest.mark.parametrize("strained", [False, True])
 @pytest.mark.parametrize("long_range", [None, LONG_RANGE])
-def test_the_expansion_is_the_prediction_in_any_field(answers, long_range):
+def test_the_expansion_is_the_prediction_in_any_field(answers, long_range, strained):
     atoms = build("AA_mismatch-3-4", 2.51, 3.33)
     models = {"zero_field": a_committee(0), "response": a_committee(10)}
-    powers = np.moveaxis(expansion.expand(atoms, models, long_range), 1, 0)
+    orders = np.random.default_rng(5).normal(0, 1e-2, (2 * strained, 2, len(TERMS), 3))
+    powers = np.moveaxis(expansion.expand(atoms, models, long_range, orders), 1, 0)
     centres = atoms.numbers == 7
     sign = np.where(atoms.arrays["layer"][centres] == 1, 1, -1)[:, None]
-    p0, R = answers(models["zero_field"], atoms), sign * answers(models["response"], atoms) / 0.02
+    p0 = answers(models["zero_field"], atoms, strained)
+    R = sign * answers(models["response"], atoms, strained) / 0.02
+    for member, order in enumerate(orders):
+        p0[member] += added(atoms, order)
     field = -0.013
     for member in range(2):
         expected = np.full((len(atoms), 3), np.nan)

@@ -21,6 +21,7 @@ REMOVABLE = (
     ("labels", "sets"),
     ("protocols",),
     ("models",),
+    ("heterostrain",),
     ("long_range",),
     ("studies",),
     ("sweeps",),
@@ -182,17 +183,11 @@ def _check_names(config: Mapping[str, Any]) -> None:
                     "one is held out (use: validation)"
                 )
         _known(f"models.{name}.protocol", model.get("protocol", PAPER), config["protocols"])
-        if "less_long_range" in model:
-            key, family = f"models.{name}.less_long_range", model["family"]
-            _predictor(config, key, family, "response", model["less_long_range"])
-            if model["kind"] != "zero_field":
-                raise ConfigError(
-                    f"{key}: allowed in zero_field models, this one learns {model['kind']}"
-                )
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
-            learned = "zero_field" if kind == "mismatch" else kind
-            _predictor(config, f"predictors.{family}.{kind}", family, learned, name)
+            _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
+    for family, name in config["heterostrain"].items():
+        _strips(f"heterostrain.{family}", name, family, config)
     for name, sweep in config["sweeps"].items():
         _check_sweep(f"sweeps.{name}", sweep, config)
     for name, figure in config["figures"].items():
@@ -223,6 +218,8 @@ def _check_names(config: Mapping[str, Any]) -> None:
         family = config["models"][study["models"]["zero_field"]]["family"]
         for kind, model in study["models"].items():
             _predictor(config, f"{key}.{kind}", family, kind, model)
+        if "heterostrain" in study:
+            _strips(f"studies.{name}.heterostrain", study["heterostrain"], family, config)
         if "long_range" in study:
             _slide(f"studies.{name}.long_range", study["long_range"], family)
             if "response" not in study["models"]:
@@ -260,7 +257,7 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     either it is the zero-field model alone.
     """
     system = System.parse(name)
-    kinds = speaking_models(config, system)
+    kinds = config["predictors"].get(system.family, {})
     needed = ["zero_field"]
     if system.field_V_per_A or system.family in config["long_range"]:
         needed.append("response")
@@ -280,15 +277,8 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
 def beyond_labels(config: Mapping[str, Any], name: str) -> str:
     """In what a system lies beyond the labels of its models, in one line; empty where in none."""
     system = System.parse(name)
-    found = _excesses(config, system, speaking_models(config, system))
+    found = _excesses(config, system, config["predictors"].get(system.family, {}))
     return "; ".join(words for _, _, words in found)
-
-
-def speaking_models(config: Mapping[str, Any], system: System) -> dict[str, str]:
-    """Models by kind, that of mismatch in place of the zero-field one where it is due."""
-    kinds = dict(config["predictors"].get(system.family, {}))
-    mismatched = kinds.pop("mismatch", None)
-    return kinds | {"zero_field": mismatched} if mismatched and system.eta else kinds
 
 
 def _excesses(config, system, kinds):
@@ -297,6 +287,9 @@ def _excesses(config, system, kinds):
     checks = []
     if name := models.get("zero_field"):
         strains, distances = _labelled(config, config["models"][name])
+        if system.eta and system.family in config["heterostrain"]:
+            strips = config["labels"]["sets"][config["heterostrain"][system.family]]
+            strains = strains + _ranges(system.family, json.dumps([strips]))[0]
         here = system.layer_strains_percent
         checks.append(("strain_percent", "strain of a layer", "%", here, strains, name))
         here = [system.distance_A or config["layer_distance_A"]]
@@ -362,6 +355,21 @@ def _slide(key: str, name: str, family: str) -> None:
     system = System.parse(name)
     if (system.family, system.geometry, system.field_V_per_A) != (family, "slide", 0):
         raise ConfigError(f"{key} = {name!r}: allowed is a slide of {family} without a field")
+
+
+def _strips(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
+    """The name must be that of a set of the family's strips, without a field and not held out."""
+    _known(key, name, config["labels"]["sets"])
+    label_set = config["labels"]["sets"][name]
+    systems = [System.parse(frame) for frame in frames_of(label_set)]
+    if label_set.get("use") == "validation" or any(
+        (system.family, system.geometry, system.field_V_per_A) != (family, "strip", 0)
+        for system in systems
+    ):
+        raise ConfigError(
+            f"{key} = {name!r}: allowed is a set of strips of {family}, without a field and not "
+            "held out"
+        )
 
 
 def _predictor(config: Mapping[str, Any], key: str, family: str, kind: str, name: str) -> None:

@@ -27,6 +27,7 @@ from ase import Atoms
 
 from moirepol import network as nn
 from moirepol.environments import environment_distance, layer_distance, surroundings
+from moirepol.heterostrain import LocalSlides, added
 from moirepol.job import JobError, full_disk, progress
 from moirepol.longrange import LongRange, read_polarizability
 from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
@@ -121,27 +122,6 @@ def targets(frames: Iterable[Atoms], family: str, kind: str, field_V_per_A: floa
     if not learned:
         raise JobError(f"no labels to learn the {kind} of {family} from")
     return learned
-
-
-def without_long_range(
-    frames: list[Atoms],
-    response: list[Member],
-    polarizability: str | Path,
-    reach_A: Sequence[float],
-) -> list[Atoms]:
-    """Frames whose ``dipole`` is that of short range: less the field of the pattern itself.
-
-    What `predict` adds with these `response`, `polarizability` and `reach_A`; slides have none.
-    """
-    in_plane, short = read_polarizability(polarizability), []
-    for frame in frames:
-        frame = frame.copy()
-        if not is_slide(frame):
-            answer = field_response(frame, response)
-            beyond = LongRange(frame, answer, in_plane, layer_distance(frame), reach_A)
-            frame.arrays["dipole"] = beyond.remove(frame.arrays["dipole"])
-        short.append(frame)
-    return short
 
 
 def layer_sign(atoms: Atoms) -> np.ndarray:
@@ -288,7 +268,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
             network,
             known[chosen],
             _dipoles(frames)[chosen] * scale,
-            _noise(frames, protocol)[chosen] * scale,
+            protocol["label_noise_eA"] * scale,
             steps,
             report,
         )
@@ -300,15 +280,6 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
         "@variables": {"min_nbor_dist": np.array(min(distances))},
     }
     return data, course
-
-
-def _noise(frames, protocol):
-    """Noise (n, 3) in e.A expected of each N atom's label."""
-    of_slides = [protocol["label_noise_eA"]] * 2
-    of_cells = protocol.get("moire_noise_eA", of_slides)
-    counts = [len(nitrogens(frame)) for frame in frames]
-    noises = np.array([of_slides if is_slide(frame) else of_cells for frame in frames])
-    return np.repeat(noises[:, [0, 0, 1]], counts, axis=0)
 
 
 def _train_with_deepmd(frames, judges, protocol, seed, section):
@@ -490,11 +461,15 @@ def committee(paths: Iterable[str | Path]) -> list[Member]:
     return members
 
 
-def ask(members: list[Member], atoms: Atoms) -> np.ndarray:
-    """Every member's answer on the N atoms: (member, n, 3), in e.A."""
+def ask(members: list[Member], atoms: Atoms, as_slides: bool = False) -> np.ndarray:
+    """Every member's answer on the N atoms: (member, n, 3), in e.A.
+
+    as_slides : asked about the slides of the local stackings, `moirepol.heterostrain`
+    """
     for member in members:
         check(atoms, member)
-    surroundings = nn.Neighbours(atoms, SPECIES, members[0].network.cutoff)
+    around = LocalSlides if as_slides else nn.Neighbours
+    surroundings = around(atoms, SPECIES, members[0].network.cutoff)
     centres = nitrogens(atoms)
     answers = []
     for block in np.split(centres, range(BLOCK, len(centres), BLOCK)):
@@ -503,12 +478,31 @@ def ask(members: list[Member], atoms: Atoms) -> np.ndarray:
     return np.concatenate(answers, axis=1)
 
 
+def ask_zero_field(
+    members: list[Member], atoms: Atoms, strain_orders: Sequence[np.ndarray] = ()
+) -> np.ndarray:
+    """`ask`, with what the strain of the layers against each other adds, where that is known.
+
+    strain_orders : fits of `moirepol.heterostrain`, one for each member in turn
+    """
+    answers = ask(members, atoms, as_slides=len(strain_orders) > 0)
+    change = [added(atoms, first_order) for first_order in strain_orders]
+    for index, answer in enumerate(answers if change else ()):
+        answer += change[index % len(change)]
+    return answers
+
+
 def spread(answers: np.ndarray) -> np.ndarray:
     """Standard deviation of members (member, n, 3); one member alone has none: NaN."""
     return answers.std(axis=0, ddof=1) if len(answers) > 1 else np.full(answers.shape[1:], np.nan)
 
 
-def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | None = None) -> Atoms:
+def predict(
+    atoms: Atoms,
+    models: dict[str, list[Member]],
+    long_range: dict | None = None,
+    strain_orders: Sequence[np.ndarray] = (),
+) -> Atoms:
     """A bilayer with the committees' ``dipole`` and ``dipole_spread``, (n, 3) in e.A, NaN on B.
 
     models: kind -> committee; a bilayer in a field (``info['field_V_per_A']``) needs the
@@ -521,7 +515,11 @@ def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | No
     `moirepol.longrange.LongRange`, adds the field of all dipoles to ``dipole`` and
     ``dipole_member``; it needs the ``response``. What it started from is kept as
     ``dipole_short_range``.
+
+    strain_orders : of a bilayer whose layers are strained against each other, as for
+    `ask_zero_field`; all models are then asked about slides of the local stackings.
     """
+    as_slides = len(strain_orders) > 0
     for kind, members in models.items():
         if wrong := [member for member in members if member.info["kind"] != kind]:
             raise JobError(f"wanted is a {kind} model, this is one of {wrong[0].info['kind']}")
@@ -529,14 +527,14 @@ def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | No
     if (field or long_range) and not models.get("response"):
         raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
     centres = nitrogens(atoms)
-    answers = ask(models["zero_field"], atoms)
+    answers = ask_zero_field(models["zero_field"], atoms, strain_orders)
     mean, deviation, together = answers.mean(axis=0), spread(answers), answers
     for kind, power in (("response", 1), ("curvature", 2)) if field else ():
         if not models.get(kind):
             continue
         ratio = (field / models[kind][0].info["field_V_per_A"]) ** power
         sign = layer_sign(atoms)[centres, None] if kind == "response" else 1.0
-        answers = ratio * sign * ask(models[kind], atoms)
+        answers = ratio * sign * ask(models[kind], atoms, as_slides)
         mean, deviation = mean + answers.mean(axis=0), np.hypot(deviation, spread(answers))
         if together is not None:
             together = together + answers if len(together) == len(answers) else None
@@ -550,7 +548,8 @@ def predict(atoms: Atoms, models: dict[str, list[Member]], long_range: dict | No
         predicted.set_array(name, array)
     if long_range:
         predicted.set_array("dipole_short_range", predicted.arrays["dipole"])
-        add = LongRange(atoms, field_response(atoms, models["response"]), **long_range).add
+        response = field_response(atoms, models["response"], as_slides)
+        add = LongRange(atoms, response, **long_range).add
         predicted.arrays["dipole"] = add(predicted.arrays["dipole"])
         if "dipole_member" in found:
             members = predicted.arrays["dipole_member"].swapaxes(0, 1)
@@ -581,9 +580,10 @@ def known_to(members: list[Member]) -> dict[str, np.ndarray]:
     return {key: np.concatenate([m.known[key] for m in members]) for key in members[0].known}
 
 
-def field_response(atoms: Atoms, response: list[Member]) -> np.ndarray:
+def field_response(atoms: Atoms, response: list[Member], as_slides: bool = False) -> np.ndarray:
     """Change (n, 3) of the dipoles with a field along z in e.A^2/V, zero on B."""
     centres = nitrogens(atoms)
     change = np.zeros((len(atoms), 3))
-    change[centres] = layer_sign(atoms)[centres, None] * ask(response, atoms).mean(axis=0)
+    answer = ask(response, atoms, as_slides).mean(axis=0)
+    change[centres] = layer_sign(atoms)[centres, None] * answer
     return change / response[0].info["field_V_per_A"]

@@ -4,30 +4,35 @@ p(E) = sum_k E^k p_k, with p_0 from the zero-field model, p_1 from the response 
 curvature. The long-range field is linear in the dipoles, so that it is solved once for every power.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 
-from moirepol.deepwannier import KINDS, Member, ask, layer_sign, nitrogens
+from moirepol.deepwannier import KINDS, Member, ask, ask_zero_field, layer_sign, nitrogens
 from moirepol.job import JobError
 from moirepol.longrange import LongRange
 
 
 def expand(
-    atoms: Atoms, models: dict[str, list[Member]], long_range: dict[str, float] | None = None
+    atoms: Atoms,
+    models: dict[str, list[Member]],
+    long_range: dict[str, float] | None = None,
+    strain_orders: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
     """Dipoles (n, power, member, 3) in e.A (A/V)^power, NaN on B.
 
-    models: kind -> committee; long_range: as for `moirepol.deepwannier.predict`, which says the
-    same in any one field. Every member speaks for itself; where the committees differ in size,
-    their means stand for one member.
+    models: kind -> committee; long_range, strain_orders: as for `moirepol.deepwannier.predict`,
+    which says the same in any one field. Every member speaks for itself; where the committees
+    differ in size, their means stand for one member.
     """
     centres = nitrogens(atoms)
-    powers = [ask(models["zero_field"], atoms)]
+    powers = [ask_zero_field(models["zero_field"], atoms, strain_orders)]
     for power, kind in enumerate(KINDS[1:], start=1):
         if models.get(kind):
             sign = layer_sign(atoms)[centres, None] if kind == "response" else 1.0
             unit = models[kind][0].info["field_V_per_A"] ** power
-            powers.append(sign * ask(models[kind], atoms) / unit)
+            powers.append(sign * ask(models[kind], atoms, len(strain_orders) > 0) / unit)
     if long_range and len(powers) == 1:
         raise JobError(f"{atoms.info['name']}: no response model of {atoms.info['family']}")
     if long_range:

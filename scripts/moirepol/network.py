@@ -269,13 +269,13 @@ def fit(
     network: Network,
     environment: Environments,
     targets: np.ndarray,
-    noise: float | np.ndarray,
+    noise: float,
     iterations: int,
     report: Callable[[int, float], None] = lambda iteration, loss: None,
 ):
     """Most probable weights by damped Gauss-Newton steps, starting from, and tied to, those drawn.
 
-    Minimizes |(y - f(w)) / noise|^2 + |w - w0|^2: normal noise on the labels, and normal weights of
+    Minimizes |y - f(w)|^2 / noise^2 + |w - w0|^2: normal noise on the labels, and normal weights of
     unit width around the random start w0, so that networks of different starts are draws from
     (approximately) the posterior and their spread an error bar. There are fewer labels than
     weights, so a step is solved in the space of the labels,
@@ -284,18 +284,16 @@ def fit(
 
     Parameters
     ----------
-    targets : (n, 3) labels, scaled; noise, of all or of each (n, 3), in the same units
+    targets : (n, 3) labels, scaled; noise in the same units
     report : called with (iteration, root mean square residual)
     """
     start = network.weights
     y = targets.ravel()
-    variance = np.broadcast_to(noise, targets.shape).ravel() ** 2
 
     def objective(weights):
         network.weights = weights
         residual = y - network.dipoles(environment).ravel()
-        likelihood = residual @ (residual / variance)
-        return likelihood + (weights - start) @ (weights - start), residual
+        return residual @ residual / noise**2 + (weights - start) @ (weights - start), residual
 
     weights, damping, growth, idle = start, None, 2.0, 0
     value, residual = objective(weights)
@@ -304,16 +302,16 @@ def fit(
         jacobian = network.jacobian(environment)[1].reshape(y.size, -1)
         kernel = jacobian @ jacobian.T
         if damping is None:
-            damping = 1e-2 * np.mean(np.diag(kernel) / variance)
+            damping = 1e-2 * np.trace(kernel) / y.size / noise**2
         tied = weights - start
         moved = jacobian @ tied
         while True:
             a = 1 + damping
-            shifted = kernel + a * np.diag(variance)
+            shifted = kernel + a * noise**2 * np.eye(y.size)
             z = cho_solve(cho_factor(shifted, overwrite_a=True), residual + moved / a)
             step = jacobian.T @ z - tied / a
             linear = residual - jacobian @ step
-            foreseen = value - linear @ (linear / variance) - (tied + step) @ (tied + step)
+            foreseen = value - (linear @ linear / noise**2 + (tied + step) @ (tied + step))
             trial, trial_residual = objective(weights + step)
             gain = (value - trial) / foreseen
             if gain > 0 or damping > 1e15:

@@ -189,7 +189,7 @@ def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.n
 
 
 def transform_slide(tau: np.ndarray, operation: tuple[np.ndarray, bool]) -> np.ndarray:
-    """The stacking (2,) in fractions that an operation of `layer_symmetries` makes of tau (2,)."""
+    """Stackings (..., 2) in fractions that an operation of `layer_symmetries` makes of tau."""
     q, swap = operation
     image = np.asarray(tau) @ PRIMITIVE @ q[:2, :2].T @ np.linalg.inv(PRIMITIVE)
     return (-image if swap else image) % 1.0

@@ -1,0 +1,108 @@
+"""Fit what strain of one layer against the other adds to the dipoles, from strips and slides."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol import deepwannier
+from moirepol.configuration import at_stackings, labelled_slides, slide_waves
+from moirepol.frames import read_frames
+from moirepol.heterostrain import TERMS, fit
+from moirepol.job import JobError
+from moirepol.longrange import LongRange
+from moirepol.polarization import COMPONENTS, LAYERS
+from moirepol.provenance import stamp, write_netcdf
+
+
+def fit_heterostrain(
+    strips,
+    slides,
+    heterostrain,
+    slides_per_axis,
+    response=(),
+    polarizability=(),
+    reach_A=(0.0, 0.0),
+):
+    """Fit once for every place across the layers, with its strips left out; the fits' spread is
+    the error of what they say. Where the others are too few, there is one fit to all strips.
+
+    Parameters
+    ----------
+    strips : file of labelled strips of one family, without a field
+    slides : file of labels with slides_per_axis x slides_per_axis plain slides, of the same recipe
+    heterostrain : NetCDF; ``first_order`` and ``second_order`` (fit, layer, term, component) and
+        what is left of the labels, ``rms`` (fit, layer, component), in e.A, and ``left_out``
+        (fit, strip)
+    response, polarizability, reach_A : as in `predict_dipoles`; with them the long-range field of
+        the strips' own dipoles is taken out of their labels first
+    """
+    frames = read_frames(strips)
+    family = frames[0].info["family"]
+    waves = slide_waves(*labelled_slides(read_frames(slides), family, slides_per_axis))
+    if polarizability:
+        answering = deepwannier.committee(response)
+        frames = [_short_range(frame, answering, polarizability, reach_A) for frame in frames]
+
+    def fitted(left_out):
+        used = [f for f, out in zip(frames, left_out, strict=True) if not out]
+        return fit(used, lambda tau: at_stackings(*waves, tau))
+
+    places = np.array([_place(frame) for frame in frames])
+    choices, found = [], []
+    for place in np.unique(places):
+        try:
+            found.append(fitted(places == place))
+            choices.append(places == place)
+        except JobError:
+            continue
+    if not found:
+        choices = [np.zeros(len(frames), dtype=bool)]
+        found = [fitted(choices[0])]
+    orders, rms = (np.array(values) for values in zip(*found, strict=True))
+
+    dims = ("fit", "layer", "term", "component")
+    words = {"units": "e.angstrom", "long_name": "change of a dipole"}
+    ds = xr.Dataset(
+        {
+            "first_order": (dims, orders[:, 0], words | {"comment": "per unit of strain"}),
+            "second_order": (dims, orders[:, 1], words | {"comment": "per unit of strain squared"}),
+            "rms": (
+                ("fit", "layer", "component"),
+                rms,
+                {"units": "e.angstrom", "long_name": "root mean square of what is left"},
+            ),
+            "left_out": (("fit", "strip"), np.array(choices).astype("int8")),
+        },
+        {
+            "layer": list(LAYERS),
+            "term": list(TERMS),
+            "component": list(COMPONENTS),
+            "strip": [frame.info["name"] for frame in frames],
+        },
+    )
+    ds["left_out"].attrs.update(units="1", long_name="whether the fit left the strip out")
+    settings = {"family": family, "long_range": bool(polarizability), "reach_A": list(reach_A)}
+    title = f"What strain of the layers of {family} against each other adds"
+    write_netcdf(stamp(ds, title, settings), heterostrain)
+    print("left by the fits (x, y, z), e.A:", np.sqrt((rms**2).mean(axis=(0, 1))))
+
+
+def _place(strip):
+    """Where the upper layer lies across the strip, in fractions of a2."""
+    lower, upper = strip.info["layer_origin"]
+    across = (upper - lower) @ np.linalg.inv(strip.info["layer_cell"][1])
+    return round(float(across[1]) % 1.0, 6)
+
+
+def _short_range(strip, response, polarizability, reach_A):
+    """A strip whose dipoles are less the field that the pattern makes."""
+    strip = strip.copy()
+    settings = deepwannier.long_range_of(strip, polarizability, reach_A)
+    answer = deepwannier.field_response(strip, response, as_slides=True)
+    strip.arrays["dipole"] = LongRange(strip, answer, **settings).remove(strip.arrays["dipole"])
+    return strip
+
+
+if __name__ == "__main__":
+    from moirepol.job import run
+
+    run(fit_heterostrain, globals().get("snakemake"))
