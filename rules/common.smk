@@ -362,6 +362,12 @@ def slides_beside(name: str) -> tuple[str, int]:
 # Figures
 
 
+#: Models whose dipoles fig1f shows: AA, its response to a field, and AA'.
+PARITY_MODELS = [
+    config["predictors"][family][kind]
+    for family, kind in (("AA", "zero_field"), ("AA", "response"), ("AAp", "zero_field"))
+    if kind in config["predictors"].get(family, {})
+]
 PANEL_FAMILY = {"fig1a": "AA", "fig1d": "AAp"}
 CHARGE_PANELS = ("fig2f", "fig3e", "fig3f", "fig4e", "fig4f")
 

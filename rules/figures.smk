@@ -154,9 +154,7 @@ rule plot_wannier_centres:
 
 rule plot_parity:
     input:
-        parity=lambda wildcards: "results/models/{}/parity.nc".format(
-            config["predictors"]["AA"]["zero_field"]
-        ),
+        parities=expand("results/models/{model}/parity.nc", model=PARITY_MODELS),
     output:
         data="results/figures/{panel}.nc",
         pdf="results/figures/{panel}.pdf",

@@ -5,7 +5,7 @@ import xarray as xr
 from moirepol import deepwannier, provenance
 from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
-from moirepol.heterostrain import is_strained, read_orders
+from moirepol.heterostrain import first_orders, is_strained, read_fits
 from moirepol.polarization import harmonics
 from moirepol.systems import System
 
@@ -38,6 +38,7 @@ def judge_frames(
     """
     files = {"zero_field": zero_field, "response": response, "curvature": curvature}
     models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
+    fits = read_fits(heterostrain) if heterostrain else None
     family = models["zero_field"][0].info["family"]
     frames = [frame for path in labels for frame in read_frames(path)]
     fields = [
@@ -50,8 +51,8 @@ def judge_frames(
         system = System.parse(name)
         unasked = fields_V_per_A is not None and system.field_V_per_A not in fields_V_per_A
         members = [m for m in models["zero_field"] if name.encode() not in m.known["names"]]
-        strained = bool(heterostrain) and is_strained(frame)
-        orders = read_orders(heterostrain, without=name) if strained else ()
+        strained = fits is not None and is_strained(frame)
+        orders = first_orders(fits, unknown=name) if strained else ()
         if unasked or system.family != family or not members or (strained and not len(orders)):
             continue
         predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range, orders)

@@ -3,7 +3,7 @@
 from moirepol import deepwannier, provenance
 from moirepol.environments import LIMIT_A
 from moirepol.frames import to_dataset
-from moirepol.heterostrain import read_orders
+from moirepol.heterostrain import first_orders, read_fits
 from moirepol.job import say
 from moirepol.structures import build
 
@@ -45,7 +45,7 @@ def predict_dipoles(
     long_range = None
     if polarizability:
         long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
-    strain_orders = read_orders(heterostrain) if heterostrain else ()
+    strain_orders = first_orders(read_fits(heterostrain)) if heterostrain else ()
     predicted = deepwannier.predict(atoms, models, long_range, strain_orders)
     settings = {kind: [member.info for member in members] for kind, members in models.items()}
     settings |= {"long_range": long_range, "heterostrain": heterostrain or None}

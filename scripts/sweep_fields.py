@@ -5,7 +5,7 @@ import xarray as xr
 
 from moirepol import deepwannier
 from moirepol.expansion import at, expand, first_zero
-from moirepol.heterostrain import read_orders
+from moirepol.heterostrain import first_orders, read_fits
 from moirepol.polarization import (
     COMPONENTS,
     cell_points,
@@ -65,7 +65,7 @@ def sweep_fields(
     long_range = None
     if polarizability:
         long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
-    strain_orders = read_orders(heterostrain) if heterostrain else ()
+    strain_orders = first_orders(read_fits(heterostrain)) if heterostrain else ()
     expansion = expand(atoms, models, long_range, strain_orders)
     net, P = powers_of(atoms, expansion, 2 * grid_points)
     named = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))

@@ -32,6 +32,7 @@ from ship_labels import ship_labels
 
 ROOT = Path(__file__).parents[1]
 LABELS = "resources/labels/aa.nc"
+STRAINED = {"heterostrain": "heterostrain.nc"}
 #: Script: its arguments that take a NetCDF file or several, with good files.
 READERS = {
     "audit_labels": {"labels": LABELS},
@@ -52,11 +53,15 @@ READERS = {
         "losses": ["loss.nc"],
         "labels": [LABELS],
         "tests": [LABELS],
-        "polarizability": "polarizability.nc",
     },
     "find_critical_field": {"labels": LABELS},
+    "fit_heterostrain": {
+        "strips": LABELS,
+        "slides": LABELS,
+        "polarizability": "polarizability.nc",
+    },
     "fit_reach": {"labels": [LABELS], "polarizability": "polarizability.nc"},
-    "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc"},
+    "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc", **STRAINED},
     "map_configuration": {"labels": LABELS},
     "map_polarization": {"dipoles": LABELS},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
@@ -71,16 +76,16 @@ READERS = {
     "plot_charge": {"charge": "charge.nc"},
     "plot_in_plane": {"polarization_map": "map.nc"},
     "plot_out_of_plane": {"polarization_map": "map.nc"},
-    "plot_parity": {"parity": "parity.nc"},
+    "plot_parity": {"parities": ["parity.nc"]},
     "plot_paths": {"polarization_maps": ["map.nc"]},
     "plot_pattern": {"polarization_map": "map.nc"},
     "plot_site_dipoles": {"dipoles": LABELS},
     "plot_stackings": {"configuration_map": "map.nc"},
     "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
-    "predict_dipoles": {"polarizability": "polarizability.nc"},
+    "predict_dipoles": {"polarizability": "polarizability.nc", **STRAINED},
     "recheck_labels": {"labels": LABELS},
     "study_learning": {"labels": [LABELS]},
-    "sweep_fields": {"polarizability": "polarizability.nc"},
+    "sweep_fields": {"polarizability": "polarizability.nc", **STRAINED},
     "tabulate_accuracy": {
         "parities": ["parity.nc"],
         "studies": ["parity.nc"],
@@ -88,7 +93,7 @@ READERS = {
     },
     "study_convergence": {"standard": LABELS, "variants": [LABELS]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
-    "train_model": {"labels": [LABELS], "polarizability": "polarizability.nc"},
+    "train_model": {"labels": [LABELS]},
     "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
 }
 #: Inputs that are no NetCDF files: trained models, a table.
@@ -100,7 +105,7 @@ def test_every_script_that_reads_netcdf_is_among_the_readers():
     found = {
         path.stem
         for path in (ROOT / "scripts").glob("*.py")
-        if re.search(r"\b(read_(netcdf|frames)|long_range_of)\(", path.read_text())
+        if re.search(r"\b(read_(netcdf|frames|fits)|long_range_of)\(", path.read_text())
     }
     assert found == set(READERS) | {"ship_labels"}  # which has a test of its own
 
@@ -144,10 +149,12 @@ def good_files(tmp_path_factory):
         "loss": ("rmse_train",),
         "audit": (),
         "check": ("difference_eA",),
-        "polarizability": (),
+        "heterostrain": ("first_order", "left_out", "strip"),
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})
         write_netcdf(ds, folder / f"{name}.nc")
+    one = xr.Dataset({"in_plane": 0.4}, attrs={"title": "polarizability"})
+    write_netcdf(one, folder / "polarizability.nc")
     (folder / "resources").symlink_to(ROOT / "resources")
     return folder
 
@@ -168,7 +175,8 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
     values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}}
-    values |= {"kind": "zero_field", "field_V_per_A": 0}
+    values |= {"kind": "zero_field", "field_V_per_A": 0, "slides_per_axis": 10}
+    values |= READERS[script]
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
     several = isinstance(READERS[script][argument], list)

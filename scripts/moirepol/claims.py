@@ -397,13 +397,13 @@ def zero_field_error(results):
     return model_errors(results, "AA", "zero_field")
 
 
-@claim("F1f-field")
+@claim("F1f-field", "fig1f")
 def response_error(results):
     """As F1f-mae, for the model of the response to the labels' field, in e.A at that field."""
     return model_errors(results, "AA", "response")
 
 
-@claim("F1f-AAp")
+@claim("F1f-AAp", "fig1f")
 def antiparallel_error(results):
     """As F1f-mae, for AA'."""
     return model_errors(results, "AAp", "zero_field")

@@ -29,6 +29,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from ase import Atoms
 
 from moirepol.job import JobError
@@ -100,16 +101,19 @@ def fit(strips: list[Atoms], slides: Callable[[np.ndarray], np.ndarray]):
     return np.swapaxes(found, 0, 1), np.array(left)
 
 
-def read_orders(path: str | Path, without: str | None = None) -> list[np.ndarray]:
-    """First orders (layer, term, 3) in e.A of all fits of a file of `fit_heterostrain`.
+def read_fits(path: str | Path) -> xr.Dataset:
+    """A file of `fit_heterostrain`."""
+    return read_netcdf(path, "first_order", "left_out", "strip")
 
-    without : a frame; of a strip that was fitted, only the fits that left it out
+
+def first_orders(fits: xr.Dataset, unknown: str | None = None) -> np.ndarray:
+    """First order of all fits, (fit, layer, term, 3) in e.A.
+
+    unknown : a frame; of a strip that was fitted, only the fits that left it out
     """
-    ds = read_netcdf(path, "first_order", "left_out", "strip")
-    fits = ds["first_order"].values
-    if without in ds["strip"].values:
-        fits = fits[ds["left_out"].sel(strip=without).values.astype(bool)]
-    return list(fits)
+    if unknown in fits["strip"].values:
+        fits = fits.isel(fit=fits["left_out"].sel(strip=unknown).values.astype(bool))
+    return fits["first_order"].values
 
 
 def in_every_direction(t: np.ndarray, tau: np.ndarray, family: str) -> np.ndarray:
