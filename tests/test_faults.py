@@ -606,8 +606,10 @@ class TestLabelStage:
             line = self.told(self.make(project, "one.yaml", target="ship_labels"))
             assert "Read-only file system" in line
             assert not list(shipped.iterdir())
-        run = self.make(project, "one.yaml", target="ship_labels")
-        assert run.returncode == 0, run.stdout
+        for _ in range(2):  # whenever it is asked for
+            run = self.make(project, "one.yaml", target="ship_labels")
+            assert run.returncode == 0, run.stdout
+            assert "Nothing to be done" not in run.stdout
         (project / LABEL).unlink()
         (project / "one.yaml").write_text(
             "labels: {source: shipped, sets: {one: {systems: [AA_slide-0-0-1]}}}"
