@@ -9,7 +9,9 @@ import xarray as xr
 from moirepol.plots import DIPOLE, UNIT, new_figure, save
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 
-SIDES = {"train": "0.6", "validation": "tab:red", "test": "tab:blue"}
+TRAIN, VALIDATION = "train", "validation"
+MICRO = r"($10^{-6}\,e\,\mathrm{\AA}$)"
+COLORS = ("tab:red", "tab:blue", "tab:green")
 
 
 def plot_parity(parities: list[str], data: str, pdf: str, png: str):
@@ -27,34 +29,35 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
     shown["learned"] = "sample", np.repeat(list(parts), counts)
     write_netcdf(stamp(shown, "Dipoles of the models against DFT"), data)
 
-    figure, axes = new_figure(
-        3.0, nrows=2, ncols=len(parts), sharex="col", height_ratios=[3, 1], squeeze=False
+    figure, (ax, *rows) = new_figure(
+        4.4, nrows=1 + len(parts), sharex=True, height_ratios=[3, *[1] * len(parts)]
     )
-    for column, (name, part) in enumerate(parts.items()):
-        ax, errors = axes[:, column]
-        for side, color in SIDES.items():
+    for (name, part), errors, color in zip(parts.items(), rows, COLORS, strict=False):
+        means = []
+        for side, shade in ((TRAIN, "0.6"), (VALIDATION, color)):
             chosen = (part["split"] == side).values
-            if not chosen.any():
-                continue
             dft, model = (UNIT * part[source].values[chosen].ravel() for source in ("dft", "model"))
-            label = rf"{side}: {1e6 * np.abs(model - dft).mean() / UNIT:.1f}"
-            style = {"markersize": 2, "alpha": 0.6, "markeredgewidth": 0, "color": color}
-            ax.plot(dft, model, "o", label=label, **style)
+            style = {"markersize": 2, "alpha": 0.6, "markeredgewidth": 0, "color": shade}
+            ax.plot(dft, model, "o", **style)
             errors.plot(dft, 1e3 * (model - dft), "o", **style)
-        ax.axline((0, 0), slope=1, color="black", linewidth=0.6, zorder=0)
+            error = 1e6 * np.abs(model - dft).mean() / UNIT if chosen.any() else np.nan
+            means.append(f"{error:.1f}")
+        ax.plot([], [], "o", color=color, markersize=3, label=f"{name}: {', '.join(means)}")
         errors.axhline(0, color="black", linewidth=0.6, zorder=0)
-        ax.set_title(name)
-        ax.legend(
-            title=r"MAE ($10^{-6}\,e\,\mathrm{\AA}$)",
-            title_fontsize=6,
-            fontsize=6,
-            loc="upper left",
-            handletextpad=0.2,
-        )
-        errors.set_xlabel(f"DFT ({DIPOLE})")
         errors.yaxis.set_major_locator(plt.MaxNLocator(3, symmetric=True))
-    axes[0, 0].set_ylabel(f"model ({DIPOLE})")
-    axes[1, 0].set_ylabel("error ($10^{-6}$\n" + r"$e\,\mathrm{\AA}$)")
+    ax.axline((0, 0), slope=1, color="black", linewidth=0.6, zorder=0)
+    ax.legend(
+        title="mean absolute error, training and\nvalidation frames " + MICRO,
+        title_fontsize=6,
+        fontsize=6,
+        loc="upper left",
+        handletextpad=0.2,
+        alignment="left",
+    )
+    ax.set_ylabel(f"model ({DIPOLE})")
+    middle = rows[len(rows) // 2]
+    middle.set_ylabel(f"error {MICRO}")
+    rows[-1].set_xlabel(f"DFT ({DIPOLE})")
     save(figure, pdf, png)
 
 
