@@ -6,7 +6,7 @@ from moirepol.plots import POINT_COLORS, new_figure, one_strain, save
 from moirepol.provenance import read_netcdf, stamp, write_netcdf
 
 #: How far from whole a charge may be and still be drawn as whole.
-WHOLE = 0.25
+WHOLE = 0.1
 
 
 def plot_phases(sweep: str, data: str, pdf: str, png: str):
@@ -21,14 +21,18 @@ def plot_phases(sweep: str, data: str, pdf: str, png: str):
     write_netcdf(stamp(shown, "Charges by lattice mismatch and field"), data)
 
     figure, ax = new_figure(2.9)
-    eta, field = 100 * shown["eta"], shown["field"].values
+    eta, field = 100 * shown["eta"].values, shown["field"].values
     G, N, M = (shown["threshold_field"].sel(deciding=label) for label in "GNM")
     low, high = field.min(), field.max()
-    for edge, region, words in ((N, "N", r"$Q_N=-1$, $Q_M=0$"), (M, "M", r"$Q_N=0$, $Q_M=1$")):
-        where = edge > G if region == "N" else edge < G
-        ax.fill_between(
-            *(eta, G, edge), where=where, color=POINT_COLORS[region], alpha=0.2, lw=0, label=words
-        )
+    # P_perp(N) < 0 < P_perp(M) between the outer lines, with P_perp(G) above or below zero.
+    between = np.linspace(eta.min(), eta.max(), 500)
+    G, N, M = (np.interp(between, eta, line) for line in (G, N, M))
+    for lower, upper, region, words in (
+        (np.maximum(G, M), N, "N", r"$Q_N=-1$, $Q_M=0$"),
+        (M, np.minimum(G, N), "M", r"$Q_N=0$, $Q_M=1$"),
+    ):
+        style = {"color": POINT_COLORS[region], "alpha": 0.2, "lw": 0, "label": words}
+        ax.fill_between(between, lower, upper, where=lower < upper, **style)
     for label in "GNM":
         line = shown["threshold_field"].sel(deciding=label)
         error = shown["threshold_field_error"].sel(deciding=label).fillna(0)
