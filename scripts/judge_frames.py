@@ -5,7 +5,7 @@ import xarray as xr
 from moirepol import deepwannier, provenance
 from moirepol.comparison import compared, together
 from moirepol.frames import read_frames
-from moirepol.heterostrain import first_orders, is_strained, read_fits
+from moirepol.heterostrain import first_orders, read_fits
 from moirepol.polarization import harmonics
 from moirepol.systems import System
 
@@ -51,7 +51,7 @@ def judge_frames(
         system = System.parse(name)
         unasked = fields_V_per_A is not None and system.field_V_per_A not in fields_V_per_A
         members = [m for m in models["zero_field"] if name.encode() not in m.known["names"]]
-        strained = fits is not None and is_strained(frame)
+        strained = fits is not None and system.eta
         orders = first_orders(fits, unknown=name) if strained else ()
         if unasked or system.family != family or not members or (strained and not len(orders)):
             continue

@@ -486,9 +486,9 @@ def ask_zero_field(
     strain_orders : fits of `moirepol.heterostrain`, one for each member in turn
     """
     answers = ask(members, atoms, as_slides=len(strain_orders) > 0)
-    change = [added(atoms, first_order) for first_order in strain_orders]
-    for index, answer in enumerate(answers if change else ()):
-        answer += change[index % len(change)]
+    if len(strain_orders):
+        change = np.array([added(atoms, first_order) for first_order in strain_orders])
+        answers += change[np.arange(len(answers)) % len(change)]
     return answers
 
 

@@ -58,11 +58,6 @@ def strain_of(atoms: Atoms) -> float:
     return float(lower / upper - 1)
 
 
-def is_strained(atoms: Atoms) -> bool:
-    """Whether the layers are strained against each other, at any angle between them."""
-    return abs(strain_of(atoms)) > 1e-9
-
-
 def terms(tau: np.ndarray) -> np.ndarray:
     """1, cosines and sines of the waves at stackings tau (m, 2): (m, TERMS)."""
     phase = 2 * np.pi * tau @ WAVES.T
