@@ -25,7 +25,7 @@ from moirepol.unfold import time_reversal_half, unfold_gamma, unfold_time_revers
 
 PREFIX = "hbn"
 #: Cells this large keep the state of their scf every so often, and go on from it when killed.
-RESTARTABLE_ATOMS = 100
+RESTARTABLE_ATOMS = 30
 CHUNK_S = 1800.0
 CHECKPOINT = "checkpoint"
 OUT_OF_TIME = "Maximum CPU time exceeded"
@@ -147,17 +147,25 @@ def grid_on_atoms(atoms: Atoms, ecutrho_Ry: float) -> tuple[int, int, int] | Non
     a third finer than the smallest that holds the cut-off does it, as in most twisted cells.
     """
     radius = np.sqrt(ecutrho_Ry) / (2 * np.pi * BOHR_A)
-    smallest, _, height = (2 * int(radius * length) + 1 for length in atoms.cell.lengths())
+    *smallest, height = (2 * int(radius * length) + 1 for length in atoms.cell.lengths())
     fractions = atoms.get_scaled_positions()[:, :2]
+    if smallest[0] == smallest[1]:
+        first = second = _size_on_atoms(smallest[0], fractions)
+    else:
+        first, second = (_size_on_atoms(n, fractions[:, [i]]) for i, n in enumerate(smallest))
+    if first is None or second is None:
+        return None
+    return first, second, next_fast_len(height, real=True)
+
+
+def _size_on_atoms(smallest, fractions):
     sizes = (
         n
         for n in range(smallest, int(1.35 * smallest) + 1)
         if next_fast_len(n, real=True) == n
         and np.allclose(n * fractions, np.rint(n * fractions), atol=1e-6)
     )
-    if (n := next(sizes, None)) is None:
-        return None
-    return n, n, next_fast_len(height, real=True)
+    return next(sizes, None)
 
 
 def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:

@@ -94,6 +94,9 @@ def _layers(system, a):
     turned = _rotated(primitive, half)
     cell = upper @ turned
     layer_cell = np.stack([np.linalg.solve(lower, cell), turned])
+    if system.geometry == "shear":  # the lower layer is the unstrained one
+        cell = lower @ primitive
+        layer_cell = np.stack([primitive, np.linalg.solve(upper, cell)])
     sizes = tuple(round(np.linalg.det(matrix)) for matrix in (lower, upper))
     if system.shift:
         i, j, n = system.shift

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 FAMILY = r"(?P<family>AA|AAp)"
-GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire|strip)(?P<indices>(?:-[0-9]{1,6}){2,4})"
+GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire|strip|shear)(?P<indices>(?:-[0-9]{1,6}){1,4})"
 OPTIONS = (
     r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
@@ -70,7 +70,7 @@ class System(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     family: Literal["AA", "AAp"]
-    geometry: Literal["slide", "twist", "mismatch", "moire", "strip"]
+    geometry: Literal["slide", "twist", "mismatch", "moire", "strip", "shear"]
     indices: tuple[int, ...]
     shift: tuple[int, int, int] | None = None
     strain_percent: float = 0.0
@@ -91,7 +91,7 @@ class System(BaseModel):
 
     @model_validator(mode="after")
     def _indices_fit_the_geometry(self):
-        wanted = {"slide": 3, "moire": 4}.get(self.geometry, 2)
+        wanted = {"slide": 3, "moire": 4, "shear": 1}.get(self.geometry, 2)
         if len(self.indices) != wanted:
             raise ValueError(f"{self.geometry} takes {wanted} numbers, got {self.indices}")
         for word, slide in (("slide", self.indices), ("shift", self.shift)):
@@ -107,6 +107,9 @@ class System(BaseModel):
             lower, upper = self.indices[:2], self.indices[2:]
             if not (any(lower) and any(upper)) or lower == upper:
                 raise ValueError(f"moire needs two different cells, got {self.indices}")
+        elif self.geometry == "shear":
+            if self.indices[0] < 2:
+                raise ValueError(f"shear needs a number >= 2, got {self.indices}")
         elif min(self.indices) < 1 or self.indices[0] == self.indices[1]:
             raise ValueError(
                 f"{self.geometry} needs two different numbers >= 1, got {self.indices}"
@@ -169,6 +172,9 @@ class System(BaseModel):
             case "strip":
                 upper, lower = self.indices
                 return ((lower, 0), (0, 1)), ((upper, 0), (0, 1))
+            case "shear":
+                (length,) = self.indices
+                return ((length, 0), (0, 1)), ((length, 1), (0, 1))
             case "slide":
                 first = (1, 0), (1, 0)
             case "mismatch":
@@ -197,6 +203,8 @@ class System(BaseModel):
     @property
     def ratio(self) -> complex:
         """U / L of the supercells as complex numbers: (1 - eta) exp(-i angle)."""
+        if self.geometry == "shear":
+            return 1
         lower, upper = (_complex(first) for first, _ in self.supercells)
         return upper / lower
 
@@ -210,6 +218,8 @@ class System(BaseModel):
     def eta(self) -> float:
         """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed; of
         a strip along a1."""
+        if self.geometry == "shear":
+            return 0.0
         (lower, _), (upper, _) = self.supercells
         return 1 - math.sqrt(_norm(upper) / _norm(lower))
 
