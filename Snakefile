@@ -10,9 +10,9 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from moirepol.config import ConfigError, check_config
-from moirepol.job import PARENT
-from moirepol.locks import clear_stale_locks
+from moirepol.workflow.configuration import ConfigError, check_config
+from moirepol.workflow.job import PARENT
+from moirepol.workflow.locks import clear_stale_locks
 
 
 configfile: "config.yaml"

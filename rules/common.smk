@@ -6,16 +6,16 @@
 
 from functools import cache
 
-from moirepol.code import code_digest
-from moirepol.config import (
+from moirepol.workflow.digest import code_digest
+from moirepol.workflow.configuration import (
     PAPER,
     SWEEP_PANELS,
     beyond_labels,
     parse_name,
     predictors_of,
 )
-from moirepol.provenance import read_netcdf
-from moirepol.sets import (
+from moirepol.workflow.provenance import read_netcdf
+from moirepol.workflow.label_sets import (
     STANDARD,
     digest,
     frames_of,
@@ -25,9 +25,9 @@ from moirepol.sets import (
     shipped_frames,
     systems_of_sweep,
 )
-from moirepol.systems import OTHER_NAMES
-from moirepol.systems import PATTERN as SYSTEM
-from moirepol.systems import System
+from moirepol.structure.names import OTHER_NAMES
+from moirepol.structure.names import PATTERN as SYSTEM
+from moirepol.structure.names import System
 
 
 wildcard_constraints:
@@ -156,7 +156,7 @@ def label_group(wildcards):
 
 
 def system_of(name: str, maximum_atoms: int | None = None) -> System:
-    """The system of a name (see `moirepol.config.parse_name`), or an error in one line."""
+    """The system of a name (see `moirepol.workflow.configuration.parse_name`), or an error in one line."""
     try:
         return parse_name(name, maximum_atoms)
     except ConfigError as error:

@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from collect_labels import verify_checksum
-from moirepol.frames import read_frames
-from moirepol.labels import AUDIT_UNITS, fault, total_dipole
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.sets import CHECKSUMS, REFUSED
+from moirepol.dft.labels import AUDIT_UNITS, fault, total_dipole
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.label_sets import CHECKSUMS, REFUSED
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 KEPT = (*AUDIT_UNITS, "scf_iterations", "largest_singular_value", "smallest_singular_value")
 KEPT = (*KEPT, "smallest_projection", "mesh_1", "mesh_2")
@@ -54,6 +54,6 @@ def _state(name, frame, recipe_folder):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(audit_labels, globals().get("snakemake"))

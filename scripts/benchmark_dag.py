@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from moirepol.sets import frames_of
+from moirepol.workflow.label_sets import frames_of
 
 SLIDES_PER_AXIS = 100
 
@@ -48,6 +48,6 @@ def benchmark_dag(labels, table, project=None):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(benchmark_dag, globals().get("snakemake"))

@@ -5,9 +5,9 @@ import time
 
 import numpy as np
 
-from moirepol import deepwannier
-from moirepol.job import progress
-from moirepol.structures import SPECIES, build
+from moirepol.console import progress
+from moirepol.model import deepwannier
+from moirepol.structure.building import SPECIES, build
 
 
 def benchmark_inference(
@@ -73,6 +73,6 @@ def _row(program, system, atoms, started, difference):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(benchmark_inference, globals().get("snakemake"))

@@ -10,11 +10,11 @@ import xarray as xr
 from ase import Atoms
 from ase.build import make_supercell
 
-from moirepol import espresso, labels, wannier
-from moirepol.job import say
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import build
-from moirepol.unfold import time_reversal_half, unfold_time_reversal
+from moirepol.console import say
+from moirepol.dft import espresso, labels, wannier
+from moirepol.dft.unfold import time_reversal_half, unfold_time_reversal
+from moirepol.structure.building import build
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: The paper's way: 12 atoms, 24 x 24 x 1, 600 eV (44 Ry), PAW, maximally localized sp3 functions.
 PAPER_MESH = 24
@@ -126,6 +126,6 @@ def _brute_force(slide: Atoms, recipe, n, folder):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(benchmark_labels, globals().get("snakemake"))

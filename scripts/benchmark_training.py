@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from moirepol import provenance
+from moirepol.workflow import provenance
 
 
 def benchmark_training(courses, training, errors_eA):
@@ -45,6 +45,6 @@ def benchmark_training(courses, training, errors_eA):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(benchmark_training, globals().get("snakemake"))

@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import read_frames
-from moirepol.job import JobError
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.symmetry import symmetry_copies
+from moirepol.errors import JobError
+from moirepol.structure.frames import read_frames
+from moirepol.structure.symmetry import symmetry_copies
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def check_copies(originals, direct, limit_eA, copies_check):
@@ -59,6 +59,6 @@ def require(ds, limit_eA):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(check_copies, globals().get("snakemake"))

@@ -3,15 +3,15 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.engine import DEFAULT
-from moirepol.frames import read_frames
-from moirepol.job import JobError
-from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
-from moirepol.polarization import LAYERS
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.sets import settings_from
-from moirepol.structures import HIGH_SYMMETRY
-from moirepol.systems import System
+from moirepol.dft.engine import DEFAULT
+from moirepol.errors import JobError
+from moirepol.physics.polarization import LAYERS
+from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.structure.building import HIGH_SYMMETRY
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow.label_sets import settings_from
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 TITLES = {"espresso": "Quantum ESPRESSO", "gpaw": "GPAW"}
 
@@ -127,6 +127,6 @@ def draw(rows, codes, pdf, png):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(check_engine, globals().get("snakemake"))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from moirepol.frames import read_frames, to_dataset
-from moirepol.job import JobError
-from moirepol.labels import AUDIT_UNITS, check
-from moirepol.provenance import read_netcdf, sha256, stamp, write_netcdf
-from moirepol.sets import CHECKSUMS, digest
+from moirepol.dft.labels import AUDIT_UNITS, check
+from moirepol.errors import JobError
+from moirepol.structure.frames import read_frames, to_dataset
+from moirepol.workflow.label_sets import CHECKSUMS, digest
+from moirepol.workflow.provenance import read_netcdf, sha256, stamp, write_netcdf
 
 
 def collect_labels(frames, settings, labels, computed=(), shipped=None, title="labels"):
@@ -54,6 +54,6 @@ def verify_checksum(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(collect_labels, globals().get("snakemake"))

@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.systems import System
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 #: What the systems of a sweep may differ in, each a coordinate of the dimension `system`.
 AXES = {
@@ -62,6 +62,6 @@ def along(places, values):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(collect_sweep, globals().get("snakemake"))

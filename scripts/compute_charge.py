@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.job import JobError
-from moirepol.polarization import point_fractions, resample
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.topology import METHODS, REGIONS, by_region, charges
+from moirepol.errors import JobError
+from moirepol.physics.polarization import point_fractions, resample
+from moirepol.physics.topology import METHODS, REGIONS, by_region, charges
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def compute_charge(
@@ -117,6 +117,6 @@ def compute_charge(
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(compute_charge, globals().get("snakemake"))

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from moirepol import espresso
-from moirepol.locks import alone_in
-from moirepol.longrange import COULOMB_V_A
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.sets import digest
-from moirepol.structures import build
-from moirepol.unfold import time_reversal_half
+from moirepol.dft import espresso
+from moirepol.dft.unfold import time_reversal_half
+from moirepol.physics.long_range import COULOMB_V_A
+from moirepol.structure.building import build
+from moirepol.workflow.label_sets import digest
+from moirepol.workflow.locks import alone_in
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def compute_polarizability(system, settings, scratch, polarizability):
@@ -22,8 +22,9 @@ def compute_polarizability(system, settings, scratch, polarizability):
     alpha_par = V (eps - 1) / (4 pi C), and the displacement along z is, alpha_z =
     V (1 - 1 / eps_zz) / (4 pi C), C = e / (4 pi eps0); the vacuum between the slabs cancels.
 
-    system : a slide. settings : `moirepol.sets.settings_of` of the recipe. scratch : folder for the
-    programs' files, removed in the end. polarizability : NetCDF file to write, in e.A^2/V.
+    system : a slide. settings : `moirepol.workflow.label_sets.settings_of` of the recipe.
+    scratch : folder for the programs' files, removed in the end.
+    polarizability : NetCDF file to write, in e.A^2/V.
     """
     espresso.require_programs()
     recipe = settings["recipe"] | {"electrostatics": "none"}
@@ -73,6 +74,6 @@ def compute_polarizability(system, settings, scratch, polarizability):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(compute_polarizability, globals().get("snakemake"))

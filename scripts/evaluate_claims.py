@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from moirepol.claims import Results, judge_all
-from moirepol.frames import read_frames
-from moirepol.provenance import read_netcdf
-from moirepol.systems import System
+from moirepol.claims.framework import Results, judge_all
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf
 
 
 def evaluate_claims(
@@ -56,6 +56,6 @@ def evaluate_claims(
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(evaluate_claims, globals().get("snakemake"))

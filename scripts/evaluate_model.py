@@ -2,9 +2,10 @@
 
 import xarray as xr
 
-from moirepol import deepwannier, provenance
-from moirepol.comparison import compared, together
-from moirepol.frames import read_frames
+from moirepol.model import deepwannier
+from moirepol.model.comparison import compared, together
+from moirepol.structure.frames import read_frames
+from moirepol.workflow import provenance
 
 
 def evaluate_model(members, losses, labels, parity, loss, tests=()):
@@ -59,6 +60,6 @@ def _read(paths):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(evaluate_model, globals().get("snakemake"))

@@ -3,13 +3,13 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import read_frames
-from moirepol.job import JobError
-from moirepol.labels import total_dipole
-from moirepol.plots import DIPOLE, UNIT, new_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.sets import settings_from
-from moirepol.systems import System
+from moirepol.dft.labels import total_dipole
+from moirepol.errors import JobError
+from moirepol.plotting import DIPOLE, UNIT, new_figure, save
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow.label_sets import settings_from
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 #: The two slides with the largest |P_perp|: N and M, images of each other under tau -> -tau.
 EXTREMES = ((1, 1, 3), (2, 2, 3))
@@ -65,6 +65,6 @@ def find_critical_field(labels, critical_field, pdf, png):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(find_critical_field, globals().get("snakemake"))

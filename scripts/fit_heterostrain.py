@@ -3,14 +3,14 @@
 import numpy as np
 import xarray as xr
 
-from moirepol import deepwannier
-from moirepol.configuration import at_stackings, labelled_slides, slide_waves
-from moirepol.frames import read_frames
-from moirepol.heterostrain import TERMS, fit
-from moirepol.job import JobError
-from moirepol.longrange import LongRange
-from moirepol.polarization import COMPONENTS, LAYERS
-from moirepol.provenance import stamp, write_netcdf
+from moirepol.errors import JobError
+from moirepol.model import deepwannier
+from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
+from moirepol.physics.heterostrain import TERMS, fit
+from moirepol.physics.long_range import LongRange
+from moirepol.physics.polarization import COMPONENTS, LAYERS
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def fit_heterostrain(
@@ -103,6 +103,6 @@ def _short_range(strip, response, polarizability, reach_A):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(fit_heterostrain, globals().get("snakemake"))

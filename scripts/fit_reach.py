@@ -5,10 +5,10 @@ import csv
 import numpy as np
 from scipy.optimize import least_squares
 
-from moirepol import deepwannier
-from moirepol.frames import read_frames
-from moirepol.longrange import LongRange
-from moirepol.systems import System
+from moirepol.model import deepwannier
+from moirepol.physics.long_range import LongRange
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
 
 START_A = (1.0, 0.5)
 LARGEST_A = 3.0
@@ -68,6 +68,6 @@ def fit_reach(labels, zero_field, response, polarizability, reach):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(fit_reach, globals().get("snakemake"))

@@ -1,6 +1,6 @@
 """Export a trained member for deepmd-kit's TensorFlow backend, plain and compressed."""
 
-from moirepol import deepwannier
+from moirepol.model import deepwannier
 
 
 def freeze_model(member, frozen, compressed):
@@ -9,6 +9,6 @@ def freeze_model(member, frozen, compressed):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(freeze_model, globals().get("snakemake"))

@@ -2,12 +2,13 @@
 
 import xarray as xr
 
-from moirepol import deepwannier, provenance
-from moirepol.comparison import compared, together
-from moirepol.frames import read_frames
-from moirepol.heterostrain import first_orders, read_fits
-from moirepol.polarization import harmonics
-from moirepol.systems import System
+from moirepol.model import deepwannier
+from moirepol.model.comparison import compared, together
+from moirepol.physics.heterostrain import first_orders, read_fits
+from moirepol.physics.polarization import harmonics
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow import provenance
 
 
 def judge_frames(
@@ -31,7 +32,7 @@ def judge_frames(
     zero_field, response, curvature, polarizability, reach_A, heterostrain : as in
         `predict_dipoles`; of a strip, only a fit that left it out is asked
     judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; with ``deformation``
-        (sample) of the frame in A, `moirepol.environments`, and of moire cells ``amplitude`` (cell,
+        (sample) of the frame in A, `moirepol.model.domain`, and of moire cells ``amplitude`` (cell,
         source, part) in e.A
     study : its name
     fields_V_per_A : only frames in these fields
@@ -79,6 +80,6 @@ def judge_frames(
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(judge_frames, globals().get("snakemake"))

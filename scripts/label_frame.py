@@ -3,21 +3,21 @@
 import shutil
 from pathlib import Path
 
-from moirepol import labels
-from moirepol.engine import engine_of
-from moirepol.espresso import CHECKPOINT, Killed
-from moirepol.frames import to_dataset
-from moirepol.job import JobError, full_disk
-from moirepol.locks import alone_in
-from moirepol.provenance import sha256, stamp, write_netcdf
-from moirepol.sets import REFUSED, digest
-from moirepol.structures import build
+from moirepol.dft import labels
+from moirepol.dft.engine import engine_of
+from moirepol.dft.espresso import CHECKPOINT, Killed
+from moirepol.errors import JobError, full_disk
+from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.label_sets import REFUSED, digest
+from moirepol.workflow.locks import alone_in
+from moirepol.workflow.provenance import sha256, stamp, write_netcdf
 
 
 def label_frame(frame, settings, scratch, label, threads=1):
     """Label the bilayer named `frame`.
 
-    frame : name of the system. settings : `moirepol.sets.settings_of` of the recipe.
+    frame : name of the system. settings : `moirepol.workflow.label_sets.settings_of` of the recipe.
     scratch : folder for the programs' files, emptied before and removed after, but for the state
     that a large cell's scf goes on from when it was interrupted. One job at a time works there.
     label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
@@ -83,6 +83,6 @@ def _clear(scratch):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(label_frame, globals().get("snakemake"))

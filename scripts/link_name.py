@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from moirepol.job import say
-from moirepol.systems import System
+from moirepol.console import say
+from moirepol.structure.names import System
 
 
 def link_name(file: str, link: str):
@@ -18,6 +18,6 @@ def link_name(file: str, link: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(link_name, globals().get("snakemake"))

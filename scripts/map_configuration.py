@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from moirepol.configuration import labelled_slides, slide_waves
-from moirepol.frames import read_frames
-from moirepol.polarization import map_dataset, on_grid
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import HIGH_SYMMETRY
+from moirepol.physics.configuration import labelled_slides, slide_waves
+from moirepol.physics.polarization import map_dataset, on_grid
+from moirepol.structure.building import HIGH_SYMMETRY
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def map_configuration(
@@ -35,6 +35,6 @@ def map_configuration(
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(map_configuration, globals().get("snakemake"))

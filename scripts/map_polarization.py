@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from moirepol.frames import read_frames
-from moirepol.polarization import layer_fields, map_dataset
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import stacking_points
+from moirepol.physics.polarization import layer_fields, map_dataset
+from moirepol.structure.building import stacking_points
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
@@ -35,6 +35,6 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(map_polarization, globals().get("snakemake"))

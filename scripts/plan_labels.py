@@ -4,11 +4,11 @@ import numpy as np
 import yaml
 from scipy.spatial.distance import cdist
 
-from moirepol import deepwannier
-from moirepol.frames import read_frames
-from moirepol.network import Neighbours
-from moirepol.structures import SPECIES, build, distinct_slides
-from moirepol.systems import System
+from moirepol.model import deepwannier
+from moirepol.model.network import Neighbours
+from moirepol.structure.building import SPECIES, build, distinct_slides
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
 
 SET = "planned"
 SAMPLE = 2000  # N atoms of a system that are looked at, at most
@@ -155,6 +155,6 @@ def _write(path, system, rows, models):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plan_labels, globals().get("snakemake"))

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import read_frames
-from moirepol.plots import DIPOLE, UNIT, new_figure, save
-from moirepol.polarization import first_harmonics, harmonics
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.systems import System
+from moirepol.physics.polarization import first_harmonics, harmonics
+from moirepol.plotting import DIPOLE, UNIT, new_figure, save
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 KINDS = ("dipole", "dipole_short_range")
 SHORT, LONG, DIRECT = "short-range model", "with long range", "direct DFT"
@@ -107,6 +107,6 @@ def plain_twist(frame, family):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_amplitudes, globals().get("snakemake"))

@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.plots import DIPOLE, UNIT, new_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.systems import System
+from moirepol.plotting import DIPOLE, UNIT, new_figure, save
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def plot_angles(polarization_maps: list[str], data: str, pdf: str, png: str):
@@ -33,6 +33,6 @@ def plot_angles(polarization_maps: list[str], data: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_angles, globals().get("snakemake"))

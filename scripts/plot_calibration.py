@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from moirepol.environments import LIMIT_A
-from moirepol.plots import new_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.model.domain import LIMIT_A
+from moirepol.plotting import new_figure, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 COLORS = ("tab:blue", "tab:cyan", "tab:green", "tab:orange", "tab:red", "black")
 MARKERS = "os^vDx"
@@ -70,6 +70,6 @@ def plot_calibration(studies, names, data, pdf, png):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_calibration, globals().get("snakemake"))

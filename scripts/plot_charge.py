@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from moirepol.plots import draw_cell, draw_charge, figure_data, map_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.plotting import draw_cell, draw_charge, figure_data, map_figure, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def plot_charge(charge: str, data: str, pdf: str, png: str):
@@ -45,6 +45,6 @@ def charges_in_words(shown):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_charge, globals().get("snakemake"))

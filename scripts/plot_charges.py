@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from moirepol.plots import DIPOLE, POINT_COLORS, UNIT, new_figure, one_geometry, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.plotting import DIPOLE, POINT_COLORS, UNIT, new_figure, one_geometry, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 FORMULAS = {"finite_difference": ("+", "Eq. (3)"), "berg_luscher": ("o", "solid angles")}
 
@@ -73,6 +73,6 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_charges, globals().get("snakemake"))

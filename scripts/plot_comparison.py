@@ -3,8 +3,8 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import dipole_errors, read_frames
-from moirepol.plots import (
+from moirepol.physics.polarization import layer_fields, map_dataset
+from moirepol.plotting import (
     DIPOLE,
     LIGHT,
     UNIT,
@@ -15,9 +15,9 @@ from moirepol.plots import (
     save,
     window,
 )
-from moirepol.polarization import layer_fields, map_dataset
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import stacking_points
+from moirepol.structure.building import stacking_points
+from moirepol.structure.frames import dipole_errors, read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 GRID = 96
 ARROWS_PER_CELL = 6
@@ -100,6 +100,6 @@ def plot_comparison(dipoles: str, labels: list[str] | str, data: str, pdf: str, 
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_comparison, globals().get("snakemake"))

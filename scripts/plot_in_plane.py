@@ -1,7 +1,7 @@
 """Map of P_par in configuration space or in a moire cell (Figs. 1c, 2e)."""
 
-from moirepol.plots import UNIT, draw_cell, draw_in_plane, figure_data, map_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.plotting import UNIT, draw_cell, draw_in_plane, figure_data, map_figure, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def plot_in_plane(polarization_map: str, data: str, pdf: str, png: str):
@@ -20,6 +20,6 @@ def plot_in_plane(polarization_map: str, data: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_in_plane, globals().get("snakemake"))

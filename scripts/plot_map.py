@@ -3,7 +3,7 @@
 import matplotlib
 import matplotlib.pyplot as plt
 
-from moirepol.plots import (
+from moirepol.plotting import (
     STYLE,
     UNIT,
     draw_cell,
@@ -13,8 +13,8 @@ from moirepol.plots import (
     save,
     window,
 )
-from moirepol.provenance import read_netcdf
-from moirepol.systems import describe
+from moirepol.structure.names import describe
+from moirepol.workflow.provenance import read_netcdf
 
 WIDTH_INCHES = 7.0  # two journal columns
 
@@ -45,6 +45,6 @@ def plot_map(polarization_map: str, charge: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_map, globals().get("snakemake"))

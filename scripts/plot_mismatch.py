@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import read_frames
-from moirepol.plots import DIPOLE, POINT_COLORS, UNIT, new_figure, one_strain, save
-from moirepol.polarization import layer_fields, net_polarization
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.systems import System
+from moirepol.physics.polarization import layer_fields, net_polarization
+from moirepol.plotting import DIPOLE, POINT_COLORS, UNIT, new_figure, one_strain, save
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 GRID = 48
 NOTE = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.4"}
@@ -102,6 +102,6 @@ def quantities(frame) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_mismatch, globals().get("snakemake"))

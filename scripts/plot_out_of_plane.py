@@ -1,7 +1,7 @@
 """Map of P_perp in configuration space or in a moire cell (Figs. 1b, 2d, 3d, 4b, 4c)."""
 
-from moirepol.plots import UNIT, draw_cell, draw_out_of_plane, figure_data, map_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.plotting import UNIT, draw_cell, draw_out_of_plane, figure_data, map_figure, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
@@ -20,6 +20,6 @@ def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_out_of_plane, globals().get("snakemake"))

@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 
-from moirepol.plots import DIPOLE, UNIT, new_figure, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.plotting import DIPOLE, UNIT, new_figure, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 TRAIN, VALIDATION = "train", "validation"
 MICRO = r"($10^{-6}\,e\,\mathrm{\AA}$)"
@@ -70,6 +70,6 @@ def _name(settings):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_parity, globals().get("snakemake"))

@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.plots import DIPOLE, UNIT, colors_of, new_figure, save
-from moirepol.polarization import DIAGONAL, ON_DIAGONAL, along_diagonal
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.systems import System
+from moirepol.physics.polarization import DIAGONAL, ON_DIAGONAL, along_diagonal
+from moirepol.plotting import DIPOLE, UNIT, colors_of, new_figure, save
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str, png: str):
@@ -57,6 +57,6 @@ def line_of(ds: xr.Dataset, quantity: str) -> xr.Dataset:
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_paths, globals().get("snakemake"))

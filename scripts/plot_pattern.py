@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from moirepol.plots import (
+from moirepol.plotting import (
     COLUMN_INCHES,
     UNIT,
     draw_arrows,
@@ -14,7 +14,7 @@ from moirepol.plots import (
     sample,
     save,
 )
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 PLACES_PER_CELL = 12
 # P_perp below this share of the largest |P| gets no circles.
@@ -47,6 +47,6 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_pattern, globals().get("snakemake"))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from moirepol.plots import POINT_COLORS, new_figure, one_strain, save
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.plotting import POINT_COLORS, new_figure, one_strain, save
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 #: How far from whole a charge may be and still be drawn as whole.
 WHOLE = 0.1
@@ -58,6 +58,6 @@ def plot_phases(sweep: str, data: str, pdf: str, png: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_phases, globals().get("snakemake"))

@@ -3,11 +3,11 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import read_frames
-from moirepol.plots import LAYER_COLORS, UNIT, draw_cell, largest_of, map_figure, save
-from moirepol.polarization import LAYERS, cell_points
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import stacking_points
+from moirepol.physics.polarization import LAYERS, cell_points
+from moirepol.plotting import LAYER_COLORS, UNIT, draw_cell, largest_of, map_figure, save
+from moirepol.structure.building import stacking_points
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
@@ -67,6 +67,6 @@ def draw_sites(ax, shown: xr.Dataset):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_site_dipoles, globals().get("snakemake"))

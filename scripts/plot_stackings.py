@@ -5,11 +5,11 @@ import re
 import numpy as np
 import spglib
 
-from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
-from moirepol.polarization import point_fractions
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.structures import HIGH_SYMMETRY, build
-from moirepol.systems import System
+from moirepol.physics.polarization import point_fractions
+from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.structure.building import HIGH_SYMMETRY, build
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 POINTS = ("G", "N", "M", "A")
 STEPS = 6
@@ -115,6 +115,6 @@ def draw_side(ax, lower, upper, largest):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_stackings, globals().get("snakemake"))

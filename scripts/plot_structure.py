@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from moirepol.plots import LAYER_COLORS, draw_cell, map_figure, save
-from moirepol.polarization import LAYERS, cell_points
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import build, stacking_points
+from moirepol.physics.polarization import LAYERS, cell_points
+from moirepol.plotting import LAYER_COLORS, draw_cell, map_figure, save
+from moirepol.structure.building import build, stacking_points
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def plot_structure(
@@ -62,6 +62,6 @@ def _bonds(atoms, layer, lattice):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_structure, globals().get("snakemake"))

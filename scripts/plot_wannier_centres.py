@@ -4,12 +4,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
-from moirepol.frames import read_frames
-from moirepol.job import JobError
-from moirepol.plots import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
-from moirepol.polarization import LAYERS
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.wannier import bonded_borons
+from moirepol.dft.wannier import bonded_borons
+from moirepol.errors import JobError
+from moirepol.physics.polarization import LAYERS
+from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Name in the paper -> frame. The paper leaves tau_0 open; taken is N above B, as in the bulk.
 STACKINGS = {
@@ -146,6 +146,6 @@ def legend_handles():
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(plot_wannier_centres, globals().get("snakemake"))

@@ -1,11 +1,12 @@
 """Predict the dipole of every N atom of a bilayer."""
 
-from moirepol import deepwannier, provenance
-from moirepol.environments import LIMIT_A
-from moirepol.frames import to_dataset
-from moirepol.heterostrain import first_orders, read_fits
-from moirepol.job import say
-from moirepol.structures import build
+from moirepol.console import say
+from moirepol.model import deepwannier
+from moirepol.model.domain import LIMIT_A
+from moirepol.physics.heterostrain import first_orders, read_fits
+from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow import provenance
 
 
 def predict_dipoles(
@@ -21,10 +22,10 @@ def predict_dipoles(
     heterostrain=(),
     beyond="",
 ):
-    """Write the committee's mean dipoles and their spread in the layout of `moirepol.frames`.
+    """Write the committee's mean dipoles and their spread (layout: `moirepol.structure.frames`).
 
     Attributes: `deformation_A`, how far the bilayer's lattices are at least from those trained on
-    (`moirepol.environments`), with `deformation_limit_A`, above which the user is warned, and
+    (`moirepol.model.domain`), with `deformation_limit_A`, above which the user is warned, and
     `trained_on_surroundings`, 1 below it and 0 above.
 
     Parameters
@@ -32,7 +33,7 @@ def predict_dipoles(
     system : name of the bilayer, its field included
     zero_field, response, curvature : files of the members of each model
     polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
-        added, with `reach_A`, see `moirepol.longrange`
+        added, with `reach_A`, see `moirepol.physics.long_range`
     heterostrain : file of `fit_heterostrain`, for layers strained against each other
     beyond : in what the system lies beyond the models' labels, told and kept with the dipoles
     """
@@ -66,6 +67,6 @@ def predict_dipoles(
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(predict_dipoles, globals().get("snakemake"))

@@ -8,10 +8,11 @@ import xarray as xr
 
 from check_copies import largest_difference, require
 from label_frame import label_frame
-from moirepol.frames import read_frames
-from moirepol.job import JobError, say
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.sets import settings_from
+from moirepol.console import say
+from moirepol.errors import JobError
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.label_sets import settings_from
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, title, threads=1):
@@ -42,6 +43,6 @@ def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, titl
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(recheck_labels, globals().get("snakemake"))

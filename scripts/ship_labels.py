@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from collect_labels import collect_labels, verify_checksum
-from moirepol.frames import read_frames
-from moirepol.job import say
-from moirepol.provenance import read_netcdf, sha256
-from moirepol.sets import CHECKSUMS, INDEX, digest
+from moirepol.console import say
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.label_sets import CHECKSUMS, INDEX, digest
+from moirepol.workflow.provenance import read_netcdf, sha256
 
 
 def ship_labels(sets, computed_folder, shipped_folder):
@@ -92,6 +92,6 @@ def _replace(path, text):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(ship_labels, globals().get("snakemake"))

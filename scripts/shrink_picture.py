@@ -14,6 +14,6 @@ def shrink_picture(figure: str, picture: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(shrink_picture, globals().get("snakemake"))

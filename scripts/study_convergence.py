@@ -3,10 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.frames import read_frames
-from moirepol.labels import total_dipole
-from moirepol.plots import LAYER_COLORS, new_figure, save
-from moirepol.provenance import stamp, write_netcdf
+from moirepol.dft.labels import total_dipole
+from moirepol.plotting import LAYER_COLORS, new_figure, save
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def study_convergence(standard, variants, changes, slides, settings, study, table, pdf, png):
@@ -61,6 +61,6 @@ def study_convergence(standard, variants, changes, slides, settings, study, tabl
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(study_convergence, globals().get("snakemake"))

@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 
-from moirepol import deepwannier
-from moirepol.frames import read_frames
-from moirepol.job import progress
+from moirepol.console import progress
+from moirepol.model import deepwannier
+from moirepol.structure.frames import read_frames
 
 
 def study_learning(labels, learning, family, folds, protocol, counts):
@@ -60,6 +60,6 @@ def study_learning(labels, learning, family, folds, protocol, counts):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(study_learning, globals().get("snakemake"))

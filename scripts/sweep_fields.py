@@ -3,19 +3,19 @@
 import numpy as np
 import xarray as xr
 
-from moirepol import deepwannier
-from moirepol.expansion import at, expand, first_zero
-from moirepol.heterostrain import first_orders, read_fits
-from moirepol.polarization import (
+from moirepol.model import deepwannier
+from moirepol.model.expansion import at, expand, first_zero
+from moirepol.physics.heterostrain import first_orders, read_fits
+from moirepol.physics.polarization import (
     COMPONENTS,
     cell_points,
     layer_fields,
     net_polarization,
     point_fractions,
 )
-from moirepol.provenance import stamp, write_netcdf
-from moirepol.structures import build, stacking_points
-from moirepol.topology import METHODS, REGIONS, by_region, charges
+from moirepol.physics.topology import METHODS, REGIONS, by_region, charges
+from moirepol.structure.building import build, stacking_points
+from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Points whose sign of P_perp decides the charges.
 DECIDING = ("G", "N", "M")
@@ -146,6 +146,6 @@ def in_field(P, points, zero_tolerance):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(sweep_fields, globals().get("snakemake"))

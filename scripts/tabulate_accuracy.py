@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from moirepol.deepwannier import nitrogens
-from moirepol.frames import read_frames
-from moirepol.provenance import read_netcdf
-from moirepol.systems import System
+from moirepol.model.deepwannier import nitrogens
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf
 
 AXES = {"in_plane": [0, 1], "z": [2], "all": [0, 1, 2]}
 SPLITS = {
@@ -124,6 +124,6 @@ def _labels(name, frames):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(tabulate_accuracy, globals().get("snakemake"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from moirepol.provenance import read_netcdf
+from moirepol.workflow.provenance import read_netcdf
 
 #: column -> (what is taken over the frames, variable, unit, meaning)
 WORST = {
@@ -101,6 +101,6 @@ def _check(file):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(tabulate_audit, globals().get("snakemake"))

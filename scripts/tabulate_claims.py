@@ -36,6 +36,6 @@ def tabulate_claims(claims: str, page: str):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(tabulate_claims, globals().get("snakemake"))

@@ -3,8 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from moirepol import deepwannier, provenance
-from moirepol.frames import read_frames
+from moirepol.model import deepwannier
+from moirepol.structure.frames import read_frames
+from moirepol.workflow import provenance
 
 
 def train_model(
@@ -26,7 +27,7 @@ def train_model(
     labels : files of labelled frames
     member : the trained model, deepmd-kit's native format
     loss : NetCDF, root mean square errors against the step in e.A
-    family, kind, field_V_per_A : what is learned, see `moirepol.deepwannier`
+    family, kind, field_V_per_A : what is learned, see `moirepol.model.deepwannier`
     split, folds : how frames are kept for judging, see `deepwannier.split_frames`
     protocol : network and optimizer, `protocols` of the configuration
     seed : of the random weights; it also names the part that is left out
@@ -60,6 +61,6 @@ def train_model(
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(train_model, globals().get("snakemake"))

@@ -23,7 +23,8 @@ from bokeh.resources import Resources
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from moirepol.plots import (
+from moirepol.physics.polarization import DIAGONAL, LAYERS, ON_DIAGONAL, along_diagonal
+from moirepol.plotting import (
     LIGHT,
     SHARE_OF_CHARGE,
     UNIT,
@@ -32,9 +33,8 @@ from moirepol.plots import (
     sample,
     window,
 )
-from moirepol.polarization import DIAGONAL, LAYERS, ON_DIAGONAL, along_diagonal
-from moirepol.provenance import read_netcdf
-from moirepol.systems import describe
+from moirepol.structure.names import describe
+from moirepol.workflow.provenance import read_netcdf
 
 PIXELS = 240  # across the map
 FRAME = 560  # px across the map on the screen
@@ -273,6 +273,6 @@ def _summary(ds, charges, heading):
 
 
 if __name__ == "__main__":
-    from moirepol.job import run
+    from moirepol.workflow.job import run
 
     run(view_map, globals().get("snakemake"))

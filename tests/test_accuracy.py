@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moirepol import deepwannier as dw
-from moirepol.comparison import compared, together
-from moirepol.frames import to_dataset
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.structures import build
+from moirepol.model import deepwannier as dw
+from moirepol.model.comparison import compared, together
+from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from plot_calibration import plot_calibration
 from tabulate_accuracy import tabulate_accuracy
 

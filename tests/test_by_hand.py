@@ -10,8 +10,8 @@ import pytest
 from conftest import ROOT
 from test_polarization import stacked
 
-from moirepol.frames import to_dataset
-from moirepol.provenance import read_netcdf, write_netcdf
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.provenance import read_netcdf, write_netcdf
 
 #: Names that say their unit speak for themselves.
 UNITS = ("_A", "_V_per_A", "_eA")

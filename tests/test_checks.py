@@ -8,12 +8,12 @@ import pytest
 
 from audit_labels import audit_labels
 from check_copies import check_copies
-from moirepol.frames import to_dataset
-from moirepol.job import JobError
-from moirepol.labels import AUDIT_UNITS
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.structures import build
-from moirepol.symmetry import symmetry_copies
+from moirepol.dft.labels import AUDIT_UNITS
+from moirepol.errors import JobError
+from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.structure.symmetry import symmetry_copies
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from study_convergence import study_convergence
 from tabulate_audit import tabulate_audit
 

@@ -9,11 +9,11 @@ import xarray as xr
 import yaml
 
 from evaluate_claims import evaluate_claims
-from moirepol.claims import CLAIMS, Results, judge, stacking_matrix
-from moirepol.job import JobError
-from moirepol.polarization import map_dataset, resample
-from moirepol.structures import HIGH_SYMMETRY, build
-from moirepol.topology import charges
+from moirepol.claims.framework import CLAIMS, Results, judge, stacking_matrix
+from moirepol.errors import JobError
+from moirepol.physics.polarization import map_dataset, resample
+from moirepol.physics.topology import charges
+from moirepol.structure.building import HIGH_SYMMETRY, build
 
 N = 48
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])

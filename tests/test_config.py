@@ -6,7 +6,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from moirepol.config import ConfigError, check_config, load_schema, predictors_of
+from moirepol.workflow.configuration import ConfigError, check_config, load_schema, predictors_of
 
 
 @pytest.fixture

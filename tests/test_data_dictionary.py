@@ -10,8 +10,8 @@ from test_polarization import stacked
 
 from compute_charge import compute_charge
 from map_polarization import map_polarization
-from moirepol.frames import to_dataset
-from moirepol.provenance import write_netcdf
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.provenance import write_netcdf
 
 LEADING = {"seed"}  # dimensions that only some files of a kind have
 

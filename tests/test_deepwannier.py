@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from moirepol import deepwannier as dw
-from moirepol import network as nn
-from moirepol.environments import LIMIT_A
-from moirepol.heterostrain import TERMS
-from moirepol.job import JobError
-from moirepol.structures import SPECIES, build, distinct_slides
+from moirepol.errors import JobError
+from moirepol.model import deepwannier as dw
+from moirepol.model import network as nn
+from moirepol.model.domain import LIMIT_A
+from moirepol.physics.heterostrain import TERMS
+from moirepol.structure.building import SPECIES, build, distinct_slides
 
 A, D = 2.51, 3.33
 PROTOCOL = {

@@ -11,12 +11,12 @@ import yaml
 from ase.units import Ry
 
 from check_engine import check_engine
-from moirepol import engine, espresso, gpaw, labels, wannier
-from moirepol.frames import to_dataset
-from moirepol.job import JobError
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.sets import digest, recipe_of, settings_of
-from moirepol.structures import build
+from moirepol.dft import engine, espresso, gpaw, labels, wannier
+from moirepol.errors import JobError
+from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.label_sets import digest, recipe_of, settings_of
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 A, D = 2.51, 3.33
 LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 400, "mesh_4_atom_cell": 3, "cell_height_A": 20}

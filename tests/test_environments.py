@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from moirepol.environments import LIMIT_A, environment_distance, surroundings
-from moirepol.structures import build, distinct_slides
+from moirepol.model.domain import LIMIT_A, environment_distance, surroundings
+from moirepol.structure.building import build, distinct_slides
 
 A, D, CUTOFF = 2.51, 3.33, 6.0
 

@@ -23,11 +23,14 @@ from test_workflow import copy_project, snakemake
 
 from collect_labels import collect_labels, verify_checksum
 from label_frame import label_frame
-from moirepol import deepwannier, espresso, job, labels, locks
-from moirepol.frames import read_frames, to_dataset
-from moirepol.job import JobError
-from moirepol.provenance import read_netcdf, stamp, write_netcdf
-from moirepol.sets import digest, settings_from
+from moirepol import console
+from moirepol.dft import espresso, labels
+from moirepol.errors import JobError
+from moirepol.model import deepwannier
+from moirepol.structure.frames import read_frames, to_dataset
+from moirepol.workflow import job, locks
+from moirepol.workflow.label_sets import digest, settings_from
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from ship_labels import ship_labels
 
 ROOT = Path(__file__).parents[1]
@@ -261,7 +264,7 @@ class TestPseudopotentials:
         import yaml
 
         recipe = yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"]
-        listed = (root / "resources" / "pseudopotentials.sha256").read_text()
+        listed = (root / "scripts/moirepol/dft/pseudopotentials.sha256").read_text()
         assert all(f"  {name}\n" in listed for name in recipe["pseudopotentials"].values())
 
 
@@ -296,8 +299,8 @@ class TestJob:
     def console(self, monkeypatch):
         """What the user sees; the test itself does not end with its parent."""
         monkeypatch.setattr(job, "_end_with_parent", lambda: None)
-        monkeypatch.setattr(job, "_console", io.StringIO())
-        return job._console
+        monkeypatch.setattr(console, "_stream", io.StringIO())
+        return console._stream
 
     def run(self, function, folder):
         rule = {"rule": "make", "threads": 1, "log": [], "output": {"result": folder / "result.nc"}}
@@ -346,7 +349,11 @@ def test_a_job_that_starts_when_its_run_is_gone_ends():
     gone = subprocess.Popen(["true"])
     gone.wait()
     run = subprocess.run(
-        [sys.executable, "-c", "from moirepol import job; job._end_with_parent(); print('alive')"],
+        [
+            sys.executable,
+            "-c",
+            "from moirepol.workflow import job; job._end_with_parent(); print('alive')",
+        ],
         env=os.environ | {job.PARENT: str(gone.pid), "PYTHONPATH": str(ROOT / "scripts")},
         capture_output=True,
         check=False,
@@ -355,7 +362,7 @@ def test_a_job_that_starts_when_its_run_is_gone_ends():
 
 
 def test_one_job_at_a_time_in_a_scratch_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "_console", io.StringIO())
+    monkeypatch.setattr(console, "_stream", io.StringIO())
     order = []
 
     def work_too():
@@ -369,7 +376,7 @@ def test_one_job_at_a_time_in_a_scratch_folder(tmp_path, monkeypatch):
         order.append("first")
     second.join(10)
     assert order == ["first", "second"]
-    assert "scratch: waiting for another job" in job._console.getvalue()
+    assert "scratch: waiting for another job" in console._stream.getvalue()
     assert not list(tmp_path.iterdir())
 
 
@@ -377,7 +384,7 @@ def test_a_program_ends_with_its_job(tmp_path):
     """Also where the job has no time to end it."""
     make_program(tmp_path, "pw.x", "echo started; exec sleep 600")
     code = (
-        "from pathlib import Path; from moirepol import espresso;"
+        "from pathlib import Path; from moirepol.dft import espresso;"
         "espresso.run_program(['./pw.x'], Path('.'))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
@@ -473,11 +480,11 @@ class TestShipping:
         assert kill_at == 5  # the set twice, the checksums twice, the index
 
     def test_frames_are_counted_that_the_set_names(self, shipping, tmp_path, monkeypatch):
-        monkeypatch.setattr(job, "_console", io.StringIO())
+        monkeypatch.setattr(console, "_stream", io.StringIO())
         source, (kept, *_) = shipping
         shutil.copytree(source, tmp_path / "copy")
         ship(tmp_path / "copy", [kept, "AA_twist-1-2"])
-        assert job._console.getvalue() == "one: 1 of 2 frames, 0 new, 1 dropped\n"
+        assert console._stream.getvalue() == "one: 1 of 2 frames, 0 new, 1 dropped\n"
 
     @pytest.mark.parametrize("bad_file", ["truncated", "foreign", "text"], indirect=True)
     @pytest.mark.parametrize("place", ["labels/standard/{new}.nc", "shipped/one.nc"])

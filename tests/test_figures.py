@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from moirepol.frames import read_frames
+from moirepol.structure.frames import read_frames
 from plot_wannier_centres import STACKINGS, pair_of_sites
 
 

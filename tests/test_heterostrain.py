@@ -5,13 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moirepol import heterostrain as hs
-from moirepol.configuration import at_stackings, labelled_slides, slide_waves
-from moirepol.frames import read_frames
-from moirepol.job import JobError
-from moirepol.network import Neighbours
-from moirepol.structures import SPECIES, build, layer_symmetries, stacking_at, transform_slide
-from moirepol.systems import System
+from moirepol.errors import JobError
+from moirepol.model.network import Neighbours
+from moirepol.physics import heterostrain as hs
+from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
+from moirepol.structure.building import (
+    SPECIES,
+    build,
+    layer_symmetries,
+    stacking_at,
+    transform_slide,
+)
+from moirepol.structure.frames import read_frames
+from moirepol.structure.names import System
 
 A, D, CUTOFF = 2.51, 3.33, 6.0
 SHIPPED = Path(__file__).parents[1] / "resources" / "labels"

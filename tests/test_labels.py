@@ -9,9 +9,9 @@ import yaml
 from scipy.io import FortranFile
 
 import label_frame
-from moirepol import espresso, labels
-from moirepol.frames import from_dataset, to_dataset
-from moirepol.structures import build
+from moirepol.dft import espresso, labels
+from moirepol.structure.building import build
+from moirepol.structure.frames import from_dataset, to_dataset
 
 A, D = 2.51, 3.33
 LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 150, "mesh_4_atom_cell": 3, "cell_height_A": 18}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from moirepol import longrange
-from moirepol.structures import build
+from moirepol.physics import long_range as longrange
+from moirepol.structure.building import build
 
 A, D = 2.51, 3.33
 

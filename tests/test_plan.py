@@ -10,12 +10,12 @@ import yaml
 from snakemake.utils import update_config
 from test_deepwannier import SLIDES, A, D, labelled, member
 
-from moirepol import deepwannier
-from moirepol.config import beyond_labels, check_config
-from moirepol.frames import to_dataset
-from moirepol.provenance import write_netcdf
-from moirepol.sets import frames_of
-from moirepol.systems import System
+from moirepol.model import deepwannier
+from moirepol.structure.frames import to_dataset
+from moirepol.structure.names import System
+from moirepol.workflow.configuration import beyond_labels, check_config
+from moirepol.workflow.label_sets import frames_of
+from moirepol.workflow.provenance import write_netcdf
 from plan_labels import plan_labels
 
 

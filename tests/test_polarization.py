@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 from compute_charge import compute_charge
 from map_configuration import map_configuration
 from map_polarization import map_polarization
-from moirepol import polarization
-from moirepol.frames import to_dataset
-from moirepol.job import JobError
-from moirepol.polarization import point_fractions
-from moirepol.provenance import read_netcdf, write_netcdf
-from moirepol.structures import (
+from moirepol.errors import JobError
+from moirepol.physics import polarization
+from moirepol.physics.polarization import point_fractions
+from moirepol.structure.building import (
     PRIMITIVE,
     build,
     distinct_slides,
     layer_symmetries,
     stacking_at,
 )
-from moirepol.symmetry import symmetry_copies
-from moirepol.systems import System
+from moirepol.structure.frames import to_dataset
+from moirepol.structure.names import System
+from moirepol.structure.symmetry import symmetry_copies
+from moirepol.workflow.provenance import read_netcdf, write_netcdf
 
 A, D = 2.51, 3.33
 #: The three shortest reciprocal vectors (over 2 pi) of the primitive cell, at 120 degrees.

@@ -11,7 +11,7 @@ import slurm_cluster
 import yaml
 from test_workflow import copy_project
 
-from moirepol.frames import read_frames
+from moirepol.structure.frames import read_frames
 
 pytestmark = pytest.mark.slow
 

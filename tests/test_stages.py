@@ -11,9 +11,9 @@ import xarray as xr
 from test_faults import make_program, mounted, processes_in
 from test_workflow import copy_project, snakemake
 
-from moirepol import deepwannier
-from moirepol.espresso import PROGRAMS
-from moirepol.job import PARENT
+from moirepol.dft.espresso import PROGRAMS
+from moirepol.model import deepwannier
+from moirepol.workflow.job import PARENT
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moirepol.structures import (
+from moirepol.structure.building import (
     HIGH_SYMMETRY,
     build,
     distinct_slides,
@@ -16,7 +16,7 @@ from moirepol.structures import (
     stacking_points,
     transform_slide,
 )
-from moirepol.systems import System
+from moirepol.structure.names import System
 
 A, D = 2.51, 3.33
 

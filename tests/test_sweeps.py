@@ -9,14 +9,14 @@ import xarray as xr
 import yaml
 
 import collect_sweep
-from moirepol import deepwannier, expansion
-from moirepol.config import ConfigError, check_config
-from moirepol.heterostrain import TERMS, added
-from moirepol.job import JobError
-from moirepol.longrange import LongRange
-from moirepol.polarization import PC_PER_M, net_polarization
-from moirepol.sets import geometries_of_sweep, nearest_twist, systems_of_sweep
-from moirepol.structures import build
+from moirepol.errors import JobError
+from moirepol.model import deepwannier, expansion
+from moirepol.physics.heterostrain import TERMS, added
+from moirepol.physics.long_range import LongRange
+from moirepol.physics.polarization import PC_PER_M, net_polarization
+from moirepol.structure.building import build
+from moirepol.workflow.configuration import ConfigError, check_config
+from moirepol.workflow.label_sets import geometries_of_sweep, nearest_twist, systems_of_sweep
 
 LONG_RANGE = {"polarizability_eA2_per_V": 0.4, "thickness_A": 3.33}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moirepol import topology
+from moirepol.physics import topology
 
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])
 CELL = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.io import FortranFile
 
-from moirepol.job import JobError
-from moirepol.unfold import WFC_HEADER, time_reversal_half, unfold_gamma, unfold_time_reversal
+from moirepol.dft.unfold import WFC_HEADER, time_reversal_half, unfold_gamma, unfold_time_reversal
+from moirepol.errors import JobError
 
 A, C = 2.5, 8.0  # A
 CELL = np.array([[A, 0, 0], [A / 2, A * np.sqrt(3) / 2, 0], [0, 0, C]])

@@ -11,9 +11,9 @@ from test_polarization import stacked
 
 from compute_charge import compute_charge
 from map_polarization import map_polarization
-from moirepol.frames import to_dataset
-from moirepol.plots import UNIT
-from moirepol.provenance import read_netcdf, write_netcdf
+from moirepol.plotting import UNIT
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.provenance import read_netcdf, write_netcdf
 from view_map import view_map
 
 SYSTEM = "AA_twist-3-4"

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from moirepol import wannier
-from moirepol.job import JobError
-from moirepol.labels import symmetry_residual, with_dipoles
-from moirepol.structures import build
+from moirepol.dft import wannier
+from moirepol.dft.labels import symmetry_residual, with_dipoles
+from moirepol.errors import JobError
+from moirepol.structure.building import build
 
 A, D = 2.51, 3.33
 MESH = 9

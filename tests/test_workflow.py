@@ -13,7 +13,7 @@ import xarray as xr
 import yaml
 from test_data_dictionary import faults
 
-from moirepol import code
+from moirepol.workflow import digest as code
 
 FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-short-range.yaml")
 FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
@@ -205,7 +205,7 @@ class TestWholeChain:
 
     def test_live_labels_are_neutral_and_symmetric(self, finished):
         """Loose as they are, the labels keep the exact zeros: no polarization at G."""
-        from moirepol.frames import read_frames
+        from moirepol.structure.frames import read_frames
 
         frames = read_frames(finished / "results" / "labels" / "aa.nc")
         dipole = {frame.info["name"]: frame.arrays["dipole"] for frame in frames}

@@ -32,10 +32,9 @@ import numpy as np
 import xarray as xr
 from ase import Atoms
 
-from moirepol.job import JobError
-from moirepol.network import Environments
-from moirepol.provenance import read_netcdf
-from moirepol.structures import (
+from moirepol.errors import JobError
+from moirepol.model.network import Environments
+from moirepol.structure.building import (
     LOWER,
     PRIMITIVE,
     SPECIES,
@@ -45,6 +44,7 @@ from moirepol.structures import (
     stacking_at,
     transform_slide,
 )
+from moirepol.workflow.provenance import read_netcdf
 
 #: The shortest waves of configuration space, one of each pair k, -k.
 WAVES = np.array([[1, 0], [0, 1], [1, 1]])
@@ -151,7 +151,8 @@ class LocalSlides:
     """The surroundings that N atoms would have in the slide of their local stacking.
 
     The slide has the upper layer's lattice, turned as the layer is that an N atom faces: of its own
-    layer's orientation the network sees nothing. Takes the place of `moirepol.network.Neighbours`.
+    layer's orientation the network sees nothing. Takes the place of
+    `moirepol.model.network.Neighbours`.
     """
 
     def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):

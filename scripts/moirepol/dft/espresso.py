@@ -18,10 +18,11 @@ from ase.data import atomic_masses, chemical_symbols
 from scipy.fft import next_fast_len
 from scipy.io import FortranFile
 
-from moirepol import wannier
-from moirepol.job import JobError, full_disk, say
-from moirepol.provenance import sha256
-from moirepol.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
+from moirepol.console import say
+from moirepol.dft import wannier
+from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
+from moirepol.errors import JobError, full_disk
+from moirepol.workflow.provenance import sha256
 
 PREFIX = "hbn"
 #: Cells this large keep the state of their scf every so often, and go on from it when killed.
@@ -38,7 +39,7 @@ PROGRAMS = {
 }
 #: The oldest versions that this workflow was tested with.
 MINIMUM_VERSIONS = {"pw.x": (6, 7), "ph.x": (6, 7), "pw2wannier90.x": (6, 7), "wannier90.x": (3, 1)}
-CHECKSUMS = Path(__file__).parents[2] / "resources" / "pseudopotentials.sha256"
+CHECKSUMS = Path(__file__).with_name("pseudopotentials.sha256")
 PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
 #: Signals that say nothing of the program that they end: by a user, a scheduler, a full memory.
 KILLS = (signal.SIGKILL, signal.SIGTERM)
@@ -79,7 +80,7 @@ def _version(program: str) -> tuple[int, ...]:
 
 
 def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
-    """The Bloch functions of a bilayer by pw.x and pw2wannier90.x: `moirepol.engine.Engine`."""
+    """The Bloch functions of a bilayer by pw.x and pw2wannier90.x: `moirepol.dft.engine.Engine`."""
     write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
     audit = run_scf(folder, threads, CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None)
     save = folder / f"{PREFIX}.save"
@@ -103,7 +104,7 @@ def find_pseudopotentials(
 ) -> dict[str, Path]:
     """The pseudopotential file of each element, from $ESPRESSO_PSEUDO or the Debian package.
 
-    A file of a name in resources/pseudopotentials.sha256 must be the very file; a name that is
+    A file of a name in pseudopotentials.sha256 must be the very file; a name that is
     not listed there is yours to answer for, and every label says its checksum.
     """
     folders = [os.environ.get(variable, ""), *folders]
@@ -171,8 +172,8 @@ def _size_on_atoms(smallest, fractions):
 def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
     """Write the scf input of pw.x; the field of ``atoms.info['field_V_per_A']`` points along +z.
 
-    Gamma alone is asked for as real functions, twice as fast (`moirepol.unfold.unfold_gamma` makes
-    them complex), but not with the 2D cut-off, whose scf then diverges in pw.x 6.7.
+    Gamma alone is asked for as real functions, twice as fast (`unfold_gamma` makes them
+    complex), but not with the 2D cut-off, whose scf then diverges in pw.x 6.7.
     """
     field = atoms.info["field_V_per_A"]
     electrostatics = "dipole" if field else recipe["electrostatics"]

@@ -25,14 +25,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from ase import Atoms
 
-from moirepol import network as nn
-from moirepol.environments import environment_distance, layer_distance, surroundings
-from moirepol.heterostrain import LocalSlides, added
-from moirepol.job import JobError, full_disk, progress
-from moirepol.longrange import LongRange, read_polarizability
-from moirepol.structures import SPECIES, UPPER, layer_symmetries, transform_slide
-from moirepol.symmetry import symmetry_copies
-from moirepol.systems import System
+from moirepol.console import progress
+from moirepol.errors import JobError, full_disk
+from moirepol.model import network as nn
+from moirepol.model.domain import environment_distance, layer_distance, surroundings
+from moirepol.physics.heterostrain import LocalSlides, added
+from moirepol.physics.long_range import LongRange, read_polarizability
+from moirepol.structure.building import SPECIES, UPPER, layer_symmetries, transform_slide
+from moirepol.structure.names import System
+from moirepol.structure.symmetry import symmetry_copies
 
 KINDS = ("zero_field", "response", "curvature")
 CENTRE = SPECIES.index("N")
@@ -464,7 +465,7 @@ def committee(paths: Iterable[str | Path]) -> list[Member]:
 def ask(members: list[Member], atoms: Atoms, as_slides: bool = False) -> np.ndarray:
     """Every member's answer on the N atoms: (member, n, 3), in e.A.
 
-    as_slides : asked about the slides of the local stackings, `moirepol.heterostrain`
+    as_slides : asked about the slides of the local stackings, `moirepol.physics.heterostrain`
     """
     for member in members:
         check(atoms, member)
@@ -483,7 +484,7 @@ def ask_zero_field(
 ) -> np.ndarray:
     """`ask`, with what the strain of the layers against each other adds, where that is known.
 
-    strain_orders : fits of `moirepol.heterostrain`, one for each member in turn
+    strain_orders : fits of `moirepol.physics.heterostrain`, one for each member in turn
     """
     answers = ask(members, atoms, as_slides=len(strain_orders) > 0)
     if len(strain_orders):
@@ -509,10 +510,10 @@ def predict(
     ``response``, and takes the ``curvature`` where there is one. Where the committees are of one
     size, ``dipole_member`` (n, member, 3) is what their first, second, ... members say together.
     ``environment_distance`` (n,) in A says how far each N is from what the zero-field model was
-    trained on, ``info['deformation_A']`` how far at least (`moirepol.environments`).
+    trained on, ``info['deformation_A']`` how far at least (`moirepol.model.domain`).
 
     long_range : {polarizability_eA2_per_V, thickness_A, reach_A}, arguments of
-    `moirepol.longrange.LongRange`, adds the field of all dipoles to ``dipole`` and
+    `moirepol.physics.long_range.LongRange`, adds the field of all dipoles to ``dipole`` and
     ``dipole_member``; it needs the ``response``. What it started from is kept as
     ``dipole_short_range``.
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 from ase import Atoms
 
-from moirepol.job import JobError
-from moirepol.polarization import Sites
-from moirepol.symmetry import symmetry_copies
-from moirepol.systems import System
+from moirepol.errors import JobError
+from moirepol.physics.polarization import Sites
+from moirepol.structure.names import System
+from moirepol.structure.symmetry import symmetry_copies
 
 
 def labelled_slides(frames: Iterable[Atoms], family: str, n: int) -> tuple[np.ndarray, np.ndarray]:

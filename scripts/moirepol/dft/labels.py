@@ -8,10 +8,10 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from moirepol import wannier
-from moirepol.engine import engine_of
-from moirepol.espresso import mesh_size, run_program, uniform_mesh
-from moirepol.job import JobError
+from moirepol.dft import wannier
+from moirepol.dft.engine import engine_of
+from moirepol.dft.espresso import mesh_size, run_program, uniform_mesh
+from moirepol.errors import JobError
 
 #: What a label must pass, beside the convergence of the scf.
 MAXIMUM_CENTRE_DISTANCE_A = 0.75
@@ -42,7 +42,7 @@ def label(
 
     Parameters
     ----------
-    atoms : a bilayer of `moirepol.structures.build`; its ``info['field_V_per_A']`` is applied.
+    atoms : a bilayer; its field is applied.
     recipe : the settings ``labels.recipe`` of the configuration.
 
     Raises JobError, naming what was found and what is allowed, for a label that is not sound.

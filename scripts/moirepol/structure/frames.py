@@ -1,7 +1,7 @@
 """Structures with a dipole on every N: one NetCDF layout for labels, data sets and predictions.
 
 Atoms of all frames stand one after the other (CF contiguous ragged array, ``n_atoms`` per frame).
-A frame in memory is an ase.Atoms as `moirepol.structures.build` makes it, with ``arrays['dipole']``
+A frame in memory is an ase.Atoms as `building.build` makes it, with ``arrays['dipole']``
 (n, 3) in e.A, NaN on B, and any further array of `ATOM_ARRAYS`; every plain number or string in
 ``info`` is kept as a variable of the frame, NaN or empty where another frame of the file has none.
 """
@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 from ase import Atoms
 
-from moirepol.job import JobError
-from moirepol.provenance import read_netcdf
+from moirepol.errors import JobError
+from moirepol.workflow.provenance import read_netcdf
 
 #: name -> (further dimensions, unit, long name)
 ATOM_ARRAYS = {

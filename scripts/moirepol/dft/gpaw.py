@@ -14,8 +14,8 @@ import numpy as np
 from ase import Atoms
 from ase.units import Ry
 
-from moirepol import espresso, wannier
-from moirepol.job import JobError
+from moirepol.dft import espresso, wannier
+from moirepol.errors import JobError
 
 DRIVER = Path(__file__).with_name("gpaw_driver.py")
 INPUT, RESULT = "gpaw.json", "gpaw.npz"
@@ -60,7 +60,7 @@ def _version(interpreter):
 
 
 def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
-    """The Bloch functions of a bilayer by GPAW: `moirepol.engine.Engine`. One process.
+    """The Bloch functions of a bilayer by GPAW: `moirepol.dft.engine.Engine`. One process.
 
     ecutrho_Ry is that of GPAW's finer grid, on which it sums exchange and correlation;
     conv_thr_Ry_per_atom, an energy's and so quadratic, becomes GPAW's own two thresholds.

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from ase import Atoms
 
-from moirepol.systems import System
+from moirepol.structure.names import System
 
 LOWER, UPPER = 0, 1
 SPECIES = ("B", "N")

@@ -13,10 +13,10 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from moirepol.sets import STANDARD, frames_of, recipe_of, systems_of_sweep
-from moirepol.systems import System, nearest
+from moirepol.structure.names import System, nearest
+from moirepol.workflow.label_sets import STANDARD, frames_of, recipe_of, systems_of_sweep
 
-SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 REMOVABLE = (
     ("labels", "sets"),
     ("protocols",),

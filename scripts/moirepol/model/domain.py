@@ -15,7 +15,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-from moirepol.structures import layer_symmetries, stacking_at, transform_slide
+from moirepol.structure.building import layer_symmetries, stacking_at, transform_slide
 
 #: Beyond this deformation the network extrapolates: strains in steps of 1 % leave gaps of 0.021 A.
 LIMIT_A = 0.025

@@ -10,8 +10,8 @@ from typing import Any
 
 import xarray as xr
 
-from moirepol.structures import distinct_slides
-from moirepol.systems import System
+from moirepol.structure.building import distinct_slides
+from moirepol.structure.names import System
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"

@@ -49,9 +49,9 @@ import numpy as np
 from ase import Atoms
 from scipy.sparse.linalg import LinearOperator, gmres
 
-from moirepol.job import JobError
-from moirepol.polarization import Sites
-from moirepol.provenance import read_netcdf
+from moirepol.errors import JobError
+from moirepol.physics.polarization import Sites
+from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 SIDES = (-1, 1)  # of the lower and the upper layer
@@ -139,7 +139,7 @@ class LongRange:
 
     Parameters
     ----------
-    atoms : a bilayer of `moirepol.structures.build`
+    atoms : a bilayer of `moirepol.structure.building.build`
     response : (n, 3) in e.A^2/V, change of the dipoles with a field along z, zero on B
     polarizability_eA2_per_V : of one N in the plane
     thickness_A, reach_A : see above

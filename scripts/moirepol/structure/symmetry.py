@@ -3,8 +3,8 @@
 import numpy as np
 from ase import Atoms
 
-from moirepol.structures import build, layer_symmetries, transform_slide
-from moirepol.systems import System
+from moirepol.structure.building import build, layer_symmetries, transform_slide
+from moirepol.structure.names import System
 
 
 def symmetry_copies(frame: Atoms) -> list[Atoms]:

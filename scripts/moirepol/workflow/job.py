@@ -3,7 +3,7 @@
 A script defines one function and ends with::
 
     if __name__ == "__main__":
-        from moirepol.job import run
+        from moirepol.workflow.job import run
 
         run(the_function, globals().get("snakemake"))
 
@@ -27,31 +27,13 @@ import traceback
 from pathlib import Path
 
 import yaml
-from tqdm import tqdm
+
+from moirepol import console
+from moirepol.console import say
+from moirepol.errors import JobError, full_disk
 
 #: Environment variable: the process that reads the Snakefile and starts the jobs.
 PARENT = "MOIREPOL_PARENT"
-_console = sys.stderr
-
-
-class JobError(Exception):
-    """A foreseen failure, told to the user in one line."""
-
-
-def progress(iterable=None, **options):
-    """tqdm on the console, also while stdout and stderr go to a job's log."""
-    options = {
-        "file": _console,
-        "dynamic_ncols": True,
-        "mininterval": 2.0,
-        "leave": False,
-    } | options
-    return tqdm(iterable, **options)
-
-
-def say(message):
-    """Print one line on the console, also while stdout and stderr go to a job's log."""
-    print(message, file=_console, flush=True)
 
 
 def run(function, snakemake=None):
@@ -112,11 +94,6 @@ def _call(function, given, finals, rule, wildcards):
             _remove(path)
 
 
-def full_disk(folder, enough=1 << 20):
-    """The cause to put before a failure's own words where a folder's disk has no room left."""
-    return f"the disk of {folder} is full: " if shutil.disk_usage(folder).free < enough else ""
-
-
 def _end_with_parent():
     """End this job, and the programs it runs, when the Snakemake that started it is killed.
 
@@ -157,7 +134,6 @@ def _remove(path):
 @contextlib.contextmanager
 def _log_to(path):
     """Send file descriptors 1 and 2 to `path`, children included; the console stays reachable."""
-    global _console
     if path is None:
         yield
         return
@@ -165,7 +141,8 @@ def _log_to(path):
     sys.stdout.flush()
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
-    before, _console = _console, os.fdopen(os.dup(2), "w", buffering=1)
+    stream = os.fdopen(os.dup(2), "w", buffering=1)
+    before = console.redirect(stream)
     with open(path, "w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -178,5 +155,4 @@ def _log_to(path):
             for descriptor, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, descriptor)
                 os.close(copy)
-            _console.close()
-            _console = before
+            console.redirect(before).close()

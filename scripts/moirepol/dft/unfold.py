@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy.io import FortranFile
 
-from moirepol.job import JobError
+from moirepol.errors import JobError
 
 TOLERANCE = 1e-6  # of a k point, in crystal units and in 1/bohr
 NAMESPACES = {

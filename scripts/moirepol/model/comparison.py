@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from ase import Atoms
 
-from moirepol.deepwannier import nitrogens
+from moirepol.model.deepwannier import nitrogens
 
 MEANINGS = {
     "dft": "dipole from first principles",

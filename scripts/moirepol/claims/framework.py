@@ -17,10 +17,10 @@ import numpy as np
 import xarray as xr
 from ase import Atoms
 
-from moirepol.frames import dipole_errors
-from moirepol.polarization import layer_fields, net_polarization, point_fractions, resample
-from moirepol.structures import HIGH_SYMMETRY, stacking_points
-from moirepol.systems import System
+from moirepol.physics.polarization import layer_fields, net_polarization, point_fractions, resample
+from moirepol.structure.building import HIGH_SYMMETRY, stacking_points
+from moirepol.structure.frames import dipole_errors
+from moirepol.structure.names import System
 
 #: Largest dipole, in e.A, that counts as zero where a symmetry demands zero: twice what the labels
 #: break their own symmetries by, a two-hundredth of the polarization itself.

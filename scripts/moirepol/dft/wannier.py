@@ -25,7 +25,7 @@ from ase import Atoms
 from ase.neighborlist import neighbor_list
 from scipy.linalg import logm
 
-from moirepol.job import JobError
+from moirepol.errors import JobError
 
 #: Name of the files that Wannier90, the engine and this module share.
 SEED = "wannier"

@@ -1,7 +1,7 @@
-"""GPAW's own half of `moirepol.gpaw`, run by the Python that has GPAW: gpaw_driver.py INPUT.
+"""GPAW's own half of `moirepol.dft.gpaw`, run by the Python that has GPAW: gpaw_driver.py INPUT.
 
-INPUT, JSON, is written by `moirepol.gpaw.calculate`. The result, .npz, holds the plane waves of the
-smooth Bloch functions at every k point, and the overlaps M(k, b) = <u_k | u_k+b> of the full ones:
+INPUT, JSON, is written by `moirepol.dft.gpaw.calculate`. The result, .npz, holds the plane waves of
+the smooth Bloch functions at every k point, and the overlaps M(k, b) = <u_k | u_k+b> of the full:
 what the smooth functions lack inside the spheres is added exactly, not to lowest order in b as
 GPAW's own interface to Wannier90 does.
 """

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from ase import Atoms
 
-from moirepol.deepwannier import KINDS, Member, ask, ask_zero_field, layer_sign, nitrogens
-from moirepol.job import JobError
-from moirepol.longrange import LongRange
+from moirepol.errors import JobError
+from moirepol.model.deepwannier import KINDS, Member, ask, ask_zero_field, layer_sign, nitrogens
+from moirepol.physics.long_range import LongRange
 
 
 def expand(
@@ -22,7 +22,7 @@ def expand(
 ) -> np.ndarray:
     """Dipoles (n, power, member, 3) in e.A (A/V)^power, NaN on B.
 
-    models: kind -> committee; long_range, strain_orders: as for `moirepol.deepwannier.predict`,
+    models: kind -> committee; long_range, strain_orders: as for `deepwannier.predict`,
     which says the same in any one field. Every member speaks for itself; where the committees
     differ in size, their means stand for one member.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from moirepol.job import JobError, full_disk
+from moirepol.errors import JobError, full_disk
 
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 

@@ -40,12 +40,13 @@ class Engine(Protocol):
         folder : holds ``wannier.nnkp``; the overlaps of the neighbours that it lists, full ones,
         augmentation included, go to ``wannier.mmn``. All else in it is the engine's own.
 
-        Returns the projections (nk, nband, 4 nN) on `moirepol.wannier.projections`' functions, in
-        the bands of the overlaps, and what the audit keeps: ``energy_eV``, ``scf_iterations``,
+        Returns the projections (nk, nband, 4 nN) on the functions of
+        `moirepol.dft.wannier.projections`, in the bands of the overlaps, and what the audit keeps:
+        ``energy_eV``, ``scf_iterations``,
         ``density_dipole_eA`` (along z, of the density and the ions), ``programs`` (versions).
         """
 
 
 def engine_of(recipe: Mapping[str, Any]) -> Engine:
     """The engine of a recipe."""
-    return import_module(f"moirepol.{recipe.get('engine', DEFAULT)}")
+    return import_module(f"moirepol.dft.{recipe.get('engine', DEFAULT)}")

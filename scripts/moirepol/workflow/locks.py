@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from moirepol.job import say
+from moirepol.console import say
 
 _held = []
 
