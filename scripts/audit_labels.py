@@ -27,7 +27,7 @@ def audit_labels(labels, frames, recipe_folder, audit, title="labels"):
     """
     if (Path(labels).parent / CHECKSUMS).is_file():
         verify_checksum(Path(labels))
-    found = {frame.info["name"]: frame for frame in read_frames(labels)}
+    found = {frame.name: frame for frame in read_frames(labels)}
     ds = xr.Dataset(coords={"frame": list(frames)})
     ds["state"] = "frame", [_state(name, found.get(name), recipe_folder) for name in frames]
     ds["n_atoms"] = "frame", [len(found.get(name, ())) for name in frames]

@@ -6,8 +6,8 @@ import time
 import numpy as np
 
 from moirepol.console import progress
-from moirepol.model import deepwannier
-from moirepol.structure.building import SPECIES, build
+from moirepol.model.committee import evaluate, load
+from moirepol.structure.building import build
 
 
 def benchmark_inference(
@@ -31,7 +31,7 @@ def benchmark_inference(
     """
     from deepmd.infer.deep_dipole import DeepDipole
 
-    members = [deepwannier.load(member)]
+    members = [load(member)]
     others = {
         "deepmd-kit": DeepDipole(str(frozen)),
         "deepmd-kit, compressed": DeepDipole(str(compressed)),
@@ -40,13 +40,15 @@ def benchmark_inference(
     for system in progress(systems, desc="inference", unit="system"):
         atoms = build(system, lattice_constant_A, layer_distance_A)
         started = time.perf_counter()
-        ours = deepwannier.ask(members, atoms).mean(axis=0)
+        ours = evaluate(members, atoms).mean(axis=0)
         rows.append(_row("moirepol", system, atoms, started, 0.0))
         if len(atoms) > largest_for_deepmd:
             continue
-        centres = deepwannier.nitrogens(atoms)
+        centres = atoms.sites
         positions, cell = atoms.positions.reshape(1, -1), atoms.cell.array.reshape(1, 9)
-        types = [SPECIES.index(symbol) for symbol in atoms.get_chemical_symbols()]
+        types = [
+            members[0].network.symbols.index(symbol) for symbol in atoms.get_chemical_symbols()
+        ]
         for name, model in others.items():
             if not any(row["program"] == name for row in rows):
                 model.eval(positions, cell, types, atomic=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from ase import Atoms
 from ase.build import make_supercell
 
 from moirepol.console import say
 from moirepol.dft import espresso, labels, wannier
 from moirepol.dft.unfold import time_reversal_half, unfold_time_reversal
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -47,7 +47,7 @@ def benchmark_labels(frame, settings, meshes, scratch, comparison, table):
     try:
         (scratch / "recipe").mkdir(parents=True)
         ours = labels.label(atoms, recipe, a, scratch / "recipe")
-        layers = ours.arrays["dipole"][atoms.numbers == 7]
+        layers = ours.arrays["dipole"][atoms.is_site]
         rows = [
             _row("recipe", recipe["mesh_4_atom_cell"] ** 2, ours.info["core_s"], layers, layers)
         ]
@@ -89,10 +89,11 @@ def _row(name, k_points, core_s, layers, reference):
     }
 
 
-def _brute_force(slide: Atoms, recipe, n, folder):
+def _brute_force(slide: Bilayer, recipe, n, folder):
     """Mean dipole (2, 3) in e.A of each layer's N atoms in the sqrt3 x sqrt3 cell of a slide."""
-    atoms = make_supercell(slide, [[1, 1, 0], [-1, 2, 0], [0, 0, 1]])
-    atoms.info.update(slide.info)
+    supercell = make_supercell(slide, [[1, 1, 0], [-1, 2, 0], [0, 0, 1]])
+    supercell.info.update(slide.info)
+    atoms = Bilayer.from_atoms(supercell)
     kpoints = espresso.uniform_mesh((n, n))
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
     espresso.run_scf(folder, 1)
@@ -111,8 +112,8 @@ def _brute_force(slide: Atoms, recipe, n, folder):
     espresso.run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     espresso.run_pw2wannier90(folder, projections=True)
     espresso.run_program(["wannier90.x", wannier.SEED], folder)
-    nitrogens = np.flatnonzero(atoms.numbers == 7)
-    centres, _ = wannier.read_wannier90(folder, 4 * len(nitrogens))
+    nitrogens = atoms.sites
+    centres, _ = wannier.read_wannier90(folder, atoms.material.functions_per_site * len(nitrogens))
     steps = (centres[:, None] - atoms.positions[nitrogens]) @ np.linalg.inv(atoms.cell.array)
     steps = (steps - np.rint(steps)) @ atoms.cell.array
     owner = np.linalg.norm(steps, axis=-1).argmin(axis=1)
@@ -121,7 +122,7 @@ def _brute_force(slide: Atoms, recipe, n, folder):
     shifts = np.zeros((len(nitrogens), 3))
     np.add.at(shifts, owner, steps[np.arange(len(owner)), owner])
     dipole = labels.with_dipoles(atoms, shifts).arrays["dipole"][nitrogens]
-    layer = atoms.arrays["layer"][nitrogens]
+    layer = atoms.layer[nitrogens]
     return np.array([dipole[layer == side].mean(axis=0) for side in (0, 1)])
 
 

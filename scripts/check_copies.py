@@ -17,17 +17,17 @@ def check_copies(originals, direct, limit_eA, copies_check):
     limit_eA : JobError where one is larger.
     """
     made = {
-        copy.info["name"]: (copy, frame.info["name"])
+        copy.name: (copy, frame.name)
         for frame in read_frames(originals)
-        if "_slide-" in frame.info["name"]
+        if "_slide-" in frame.name
         for copy in symmetry_copies(frame)
     }
     frames = read_frames(direct)
-    names = [frame.info["name"] for frame in frames]
+    names = [frame.name for frame in frames]
     missing = [name for name in names if name not in made]
     if missing:
         raise JobError(f"{originals} has no slide that {missing[0]} is a copy of")
-    difference = [largest_difference(frame, made[frame.info["name"]][0]) for frame in frames]
+    difference = [largest_difference(frame, made[frame.name][0]) for frame in frames]
     ds = xr.Dataset(
         {
             "difference_eA": ("frame", difference, {"units": "e.angstrom"}),
@@ -45,7 +45,7 @@ def largest_difference(frame, other):
     apart = frame.positions - other.positions
     fractions = apart @ np.linalg.inv(frame.cell.array)
     if np.abs(fractions - np.rint(fractions)).max() > 1e-6:
-        raise JobError(f"{frame.info['name']}: the two structures differ")
+        raise JobError(f"{frame.name}: the two structures differ")
     return float(np.nanmax(np.abs(frame.arrays["dipole"] - other.arrays["dipole"])))
 
 

@@ -7,7 +7,7 @@ from moirepol.dft.engine import DEFAULT
 from moirepol.errors import JobError
 from moirepol.physics.polarization import LAYERS
 from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
-from moirepol.structure.building import HIGH_SYMMETRY
+from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System
 from moirepol.workflow.label_sets import settings_from
@@ -23,8 +23,8 @@ def check_engine(labels, others, check, table, pdf, png):
     |P_par| and the layers' p_z by both codes, in e.A, and the other's less ours; for a slide in a
     field also the response of P_perp to it, in e.A^2/V. pdf, png : a figure of it.
     """
-    ours = {frame.info["name"]: frame for file in labels for frame in read_frames(file)}
-    theirs = {frame.info["name"]: frame for frame in read_frames(others)}
+    ours = {frame.name: frame for file in labels for frame in read_frames(file)}
+    theirs = {frame.name: frame for frame in read_frames(others)}
     missing = [name for name in theirs if name not in ours]
     if missing:
         raise JobError(f"{' and '.join(labels)} have no label of {missing[0]}")
@@ -50,8 +50,8 @@ def check_engine(labels, others, check, table, pdf, png):
 
 def layer_dipoles(frame):
     """Summed dipole (2, 3) of the N atoms of each layer in e.A."""
-    nitrogens = frame.numbers == 7
-    layer, dipole = frame.arrays["layer"][nitrogens], frame.arrays["dipole"][nitrogens]
+    nitrogens = frame.is_site
+    layer, dipole = frame.layer[nitrogens], frame.arrays["dipole"][nitrogens]
     return np.array([dipole[layer == side].sum(axis=0) for side in (0, 1)])
 
 

@@ -35,7 +35,7 @@ def collect_labels(frames, settings, labels, computed=(), shipped=None, title="l
             )
         for frame in read_frames(file):
             check(frame)
-            found[frame.info["name"]] = frame
+            found[frame.name] = frame
     missing = [frame for frame in frames if frame not in found]
     if missing:
         raise JobError(f"{len(missing)} frames are missing, the first is {missing[0]}")

@@ -47,7 +47,6 @@ def compute_polarizability(system, settings, scratch, polarizability):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     volume = atoms.cell.volume / (4 * np.pi * COULOMB_V_A)
-    nitrogens = int((atoms.numbers == 7).sum())
     unit = {"units": "e.angstrom2/V"}
     ds = xr.Dataset(
         {
@@ -58,7 +57,7 @@ def compute_polarizability(system, settings, scratch, polarizability):
             ),
             "in_plane": (
                 (),
-                volume * (np.trace(epsilon[:2, :2]) / 2 - 1) / nitrogens,
+                volume * (np.trace(epsilon[:2, :2]) / 2 - 1) / len(atoms.sites),
                 unit | {"long_name": "polarizability in the plane of one N atom"},
             ),
             "along_z": (

@@ -7,7 +7,6 @@ import yaml
 
 from moirepol.claims.framework import Results, judge_all
 from moirepol.structure.frames import read_frames
-from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf
 
 
@@ -34,10 +33,10 @@ def evaluate_claims(
         charges={Path(path).stem: read_netcdf(path, "Q") for path in charges},
         dipoles={Path(path).stem: read_frames(path)[0] for path in dipoles},
         labels={
-            frame.info["name"]: frame
+            frame.name: frame
             for path in reversed([*labels])
             for frame in read_frames(path)
-            if System.parse(frame.info["name"]).geometry != "slide"
+            if frame.system.geometry != "slide"
         },
         parities=[
             read_netcdf(path, "dft", "model").assign_attrs(model=Path(path).parent.name)

@@ -2,8 +2,10 @@
 
 import xarray as xr
 
-from moirepol.model import deepwannier
+from moirepol.model.committee import committee, evaluate, standard_deviation
 from moirepol.model.comparison import compared, together
+from moirepol.model.splits import split_frames
+from moirepol.model.targets import targets
 from moirepol.structure.frames import read_frames
 from moirepol.workflow import provenance
 
@@ -23,25 +25,25 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
     loss : NetCDF, the courses of all members
     """
     courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]
-    trained = deepwannier.committee(members)
+    trained = committee(members)
     info = trained[0].info
     what = info["family"], info["kind"], info["field_V_per_A"]
-    learned = deepwannier.targets(_read(labels), *what)
-    tested = deepwannier.targets(_read(tests), *what) if tests else []
+    learned = targets(_read(labels), *what)
+    tested = targets(_read(tests), *what) if tests else []
 
     asked = {}  # (side of the split, frame's name) -> frame, members
     for member in trained:
-        sides = deepwannier.split_frames(
+        sides = split_frames(
             learned, member.info["split"], member.info["folds"], member.info["seed"]
         )
         for side, frames in zip(("train", "validation", "test"), (*sides, tested), strict=True):
             for frame in frames:
-                asked.setdefault((side, frame.info["name"]), (frame, []))[1].append(member)
+                asked.setdefault((side, frame.name), (frame, []))[1].append(member)
 
     samples = []
     for (side, _), (frame, judges) in asked.items():
-        answers = deepwannier.ask(judges, frame)
-        spread = deepwannier.spread(answers)
+        answers = evaluate(judges, frame)
+        spread = standard_deviation(answers)
         samples.append(compared(frame, answers.mean(axis=0), spread, len(judges), side))
     ds = together(samples, info["kind"])
     title = f"Parity of {info['family']} {info['kind']}"

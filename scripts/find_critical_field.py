@@ -7,7 +7,6 @@ from moirepol.dft.labels import total_dipole
 from moirepol.errors import JobError
 from moirepol.plotting import DIPOLE, UNIT, new_figure, save
 from moirepol.structure.frames import read_frames
-from moirepol.structure.names import System
 from moirepol.workflow.label_sets import settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
@@ -28,7 +27,7 @@ def find_critical_field(labels, critical_field, pdf, png):
     standard = settings_from(ds)["layer_distance_A"]
     P = {}
     for frame in read_frames(labels):
-        system = System.parse(frame.info["name"])
+        system = frame.system
         if system.indices in EXTREMES and system.geometry == "slide" and not system.strain_percent:
             key = system.distance_A or standard, system.field_V_per_A, system.indices
             P[key] = total_dipole(frame)[2]

@@ -4,11 +4,14 @@ import numpy as np
 import xarray as xr
 
 from moirepol.errors import JobError
-from moirepol.model import deepwannier
+from moirepol.model.committee import committee
 from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
+from moirepol.physics.expansion import Expansion
 from moirepol.physics.heterostrain import TERMS, fit
 from moirepol.physics.long_range import LongRange
 from moirepol.physics.polarization import COMPONENTS, LAYERS
+from moirepol.predictor import NetworkTerm
+from moirepol.structure.bilayer import UPPER, Bilayer
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -36,11 +39,12 @@ def fit_heterostrain(
         the strips' own dipoles is taken out of their labels first
     """
     frames = read_frames(strips)
-    family = frames[0].info["family"]
+    family = frames[0].family
     waves = slide_waves(*labelled_slides(read_frames(slides), family, slides_per_axis))
     if polarizability:
-        answering = deepwannier.committee(response)
-        frames = [_short_range(frame, answering, polarizability, reach_A) for frame in frames]
+        long_range = LongRange.from_file(polarizability, reach_A)
+        answering = NetworkTerm("response", committee(response))
+        frames = [_short_range(frame, answering, long_range) for frame in frames]
 
     def fitted(left_out):
         used = [f for f, out in zip(frames, left_out, strict=True) if not out]
@@ -76,7 +80,7 @@ def fit_heterostrain(
             "layer": list(LAYERS),
             "term": list(TERMS),
             "component": list(COMPONENTS),
-            "strip": [frame.info["name"] for frame in frames],
+            "strip": [frame.name for frame in frames],
         },
     )
     ds["left_out"].attrs.update(units="1", long_name="whether the fit left the strip out")
@@ -86,19 +90,20 @@ def fit_heterostrain(
     print("left by the fits (x, y, z), e.A:", np.sqrt((rms**2).mean(axis=(0, 1))))
 
 
-def _place(strip):
-    """Where the upper layer lies across the strip, in fractions of a2."""
-    lower, upper = strip.info["layer_origin"]
-    across = (upper - lower) @ np.linalg.inv(strip.info["layer_cell"][1])
+def _place(strip: Bilayer) -> float:
+    """Position of the upper layer across a uniaxial cell, in fractions of a2."""
+    lower, upper = strip.origins
+    across = (upper - lower) @ np.linalg.inv(strip.lattices[UPPER])
     return round(float(across[1]) % 1.0, 6)
 
 
-def _short_range(strip, response, polarizability, reach_A):
-    """A strip whose dipoles are less the field that the pattern makes."""
+def _short_range(strip: Bilayer, response: NetworkTerm, long_range: LongRange) -> Bilayer:
+    """Return a uniaxial cell whose dipoles lack the field that the pattern makes."""
+    expansion = Expansion(strip, local_stackings=True)
+    response.contribute(expansion)
     strip = strip.copy()
-    settings = deepwannier.long_range_of(strip, polarizability, reach_A)
-    answer = deepwannier.field_response(strip, response, as_slides=True)
-    strip.arrays["dipole"] = LongRange(strip, answer, **settings).remove(strip.arrays["dipole"])
+    solver = long_range.solver(strip, expansion.response)
+    strip.set_site_array("dipole", solver.remove(strip.dipoles))
     return strip
 
 

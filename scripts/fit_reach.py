@@ -5,10 +5,11 @@ import csv
 import numpy as np
 from scipy.optimize import least_squares
 
-from moirepol.model import deepwannier
-from moirepol.physics.long_range import LongRange
+from moirepol.model.committee import committee, evaluate
+from moirepol.physics.expansion import Expansion
+from moirepol.physics.long_range import LongRange, read_polarizability
+from moirepol.predictor import NetworkTerm
 from moirepol.structure.frames import read_frames
-from moirepol.structure.names import System
 
 START_A = (1.0, 0.5)
 LARGEST_A = 3.0
@@ -24,21 +25,19 @@ def fit_reach(labels, zero_field, response, polarizability, reach):
     reach : CSV; the two widths by least squares over all cells but `left_out`, judged on it, and
         over all of them, judged on each
     """
-    members, answering = deepwannier.committee(zero_field), deepwannier.committee(response)
-    frames = [frame for path in labels for frame in read_frames(path)]
-    long_range = [deepwannier.long_range_of(frame, polarizability, (0.0, 0.0)) for frame in frames]
+    members, answering = committee(zero_field), NetworkTerm("response", committee(response))
+    polarizability_eA2_per_V = read_polarizability(polarizability)
     cells = []
-    for frame, settings in zip(frames, long_range, strict=True):
-        system = System.parse(frame.info["name"])
-        if system.geometry == "twist" and system.family == members[0].info["family"]:
-            short = np.full((len(frame), 3), np.nan)
-            short[deepwannier.nitrogens(frame)] = deepwannier.ask(members, frame).mean(axis=0)
-            cells.append((frame, short, deepwannier.field_response(frame, answering), settings))
+    for frame in (frame for path in labels for frame in read_frames(path)):
+        if frame.system.geometry == "twist" and frame.family == members[0].family:
+            expansion = Expansion(frame)
+            answering.contribute(expansion)
+            cells.append((frame, evaluate(members, frame).mean(axis=0), expansion.response))
 
     def errors(cell, widths):
-        frame, short, response, settings = cell
-        found = LongRange(frame, response, **settings | {"reach_A": widths}).add(short)
-        return (found - frame.arrays["dipole"])[deepwannier.nitrogens(frame)]
+        frame, short, response = cell
+        long_range = LongRange(polarizability_eA2_per_V, tuple(widths))
+        return long_range.solver(frame, response).add(short) - frame.dipoles
 
     def weighed(widths, fitted):
         parts = [errors(cell, widths) for cell in fitted]
@@ -50,7 +49,7 @@ def fit_reach(labels, zero_field, response, polarizability, reach):
         best = least_squares(weighed, START_A, bounds=(0.0, LARGEST_A), args=(fitted,), xtol=1e-4)
         common, opposite = best.x
         for cell in cells if left_out is None else [cells[left_out]]:
-            wrong, name = np.abs(errors(cell, best.x)), cell[0].info["name"]
+            wrong, name = np.abs(errors(cell, best.x)), cell[0].name
             rows.append(
                 {
                     "left_out": "" if left_out is None else name,

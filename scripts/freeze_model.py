@@ -1,11 +1,11 @@
 """Export a trained member for deepmd-kit's TensorFlow backend, plain and compressed."""
 
-from moirepol.model import deepwannier
+from moirepol.model.committee import freeze
 
 
 def freeze_model(member, frozen, compressed):
     """Write `frozen` and `compressed` (.pb) from the native model file `member` (.dp)."""
-    deepwannier.freeze(member, frozen, compressed)
+    freeze(member, frozen, compressed)
 
 
 if __name__ == "__main__":

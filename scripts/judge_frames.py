@@ -2,12 +2,10 @@
 
 import xarray as xr
 
-from moirepol.model import deepwannier
 from moirepol.model.comparison import compared, together
-from moirepol.physics.heterostrain import first_orders, read_fits
 from moirepol.physics.polarization import harmonics
+from moirepol.predictor import Predictor
 from moirepol.structure.frames import read_frames
-from moirepol.structure.names import System
 from moirepol.workflow import provenance
 
 
@@ -37,27 +35,18 @@ def judge_frames(
     study : its name
     fields_V_per_A : only frames in these fields
     """
-    files = {"zero_field": zero_field, "response": response, "curvature": curvature}
-    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
-    fits = read_fits(heterostrain) if heterostrain else None
-    family = models["zero_field"][0].info["family"]
-    frames = [frame for path in labels for frame in read_frames(path)]
-    fields = [
-        deepwannier.long_range_of(frame, polarizability, reach_A) if polarizability else None
-        for frame in frames
-    ]
+    full = Predictor.from_files(
+        zero_field, response, curvature, polarizability, reach_A, heterostrain
+    )
     parts, cells = [], []
-    for frame, long_range in zip(frames, fields, strict=True):
-        name = frame.info["name"]
-        system = System.parse(name)
-        unasked = fields_V_per_A is not None and system.field_V_per_A not in fields_V_per_A
-        members = [m for m in models["zero_field"] if name.encode() not in m.known["names"]]
-        strained = fits is not None and system.eta
-        orders = first_orders(fits, unknown=name) if strained else ()
-        if unasked or system.family != family or not members or (strained and not len(orders)):
+    for frame in (frame for path in labels for frame in read_frames(path)):
+        name, system = frame.name, frame.system
+        predictor = full.without(name)
+        wanted = fields_V_per_A is None or system.field_V_per_A in fields_V_per_A
+        if not wanted or system.family != full.family or predictor is None:
             continue
-        predicted = deepwannier.predict(frame, models | {"zero_field": members}, long_range, orders)
-        centres = deepwannier.nitrogens(frame)
+        predicted = predictor.dipoles(frame)
+        centres, members = frame.sites, predictor.zero_field
         model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_spread"))
         part = compared(frame, model, spread, len(members), "test")
         part["deformation"] = xr.full_like(part["layer"], predicted.info["deformation_A"], float)
@@ -73,8 +62,12 @@ def judge_frames(
         ds = ds.assign_coords(source=["dft", "model"], part=["P_perp", "P_par"])
         words = {"units": "e.angstrom", "long_name": "first harmonic of the summed layers"}
         ds["amplitude"].attrs.update(words)
-    settings = {kind: [member.info for member in members] for kind, members in models.items()}
-    settings |= {"family": family, "kind": "prediction", "split": "", "study": study}
+    settings = full.settings | {
+        "family": full.family,
+        "kind": "prediction",
+        "split": "",
+        "study": study,
+    }
     provenance.write_netcdf(provenance.stamp(ds, f"Predictions judged: {study}", settings), judged)
     print("MAE (x, y, z), e.A:", ds["mae"].values)
 

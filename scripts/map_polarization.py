@@ -3,7 +3,6 @@
 import numpy as np
 
 from moirepol.physics.polarization import layer_fields, map_dataset
-from moirepol.structure.building import stacking_points
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -16,7 +15,7 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
     """
     (atoms,) = read_frames(dipoles)
     ds = map_dataset(
-        layer_fields(atoms, grid_points), atoms.cell.array[:2, :2], stacking_points(atoms)
+        layer_fields(atoms, grid_points), atoms.cell.array[:2, :2], atoms.stacking_points()
     )
     if "dipole_spread" in atoms.arrays:
         spread = np.nanmean(atoms.arrays["dipole_spread"] ** 2) ** 0.5
@@ -27,10 +26,10 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
         ds["P_member"].attrs.update(
             units="e.angstrom", long_name="polarization per N pair by each member of the committee"
         )
-    ds.attrs.update(system=atoms.info["name"], space="real")
+    ds.attrs.update(system=atoms.name, space="real")
     if "beyond_labels" in atoms.info:
         ds.attrs["beyond_labels"] = atoms.info["beyond_labels"]
-    title = f"Local polarization of {atoms.info['name']}"
+    title = f"Local polarization of {atoms.name}"
     write_netcdf(stamp(ds, title, {"grid_points": grid_points}), polarization_map)
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import yaml
 from scipy.spatial.distance import cdist
 
-from moirepol.model import deepwannier
+from moirepol.model.committee import load
 from moirepol.model.network import Neighbours
-from moirepol.structure.building import SPECIES, build, distinct_slides
+from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System
+from moirepol.structure.symmetry import distinct_slides
 
 SET = "planned"
 SAMPLE = 2000  # N atoms of a system that are looked at, at most
@@ -43,18 +44,18 @@ def plan_labels(
     number, slides_per_axis, maximum_atoms : labels, slides along each axis, atoms in a candidate
     """
     frames = [frame for path in labels for frame in read_frames(path)]
-    network = deepwannier.load(members[0]).network
+    network = load(members[0]).network
     wanted_system = System.parse(system)
 
     def surroundings(atoms):
-        nitrogens = deepwannier.nitrogens(atoms)
+        nitrogens = atoms.sites
         chosen = nitrogens[:: 1 + len(nitrogens) // SAMPLE]
-        return network.invariants(Neighbours(atoms, SPECIES, network.cutoff).of(chosen))
+        return network.invariants(Neighbours(atoms, network.symbols, network.cutoff).of(chosen))
 
     def made(name):
         return build(name, lattice_constant_A, layer_distance_A)
 
-    own = [frame for frame in frames if frame.info["family"] == wanted_system.family]
+    own = [frame for frame in frames if frame.family == wanted_system.family]
     known = np.concatenate([surroundings(frame) for frame in own])
     apart = cdist(known, known)
     # Copies of one surrounding, by symmetry, are no neighbours.

@@ -32,7 +32,7 @@ def plot_amplitudes(
     """
     slides = read_netcdf(configuration_map, "P", "cell")
     mapped = first_harmonics(slides["P"].values, slides["cell"].values)
-    family = System.parse(read_frames(dipoles[0])[0].info["name"]).family
+    family = System.parse(read_frames(dipoles[0])[0].name).family
     predicted = [(frame, kind) for path in dipoles for frame in read_frames(path) for kind in KINDS]
     direct = [
         frame
@@ -53,11 +53,11 @@ def plot_amplitudes(
             "mapped": ("part", np.array(mapped), {"units": "e.angstrom"}),
             "angle": (
                 "case",
-                [System.parse(frame.info["name"]).twist_angle_deg for _, frame, _ in rows],
+                [frame.system.twist_angle_deg for _, frame, _ in rows],
                 {"units": "degree", "long_name": "twist angle"},
             ),
             "source": ("case", [source for source, _, _ in rows]),
-            "system": ("case", [frame.info["name"] for _, frame, _ in rows]),
+            "system": ("case", [frame.name for _, frame, _ in rows]),
             "mesh": (
                 "case",
                 [float(frame.info.get("mesh_1", np.nan)) for _, frame, _ in rows],
@@ -102,7 +102,7 @@ def name_of(frame, kind):
 
 def plain_twist(frame, family):
     """Whether a frame is a twisted bilayer of a family and nothing else."""
-    system = System.parse(frame.info["name"])
+    system = frame.system
     return system == System(family=family, geometry="twist", indices=system.indices)
 
 

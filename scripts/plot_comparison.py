@@ -15,7 +15,6 @@ from moirepol.plotting import (
     save,
     window,
 )
-from moirepol.structure.building import stacking_points
 from moirepol.structure.frames import dipole_errors, read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -34,13 +33,13 @@ def plot_comparison(dipoles: str, labels: list[str] | str, data: str, pdf: str, 
     error is that of the dipoles of all N atoms and components.
     """
     (predicted,) = read_frames(dipoles)
-    name = predicted.info["name"]
+    name = predicted.name
     label = next(
         (
             frame
             for path in ([labels] if isinstance(labels, str) else labels)
             for frame in read_frames(path)
-            if frame.info["name"] == name
+            if frame.name == name
         ),
         None,
     )
@@ -53,7 +52,7 @@ def plot_comparison(dipoles: str, labels: list[str] | str, data: str, pdf: str, 
     fields = {
         source: layer_fields(frame, GRID, array) for source, (frame, array) in sources.items()
     }
-    maps = [map_dataset(field, cell, stacking_points(predicted)) for field in fields.values()]
+    maps = [map_dataset(field, cell, predicted.stacking_points()) for field in fields.values()]
     shown = xr.concat(maps, xr.DataArray(list(fields), dims="source", name="source"))
     if label is not None:
         errors = [

@@ -51,16 +51,16 @@ def plot_mismatch(
     direct = [
         frame
         for frame in frames
-        if System.parse(frame.info["name"]).geometry == "mismatch"
-        and frame.info["family"] == family
-        and not frame.info["field_V_per_A"]
+        if frame.system.geometry == "mismatch"
+        and frame.family == family
+        and not frame.field_V_per_A
     ]
     for name, (unit, _, _) in QUANTITIES.items():
         values = [quantities(frame)[name] for frame in direct]
         shown[f"direct_{name}"] = "label", np.array(values), {"units": unit}
     shown = shown.assign_coords(
-        label=[frame.info["name"] for frame in direct],
-        label_eta=("label", [System.parse(frame.info["name"]).eta for frame in direct]),
+        label=[frame.name for frame in direct],
+        label_eta=("label", [frame.system.eta for frame in direct]),
     )
     write_netcdf(stamp(shown, "Extra P_perp and net polarization by lattice mismatch"), data)
 

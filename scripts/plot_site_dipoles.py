@@ -5,7 +5,6 @@ import xarray as xr
 
 from moirepol.physics.polarization import LAYERS, cell_points
 from moirepol.plotting import LAYER_COLORS, UNIT, draw_cell, largest_of, map_figure, save
-from moirepol.structure.building import stacking_points
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -17,14 +16,13 @@ def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
     up, open ones down.
     """
     (atoms,) = read_frames(dipoles)
-    is_N = atoms.symbols == "N"
-    shown = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
-    shown["position"] = ("site", "component"), atoms.positions[is_N], {"units": "angstrom"}
-    shown["dipole"] = ("site", "component"), atoms.arrays["dipole"][is_N], {"units": "e.angstrom"}
-    shown["layer"] = "site", atoms.arrays["layer"][is_N], {"long_name": "0 lower, 1 upper"}
+    shown = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())
+    shown["position"] = ("site", "component"), atoms.site_positions, {"units": "angstrom"}
+    shown["dipole"] = ("site", "component"), atoms.dipoles, {"units": "e.angstrom"}
+    shown["layer"] = "site", atoms.site_layers, {"long_name": "0 lower, 1 upper"}
     shown = shown.assign_coords(component=["x", "y", "z"])
-    shown.attrs.update(system=atoms.info["name"], space="real")
-    write_netcdf(stamp(shown, f"Dipoles of the N atoms of {atoms.info['name']}"), data)
+    shown.attrs.update(system=atoms.name, space="real")
+    write_netcdf(stamp(shown, f"Dipoles of the N atoms of {atoms.name}"), data)
 
     figure, ax = map_figure(shown)
     draw_sites(ax, shown)

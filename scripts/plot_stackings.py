@@ -7,7 +7,8 @@ import spglib
 
 from moirepol.physics.polarization import point_fractions
 from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
-from moirepol.structure.building import HIGH_SYMMETRY, build
+from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.building import build
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
@@ -78,7 +79,7 @@ def draw_top(ax, atoms):
     for layer, size in ((0, 22), (1, 9)):
         color = LAYER_COLORS[layer]
         for symbol, face in (("B", "white"), ("N", color)):
-            home = atoms.positions[(atoms.arrays["layer"] == layer) & (atoms.symbols == symbol), :2]
+            home = atoms.positions[(atoms.layer == layer) & (atoms.symbols == symbol), :2]
             xy = (home + (shifts @ cell)[:, None]).reshape(-1, 2)
             style = {"edgecolors": color, "linewidths": 0.6, "zorder": 2 + layer}
             ax.scatter(*xy.T, s=size, c=face, **style)

@@ -4,7 +4,7 @@ import numpy as np
 
 from moirepol.physics.polarization import LAYERS, cell_points
 from moirepol.plotting import LAYER_COLORS, draw_cell, map_figure, save
-from moirepol.structure.building import build, stacking_points
+from moirepol.structure.building import build
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
@@ -21,21 +21,21 @@ def plot_structure(
     system: its name. data, pdf, png: the panel's NetCDF and pictures to write.
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
-    shown = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
+    shown = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())
     shown["position"] = ("atom", "component"), atoms.positions, {"units": "angstrom"}
-    shown["layer"] = "atom", atoms.arrays["layer"], {"long_name": "0 lower, 1 upper"}
+    shown["layer"] = "atom", atoms.layer, {"long_name": "0 lower, 1 upper"}
     shown["number"] = "atom", atoms.numbers, {"long_name": "atomic number"}
     shown = shown.assign_coords(component=["x", "y", "z"])
-    shown.attrs.update(system=atoms.info["name"], space="real")
-    write_netcdf(stamp(shown, f"Structure of {atoms.info['name']}"), data)
+    shown.attrs.update(system=atoms.name, space="real")
+    write_netcdf(stamp(shown, f"Structure of {atoms.name}"), data)
 
     figure, ax = map_figure(shown)
     cell = shown["cell"].values
     limits = ax.get_xlim(), ax.get_ylim()
     per_angstrom = 72 * ax.bbox.width / figure.dpi / np.ptp(limits[0])
-    for layer, lattice in enumerate(atoms.info["layer_cell"]):
+    for layer, lattice in enumerate(atoms.lattices):
         color = LAYER_COLORS[layer]
-        here = atoms.arrays["layer"] == layer
+        here = atoms.layer == layer
         for symbol, face in (("B", "white"), ("N", color)):
             home = atoms.positions[here & (atoms.symbols == symbol), :2]
             xy = np.concatenate([home + (np.array(s) - 1) @ cell for s in np.ndindex(3, 3)])
@@ -56,7 +56,7 @@ def plot_structure(
 
 def _bonds(atoms, layer, lattice):
     """The three in-plane vectors (3, 2) in A from a B to its N neighbours of the same layer."""
-    swapped = atoms.info["family"] == "AAp" and layer == 1
+    swapped = atoms.family == "AAp" and layer == 1
     long_diagonal = lattice.sum(axis=0) / 3 * (-1 if swapped else 1)
     return [long_diagonal - shift for shift in (np.zeros(2), *(lattice * (-1 if swapped else 1)))]
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
-from moirepol.dft.wannier import bonded_borons
+from moirepol.dft.wannier import bonds_of_sites
 from moirepol.errors import JobError
 from moirepol.physics.polarization import LAYERS
 from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
@@ -28,7 +28,7 @@ def plot_wannier_centres(parallel: str, antiparallel: str, data: str, pdf: str, 
     NetCDF and pictures to write. Seen along x; y is measured from the lower N, z from the plane of
     the layer.
     """
-    frames = {f.info["name"]: f for path in (parallel, antiparallel) for f in read_frames(path)}
+    frames = {f.name: f for path in (parallel, antiparallel) for f in read_frames(path)}
     if missing := sorted(set(STACKINGS.values()) - set(frames)):
         raise JobError(f"{parallel}, {antiparallel}: no label of {', '.join(missing)}")
     parts = [pair_of_sites(frames[name]) for name in STACKINGS.values()]
@@ -67,9 +67,8 @@ def pair_of_sites(atoms) -> xr.Dataset:
 
     Positions are in A, x and y from the lower N, z from the plane of the layer.
     """
-    nitrogens, bonds = bonded_borons(atoms)
-    order = np.argsort(atoms.arrays["layer"][nitrogens])
-    nitrogens, bonds = nitrogens[order], bonds[order]
+    order = np.argsort(atoms.site_layers)
+    nitrogens, bonds = atoms.sites[order], bonds_of_sites(atoms)[order]
     sites = atoms.positions[nitrogens] - atoms.positions[nitrogens[0]]
     images = sites[1, :2] + (np.array(list(np.ndindex(5, 5))) - 2) @ atoms.cell.array[:2, :2]
     x, y = np.abs(images.round(6)).T

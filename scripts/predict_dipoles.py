@@ -1,9 +1,8 @@
 """Predict the dipole of every N atom of a bilayer."""
 
 from moirepol.console import say
-from moirepol.model import deepwannier
 from moirepol.model.domain import LIMIT_A
-from moirepol.physics.heterostrain import first_orders, read_fits
+from moirepol.predictor import Predictor
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.workflow import provenance
@@ -41,16 +40,12 @@ def predict_dipoles(
     if beyond:
         say(f"note: {system}: {beyond}")
         atoms.info["beyond_labels"] = beyond
-    files = {"zero_field": zero_field, "response": response, "curvature": curvature}
-    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
-    long_range = None
-    if polarizability:
-        long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
-    strain_orders = first_orders(read_fits(heterostrain)) if heterostrain else ()
-    predicted = deepwannier.predict(atoms, models, long_range, strain_orders)
-    settings = {kind: [member.info for member in members] for kind, members in models.items()}
-    settings |= {"long_range": long_range, "heterostrain": heterostrain or None}
-    ds = provenance.stamp(to_dataset([predicted]), f"Predicted dipoles of {system}", settings)
+    predictor = Predictor.from_files(
+        zero_field, response, curvature, polarizability, reach_A, heterostrain
+    )
+    predicted = predictor.dipoles(atoms)
+    title = f"Predicted dipoles of {system}"
+    ds = provenance.stamp(to_dataset([predicted]), title, predictor.settings)
     deformation = predicted.info["deformation_A"]
     outside = deformation > LIMIT_A
     ds = ds.assign_attrs(

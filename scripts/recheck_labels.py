@@ -27,7 +27,7 @@ def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, titl
     if not frames:
         raise JobError(f"set {title} has no frame of at most {maximum_atoms} atoms")
     frame = random.Random(f"{title} {seed}").choice(frames)
-    name = frame.info["name"]
+    name = frame.name
     with TemporaryDirectory() as folder:
         again = Path(folder) / "label.nc"
         label_frame(name, settings_from(read_netcdf(labels)), scratch, again, threads)

@@ -32,7 +32,7 @@ def ship_labels(sets, computed_folder, shipped_folder):
         wanted = digest(label_set["settings"])
         had = set()
         if shipped.is_file() and read_netcdf(shipped, "frame").attrs["settings_digest"] == wanted:
-            had = {frame.info["name"] for frame in read_frames(shipped)}
+            had = {frame.name for frame in read_frames(shipped)}
         have = had & set(label_set["frames"])
         files = {
             frame: Path(computed_folder) / label_set["recipe"] / f"{frame}.nc"

@@ -19,13 +19,13 @@ def study_convergence(standard, variants, changes, slides, settings, study, tabl
     P_perp(AB), |P_par(A)| and the largest change of one N atom's dipole relative to that at G
     (what a model that is given a baseline has to learn), all minus the standard recipe's, in e.A.
     """
-    found = {frame.info["name"]: frame for frame in read_frames(standard)}
+    found = {frame.name: frame for frame in read_frames(standard)}
     frames = [[found[slide] for slide in slides]]
     files = iter(variants)
     frames += [[read_frames(next(files))[0] for _ in slides] for _ in changes]
     names = ["standard", *changes]
     total = np.array([[total_dipole(frame) for frame in row] for row in frames])
-    single = np.array([[f.arrays["dipole"][f.numbers == 7] for f in row] for row in frames])
+    single = np.array([[f.dipoles for f in row] for row in frames])
     relative = single - single[:, -1:]
     values = {
         "P_perp_AB": total[:, 0, 2],

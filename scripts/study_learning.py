@@ -5,7 +5,10 @@ import csv
 import numpy as np
 
 from moirepol.console import progress
-from moirepol.model import deepwannier
+from moirepol.model.committee import evaluate, member_of
+from moirepol.model.splits import split_frames, stacking
+from moirepol.model.targets import targets
+from moirepol.model.training import train
 from moirepol.structure.frames import read_frames
 
 
@@ -21,27 +24,21 @@ def study_learning(labels, learning, family, folds, protocol, counts):
     counts : numbers of stackings; those beyond what a fold leaves are left away
     """
     frames = [frame for path in labels for frame in read_frames(path)]
-    learned = deepwannier.targets(frames, family, "zero_field", 0.0)
+    learned = targets(frames, family, "zero_field", 0.0)
     cases = []
     for fold in range(folds):
-        known, judges = deepwannier.split_frames(learned, "stackings", folds, fold)
-        stackings = sorted({deepwannier.stacking(frame) for frame in known})
+        known, judges = split_frames(learned, "stackings", folds, fold)
+        stackings = sorted({stacking(frame) for frame in known})
         order = np.random.default_rng(fold).permutation(stackings)
         cases += [(fold, known, judges, order[:n]) for n in counts if n <= len(order)]
     rows = []
     for fold, known, judges, chosen in progress(cases, desc="learning curve", unit="model"):
-        part = [frame for frame in known if deepwannier.stacking(frame) in chosen]
+        part = [frame for frame in known if stacking(frame) in chosen]
         info = {"family": family, "kind": "zero_field", "field_V_per_A": 0.0}
-        data, _ = deepwannier.train(part, judges, protocol, fold, info)
-        member = deepwannier.member_of(data)
+        data, _ = train(part, judges, protocol, fold, info)
+        member = member_of(data)
         error = np.concatenate(
-            [
-                np.abs(
-                    deepwannier.ask([member], frame)[0]
-                    - frame.arrays["dipole"][deepwannier.nitrogens(frame)]
-                )
-                for frame in judges
-            ]
+            [np.abs(evaluate([member], frame)[0] - frame.dipoles) for frame in judges]
         )
         rows.append(
             {

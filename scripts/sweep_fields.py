@@ -3,9 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.model import deepwannier
-from moirepol.model.expansion import at, expand, first_zero
-from moirepol.physics.heterostrain import first_orders, read_fits
+from moirepol.physics.expansion import first_zero, polynomial_at
 from moirepol.physics.polarization import (
     COMPONENTS,
     cell_points,
@@ -14,7 +12,9 @@ from moirepol.physics.polarization import (
     point_fractions,
 )
 from moirepol.physics.topology import METHODS, REGIONS, by_region, charges
-from moirepol.structure.building import build, stacking_points
+from moirepol.predictor import Predictor
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.building import build
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Points whose sign of P_perp decides the charges.
@@ -60,24 +60,20 @@ def sweep_fields(
     zero_tolerance : fraction of the largest |P| that counts as zero in Q
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
-    files = {"zero_field": zero_field, "response": response, "curvature": curvature}
-    models = {kind: deepwannier.committee(paths) for kind, paths in files.items() if paths}
-    long_range = None
-    if polarizability:
-        long_range = deepwannier.long_range_of(atoms, polarizability, reach_A)
-    strain_orders = first_orders(read_fits(heterostrain)) if heterostrain else ()
-    expansion = expand(atoms, models, long_range, strain_orders)
-    net, P = powers_of(atoms, expansion, 2 * grid_points)
-    named = cell_points(atoms.cell.array[:2, :2], stacking_points(atoms))
+    predictor = Predictor.from_files(
+        zero_field, response, curvature, polarizability, reach_A, heterostrain
+    )
+    net, P = map_powers(atoms, predictor.expand(atoms).powers(), 2 * grid_points)
+    named = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())
     points = point_fractions(named)
 
     def found_in(field):
         """Values of all quantities on the coarse grid, of the mean and of every member."""
-        at_nodes = at(P, field)
+        at_nodes = polynomial_at(P, field)
         coarse = at_nodes[..., ::2, ::2]
         found = [in_field(one, points, zero_tolerance) for one in coarse]
         values = {name: np.array([one[name] for one in found]) for name in found[0]}
-        values["net_polarization"] = at(net, field)
+        values["net_polarization"] = polynomial_at(net, field)
         values["Q_fine"] = by_region(charges(at_nodes[0], zero_tolerance)[0], points)
         return values
 
@@ -112,24 +108,38 @@ def sweep_fields(
         deciding=list(DECIDING),
     )
     settings = {"grid_points": grid_points, "zero_tolerance": zero_tolerance}
-    settings |= {kind: [member.info for member in members] for kind, members in models.items()}
-    settings |= {"long_range": long_range, "heterostrain": heterostrain or None}
+    settings |= predictor.settings
     out.attrs["system"] = system
     write_netcdf(stamp(out, f"{system} in many fields", settings), geometry)
 
 
-def powers_of(atoms, expansion, n):
-    """Net polarization (power, case) in pC/m and map (power, case, 3, n, n) in e.A per N pair.
+def map_powers(bilayer: Bilayer, powers: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Map the coefficients of the dipoles' expansion in the field.
 
-    The first case is the committee's mean, its members follow where there are several.
+    Parameters
+    ----------
+    bilayer
+        A moiré cell.
+    powers
+        Coefficients (power, member, m, 3) of the sites' dipoles in e.angstrom (angstrom/V)^power.
+    n
+        Grid points along each cell vector.
+
+    Returns
+    -------
+    tuple of ndarray
+        Net polarization (power, case) in pC/m and map (power, case, 3, n, n) in e.angstrom per
+        pair of sites. The first case is the committee mean; the members follow, if there are
+        several.
     """
-    mean = expansion.mean(axis=2, keepdims=True)
-    if expansion.shape[2] > 1:
-        mean = np.concatenate([mean, expansion], axis=2)
-    atoms = atoms.copy()
-    atoms.set_array("expansion", mean)
-    net = net_polarization(mean, atoms.cell.array)[..., 2]
-    return net, layer_fields(atoms, n, "expansion").sum(axis=0)
+    cases = powers.mean(axis=1, keepdims=True)
+    if powers.shape[1] > 1:
+        cases = np.concatenate([cases, powers], axis=1)
+    cases = np.moveaxis(cases, 2, 0)
+    bilayer = bilayer.copy()
+    bilayer.set_site_array("powers", cases)
+    net = net_polarization(cases, bilayer.cell.array)[..., 2]
+    return net, layer_fields(bilayer, n, "powers").sum(axis=0)
 
 
 def in_field(P, points, zero_tolerance):

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from moirepol.model.deepwannier import nitrogens
 from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf
@@ -111,8 +110,8 @@ def _cell(name, study, ds, errors):
 
 def _labels(name, frames):
     """What the mean dipole of each layer would miss, and by how much labels break symmetry."""
-    dipoles = np.concatenate([frame.arrays["dipole"][nitrogens(frame)] for frame in frames])
-    layer = np.concatenate([frame.arrays["layer"][nitrogens(frame)] for frame in frames])
+    dipoles = np.concatenate([frame.arrays["dipole"][frame.sites] for frame in frames])
+    layer = np.concatenate([frame.layer[frame.sites] for frame in frames])
     mean = np.array([dipoles[layer == side].mean(axis=0) for side in (0, 1)])
     missed = np.abs(dipoles - mean[layer])
     rows = [

@@ -3,7 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.model import deepwannier
+from moirepol.model.committee import save
+from moirepol.model.splits import split_frames
+from moirepol.model.targets import targets
+from moirepol.model.training import train
 from moirepol.structure.frames import read_frames
 from moirepol.workflow import provenance
 
@@ -27,15 +30,15 @@ def train_model(
     labels : files of labelled frames
     member : the trained model, deepmd-kit's native format
     loss : NetCDF, root mean square errors against the step in e.A
-    family, kind, field_V_per_A : what is learned, see `moirepol.model.deepwannier`
-    split, folds : how frames are kept for judging, see `deepwannier.split_frames`
+    family, kind, field_V_per_A : what is learned, see `moirepol.model.targets`
+    split, folds : how frames are kept for judging, see `moirepol.model.splits`
     protocol : network and optimizer, `protocols` of the configuration
     seed : of the random weights; it also names the part that is left out
     """
     seed = int(seed)
     frames = [frame for path in labels for frame in read_frames(path)]
-    learned = deepwannier.targets(frames, family, kind, field_V_per_A)
-    known, judges = deepwannier.split_frames(learned, split, folds, seed)
+    learned = targets(frames, family, kind, field_V_per_A)
+    known, judges = split_frames(learned, split, folds, seed)
     info = {
         "family": family,
         "kind": kind,
@@ -45,8 +48,8 @@ def train_model(
         "seed": seed,
         "protocol": protocol,
     }
-    data, course = deepwannier.train(known, judges, protocol, seed, info)
-    deepwannier.save(data, member)
+    data, course = train(known, judges, protocol, seed, info)
+    save(data, member)
 
     ds = xr.Dataset(coords={"step": [row["step"] for row in course]})
     for name, unit, meaning in (

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moirepol.model import deepwannier as dw
 from moirepol.model.comparison import compared, together
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
@@ -18,7 +17,7 @@ PLANE_EA, Z_EA, SPREAD_EA = 1e-4, 3e-4, 2e-4
 def labelled(name):
     atoms = build(name, 2.51, 3.33)
     dipole = np.full((len(atoms), 3), np.nan)
-    dipole[atoms.numbers == 7] = [1e-3, 0.0, 5e-3]
+    dipole[atoms.is_site] = [1e-3, 0.0, 5e-3]
     atoms.set_array("dipole", dipole)
     atoms.info["symmetry_residual_eA"] = 2e-6
     return atoms
@@ -27,7 +26,7 @@ def labelled(name):
 def comparison(names, side):
     parts = []
     for frame in map(labelled, names):
-        wrong = frame.arrays["dipole"][dw.nitrogens(frame)] + [PLANE_EA, -PLANE_EA, Z_EA]
+        wrong = frame.arrays["dipole"][frame.sites] + [PLANE_EA, -PLANE_EA, Z_EA]
         parts.append(compared(frame, wrong, np.full_like(wrong, SPREAD_EA), 4, side))
     return together(parts, "test")
 

@@ -32,7 +32,7 @@ SOUND = {
 def labelled(name, **numbers):
     atoms = build(name, 2.51, 3.33)
     dipole = np.full((4, 3), np.nan)
-    dipole[atoms.numbers == 7] = [[2e-3, 1e-3, -9e-3], [1e-3, 1e-3, 6e-3]]
+    dipole[atoms.is_site] = [[2e-3, 1e-3, -9e-3], [1e-3, 1e-3, 6e-3]]
     atoms.set_array("dipole", dipole)
     atoms.info.update(SOUND | numbers)
     return atoms
@@ -74,7 +74,7 @@ def test_audit_counts_what_is_sound_refused_and_compared(tmp_path):
 
 def test_copies_are_compared_component_by_component(tmp_path):
     original = labelled("AA_slide-2-3-10")
-    copies = {frame.info["name"]: frame for frame in symmetry_copies(original)}
+    copies = {frame.name: frame for frame in symmetry_copies(original)}
     direct = [copies["AA_slide-7-5-10"], copies["AA_slide-8-7-10"]]
     direct[1].arrays["dipole"][direct[1].numbers == 7, 1] += 3e-6
     files = [write_set(tmp_path / f"{n}.nc", f) for n, f in (("aa", [original]), ("c", direct))]
@@ -93,9 +93,9 @@ def test_convergence_is_measured_against_the_standard_recipe(tmp_path):
     standard = write_set(tmp_path / "aa.nc", [labelled(name) for name in slides])
     changed = [labelled(name) for name in slides]
     for frame in changed:  # a common shift is no change of a difference
-        frame.arrays["dipole"][frame.numbers == 7, 2] += 1e-3
+        frame.arrays["dipole"][frame.is_site, 2] += 1e-3
     changed[0].arrays["dipole"][changed[0].numbers == 7, 2] += [1e-5, 0]
-    files = [write_set(tmp_path / f"{frame.info['name']}.nc", [frame]) for frame in changed]
+    files = [write_set(tmp_path / f"{frame.name}.nc", [frame]) for frame in changed]
     out = [tmp_path / f"study.{ending}" for ending in ("nc", "csv", "pdf", "png")]
     study_convergence(standard, files, {"wfc_60": {"ecutwfc_Ry": 60}}, slides, {}, *out)
     ds = read_netcdf(out[0]).sel(recipe="wfc_60")

@@ -13,7 +13,8 @@ from moirepol.claims.framework import CLAIMS, Results, judge, stacking_matrix
 from moirepol.errors import JobError
 from moirepol.physics.polarization import map_dataset, resample
 from moirepol.physics.topology import charges
-from moirepol.structure.building import HIGH_SYMMETRY, build
+from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.building import build
 
 N = 48
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])
@@ -83,8 +84,8 @@ def judged(name, maps=(), charged=(), frames=(), labels=(), parities=()):
     results = Results(
         maps={ds.attrs["system"]: ds for ds in (*maps, *charged)},
         charges={ds.attrs["system"]: a_charge(ds) for ds in charged},
-        dipoles={frame.info["name"]: frame for frame in frames},
-        labels={frame.info["name"]: frame for frame in labels},
+        dipoles={frame.name: frame for frame in frames},
+        labels={frame.name: frame for frame in labels},
         parities=list(parities),
     )
     return judge(name, results)
@@ -244,7 +245,7 @@ def test_every_claim_names_panels_that_are_drawn(root):
 
 def dipoles_of(system, upper=8e-3, lower=-8e-3):
     frame = build(system, 2.51, 3.33)
-    p_z = np.where(frame.arrays["layer"] == 1, upper, lower)
+    p_z = np.where(frame.layer == 1, upper, lower)
     frame.set_array("dipole", np.column_stack([0 * p_z, 0 * p_z, p_z]))
     return frame
 
@@ -276,7 +277,7 @@ def test_unpaired_atoms_lie_between_the_domains():
     """A matter of the structure alone; with the layers exchanged none is left unpaired."""
     assert verdict("F3-unpaired", frames=[dipoles_of("AA_mismatch-9-10")]) == "reproduced"
     other = dipoles_of("AA_mismatch-10-9")
-    other.info["name"] = "AA_mismatch-9-10"
+    other.name = "AA_mismatch-9-10"
     assert verdict("F3-unpaired", frames=[other]) == "not reproduced"
 
 

@@ -139,7 +139,7 @@ def test_two_codes_are_compared_slide_by_slide(tmp_path):
         for name, dipole in zip(names, rows, strict=True):
             atoms = build(name, A, D)
             atoms.set_array("dipole", np.full((4, 3), np.nan))
-            atoms.arrays["dipole"][atoms.numbers == 7] = dipole
+            atoms.arrays["dipole"][atoms.is_site] = dipole
             frames.append(atoms)
         write_netcdf(stamp(to_dataset(frames), "labels", settings), path)
         return str(path)

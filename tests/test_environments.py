@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from moirepol.model.domain import LIMIT_A, environment_distance, surroundings
-from moirepol.structure.building import build, distinct_slides
+from moirepol.structure.building import build
+from moirepol.structure.symmetry import distinct_slides
 
 A, D, CUTOFF = 2.51, 3.33, 6.0
 
@@ -20,7 +21,7 @@ def of(name, known):
     atoms = build(name, A, D)
     distance, deformation = environment_distance(atoms, known, CUTOFF)
     assert np.isnan(distance[atoms.numbers == 5]).all()
-    return distance[atoms.numbers == 7], deformation
+    return distance[atoms.is_site], deformation
 
 
 @pytest.mark.parametrize("name", ["AA_slide-7-1-10", "AA_slide-1-2-5_strain+1.00"])

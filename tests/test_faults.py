@@ -18,15 +18,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
-from ase import Atoms
 from test_workflow import copy_project, snakemake
 
 from collect_labels import collect_labels, verify_checksum
 from label_frame import label_frame
-from moirepol import console
+from moirepol import console, predictor
 from moirepol.dft import espresso, labels
 from moirepol.errors import JobError
-from moirepol.model import deepwannier
+from moirepol.model import committee, training
+from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow import job, locks
 from moirepol.workflow.label_sets import digest, settings_from
@@ -99,8 +99,26 @@ READERS = {
     "train_model": {"labels": [LABELS]},
     "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
 }
+#: Calls that read NetCDF files.
+READING = re.compile(
+    r"\b(read_(netcdf|frames|fits|polarizability)|(Predictor|LongRange)\.from_files?)\("
+)
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
+
+
+class AnyKind(str):
+    """Text that equals any other."""
+
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+    __hash__ = str.__hash__
+
+
 READINGS = [(script, argument) for script in READERS for argument in READERS[script]]
 
 
@@ -108,7 +126,10 @@ def test_every_script_that_reads_netcdf_is_among_the_readers():
     found = {
         path.stem
         for path in (ROOT / "scripts").glob("*.py")
-        if re.search(r"\b(read_(netcdf|frames|fits)|long_range_of)\(", path.read_text())
+        if re.search(
+            r"\b(read_(netcdf|frames|fits|polarizability)|Predictor\.from_files|LongRange\.from_file)\(",
+            path.read_text(),
+        )
     }
     assert found == set(READERS) | {"ship_labels"}  # which has a test of its own
 
@@ -166,9 +187,10 @@ def good_files(tmp_path_factory):
 def test_a_file_that_is_not_what_it_should_be_is_named(
     script, argument, bad_file, good_files, tmp_path, monkeypatch
 ):
-    info = {"family": "AA", "kind": "zero_field", "field_V_per_A": 0}
-    member = deepwannier.Member(None, info, known={})
-    monkeypatch.setattr(deepwannier, "committee", lambda paths: [member])
+    info = {"family": "AA", "kind": AnyKind(), "field_V_per_A": 0}
+    member = committee.Member(None, info, known={})
+    for module in (predictor, importlib.import_module(script)):
+        monkeypatch.setattr(module, "committee", lambda paths: [member], raising=False)
     monkeypatch.chdir(good_files)
     before = set(good_files.iterdir())
     function = getattr(importlib.import_module(script), script)
@@ -179,7 +201,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
     values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}}
     values |= {"kind": "zero_field", "field_V_per_A": 0, "slides_per_axis": 10}
-    values |= READERS[script]
+    values |= {"reach_A": [0.0, 0.0]} | READERS[script]
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
     several = isinstance(READERS[script][argument], list)
@@ -204,7 +226,7 @@ def test_a_damaged_model_is_named(tmp_path):
     path = tmp_path / "0.dp"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(JobError, match=rf"^{path} is no dipole model[^\n]*$"):
-        deepwannier.load(path)
+        committee.load(path)
 
 
 SOUND = {
@@ -229,8 +251,8 @@ SOUND = {
     ],
 )
 def test_centres_that_leave_their_atom_are_refused(found, words):
-    frame = Atoms("BN")
-    frame.set_array("dipole", np.zeros((2, 3)))
+    frame = build("AA_slide-0-0-1", 2.51, 3.33)
+    frame.set_array("dipole", np.zeros((4, 3)))
     frame.info.update(SOUND)
     labels.check(frame)
     frame.info.update(found)
@@ -239,8 +261,8 @@ def test_centres_that_leave_their_atom_are_refused(found, words):
 
 
 def test_a_dipole_that_is_no_number_is_refused():
-    frame = Atoms("BN")
-    frame.set_array("dipole", np.full((2, 3), np.nan))
+    frame = build("AA_slide-0-0-1", 2.51, 3.33)
+    frame.set_array("dipole", np.full((4, 3), np.nan))
     frame.info.update(SOUND)
     assert labels.fault(frame) == "a dipole is not a number"
 
@@ -412,12 +434,12 @@ def test_what_a_killed_scf_can_go_on_from_is_kept(tmp_path, monkeypatch, ends):
 
 
 def test_a_disk_that_fills_while_deepmd_trains(tmp_path, monkeypatch):
-    monkeypatch.setattr(deepwannier, "_command", lambda _: ["false"])
+    monkeypatch.setattr(training, "deepmd_command", lambda _: ["false"])
     with (
         mounted(tmp_path, "-t", "tmpfs", "-o", "size=4k", "tmpfs"),
         pytest.raises(JobError, match=f"^the disk of {tmp_path} is full: dp train failed"),
     ):
-        deepwannier._follow(["train"], tmp_path, 1, 1, 0)
+        training._follow(["train"], tmp_path, 1, 1, 0)
 
 
 @pytest.fixture(scope="module")
@@ -427,7 +449,7 @@ def shipping(tmp_path_factory):
     settings = settings_from(read_netcdf(ROOT / LABELS))
     names = []
     for frame in read_frames(ROOT / LABELS)[:3]:
-        names.append(frame.info["name"])
+        names.append(frame.name)
         ds = stamp(to_dataset([frame]), "label", settings)
         ds.attrs |= {"settings_digest": digest(settings), "pseudopotentials_sha256": "sums"}
         write_netcdf(ds, folder / "labels" / "standard" / f"{names[-1]}.nc")
@@ -443,7 +465,7 @@ def ship(folder, names):
 
 def shipped_content(folder):
     index = (folder / "shipped" / "index.csv").read_text()
-    return index, [frame.info["name"] for frame in read_frames(folder / "shipped" / "one.nc")]
+    return index, [frame.name for frame in read_frames(folder / "shipped" / "one.nc")]
 
 
 class TestShipping:

@@ -9,7 +9,7 @@ from plot_wannier_centres import STACKINGS, pair_of_sites
 def test_the_centres_drawn_give_the_dipoles_beside_them(root):
     """p = -8 e times the centroid's distance from the N, and only {E|N} has a net dipole."""
     labels = (root / "resources" / "labels" / f"{name}.nc" for name in ("aa", "aap"))
-    frames = {frame.info["name"]: frame for path in labels for frame in read_frames(path)}
+    frames = {frame.name: frame for path in labels for frame in read_frames(path)}
     for name, frame in STACKINGS.items():
         shown = pair_of_sites(frames[frame])
         centroid = shown["wannier_centre"].mean("centre")

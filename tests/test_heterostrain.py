@@ -6,20 +6,18 @@ import numpy as np
 import pytest
 
 from moirepol.errors import JobError
+from moirepol.model.local_stacking import LocalStackingNeighbours
 from moirepol.model.network import Neighbours
 from moirepol.physics import heterostrain as hs
 from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
-from moirepol.structure.building import (
-    SPECIES,
-    build,
-    layer_symmetries,
-    stacking_at,
-    transform_slide,
-)
+from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames
+from moirepol.structure.material import load_material
 from moirepol.structure.names import System
+from moirepol.structure.symmetry import layer_symmetries, transform_slide
 
 A, D, CUTOFF = 2.51, 3.33, 6.0
+SPECIES = load_material().species
 SHIPPED = Path(__file__).parents[1] / "resources" / "labels"
 PLACES = ("", "_shift-0-1-3", "_shift-0-2-3", "_shift-0-1-2")
 STRIPS = [f"AA_strip-{cells}{place}" for cells in ("9-10", "9-8") for place in PLACES]
@@ -38,8 +36,8 @@ def made(names, orders):
         strip = build(name, A, D)
         dipole = np.full((len(strip), 3), np.nan)
         e = hs.strain_of(strip)
-        for i in np.flatnonzero(strip.numbers == 7):
-            layer, tau = strip.arrays["layer"][i], stacking_at(strip, strip.positions[[i], :2])
+        for i in strip.sites:
+            layer, tau = strip.layer[i], strip.stacking_at(strip.positions[[i], :2])
             first, second = orders[:, layer]
             dipole[i] = slides(tau)[0, layer] + hs.terms(tau)[0] @ (e * first + e**2 * second)
         strip.set_array("dipole", dipole)
@@ -68,10 +66,10 @@ def test_too_few_strips_are_an_error(orders, few):
 
 def test_strain_in_every_direction_has_the_symmetry_of_the_layers(orders):
     t, tau = orders[0, 0], np.random.default_rng(1).random((7, 2))
-    T = hs.in_every_direction(t, tau, "AA")
+    T = hs.biaxial_response(t, tau, "AA")
     for matrix, swap in layer_symmetries("AA"):
         if not swap:
-            turned = hs.in_every_direction(t, transform_slide(tau, (matrix, False)), "AA")
+            turned = hs.biaxial_response(t, transform_slide(tau, (matrix, False)), "AA")
             np.testing.assert_allclose(turned, T @ matrix.T, atol=1e-12)
     assert np.abs(T).max() > 0.1
 
@@ -80,7 +78,7 @@ def test_what_one_direction_makes_alone_is_taken_away():
     """A piezoelectric dipole in the plane cancels; along z two directions count twice."""
     t = np.zeros((len(hs.TERMS), 3))
     t[0] = 5.0, -4.0, 1.5
-    T = hs.in_every_direction(t, np.random.default_rng(2).random((5, 2)), "AA")
+    T = hs.biaxial_response(t, np.random.default_rng(2).random((5, 2)), "AA")
     np.testing.assert_allclose(T, np.tile([0, 0, 3.0], (5, 1)), atol=1e-12)
 
 
@@ -103,13 +101,13 @@ def test_strain_is_that_of_the_lower_layer_against_the_upper(name, strain):
 def test_a_strip_has_its_own_direction_and_a_cell_both(orders):
     for name in ("AA_strip-9-10", "AA_mismatch-4-5"):
         atoms = build(name, A, D)
-        chosen = np.flatnonzero(atoms.numbers == 7)
-        tau, layer = stacking_at(atoms, atoms.positions[chosen, :2]), atoms.arrays["layer"][chosen]
+        chosen = atoms.sites
+        tau, layer = atoms.stacking_at(atoms.positions[chosen, :2]), atoms.layer[chosen]
         for own in (0, 1):
             t = orders[0, own]
             strip = name.startswith("AA_strip")
-            one = hs.terms(tau) @ t if strip else hs.in_every_direction(t, tau, "AA")
-            found = hs.added(atoms, orders[0])[layer == own]
+            one = hs.terms(tau) @ t if strip else hs.biaxial_response(t, tau, "AA")
+            found = hs.heterostrain_correction(atoms, orders[0])[layer == own]
             np.testing.assert_allclose(found, hs.strain_of(atoms) * one[layer == own], atol=1e-12)
 
 
@@ -117,14 +115,14 @@ def test_a_strip_has_its_own_direction_and_a_cell_both(orders):
 def test_local_slides_are_the_slides(name):
     """Every N has the surroundings of the slide of its stacking, as `build` makes it."""
     atoms = build(name, A, D)
-    chosen = np.flatnonzero(atoms.numbers == 7)
-    found = hs.LocalSlides(atoms, SPECIES, CUTOFF).of(chosen)
-    tau = stacking_at(atoms, atoms.positions[chosen, :2])
+    chosen = atoms.sites
+    found = LocalStackingNeighbours(atoms, SPECIES, CUTOFF).of(chosen)
+    tau = atoms.stacking_at(atoms.positions[chosen, :2])
     for index, i in enumerate(chosen):
-        slide = build(f"{atoms.info['family']}_slide-0-0-1", A, np.ptp(atoms.positions[:, 2]))
-        slide.positions[slide.arrays["layer"] == 1, :2] += tau[index] @ slide.cell.array[:2, :2]
-        layer = atoms.arrays["layer"][i]
-        own = np.flatnonzero((slide.numbers == 7) & (slide.arrays["layer"] == layer))
+        slide = build(f"{atoms.family}_slide-0-0-1", A, np.ptp(atoms.positions[:, 2]))
+        slide.positions[slide.layer == 1, :2] += tau[index] @ slide.cell.array[:2, :2]
+        layer = atoms.layer[i]
+        own = np.flatnonzero((slide.is_site) & (slide.layer == layer))
         wanted = Neighbours(slide, SPECIES, CUTOFF).of(own)
         for here, there in zip(found.vectors, wanted.vectors, strict=True):
             a, b = (_sorted(v) for v in (here[index], there[0]))

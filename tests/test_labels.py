@@ -38,7 +38,7 @@ def test_numbers_that_some_frames_lack_stay_apart():
     for frames in ([old, new], [new, old]):
         ds = to_dataset(frames, units=labels.AUDIT_UNITS)
         assert ds["qe_dipole_eA"].attrs["units"] == "e.angstrom"
-        back = {frame.info["name"]: frame.info for frame in from_dataset(ds)}
+        back = {frame.name: frame.info for frame in from_dataset(ds)}
         assert back["AA_slide-1-1-3"]["qe_dipole_eA"] == -3.3e-3
         assert back["AA_slide-1-1-3"]["programs"] == "pw.x"
         assert not {"qe_dipole_eA", "scf_iterations", "programs"} & set(back["AA_slide-0-0-1"])
@@ -49,7 +49,7 @@ def test_dipole_of_a_known_density(tmp_path, gamma_only):
     """Gaussians of 8 electrons on each N, the upper displaced by 0.01 A: -0.08 e.A."""
     atoms = build("AA_slide-1-1-3", A, D)
     reciprocal = 2 * np.pi * atoms.cell.reciprocal().array * espresso.BOHR_A
-    heights = atoms.positions[atoms.numbers == 7, 2] + (0, 0.01)
+    heights = atoms.positions[atoms.is_site, 2] + (0, 0.01)
     index = np.arange(0 if gamma_only else -200, 201)
     q = index * reciprocal[2, 2] / espresso.BOHR_A
     volume = atoms.get_volume() / espresso.BOHR_A**3
@@ -94,7 +94,7 @@ def test_real_functions_at_gamma_give_the_complex_label(recipe, tmp_path, monkey
 
     monkeypatch.setattr(espresso, "write_pw_input", complex_input)
     complex_ = labelled("AA_slide-1-2-5", recipe, tmp_path / "complex")
-    nitrogens = real.numbers == 7
+    nitrogens = real.is_site
     ours, theirs = real.arrays["dipole"][nitrogens], complex_.arrays["dipole"][nitrogens]
     assert ours == pytest.approx(theirs, abs=1e-7)
     for name in ("largest_singular_value", "smallest_singular_value", "smallest_projection"):
@@ -122,9 +122,9 @@ def in_three_chunks(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "pw.x"
     program.write_text(
-        "#!/bin/sh\ncat > seen.in; cat seen.in >> ../seen; echo x >> hbn.state\n"
+        "#!/bin/sh\ncat > seen.in; cat seen.in >> ../seen; echo x >> bilayer.state\n"
         'echo "estimated scf accuracy < 1e-3 Ry"; echo "iteration # 1"\n'
-        'if [ $(wc -l < hbn.state) -lt 3 ]; then echo "Maximum CPU time exceeded"\n'
+        'if [ $(wc -l < bilayer.state) -lt 3 ]; then echo "Maximum CPU time exceeded"\n'
         'echo "Calculation stopped in scf loop"; exit 2; fi\necho finished\n'
     )
     program.chmod(0o755)
@@ -143,8 +143,8 @@ def test_a_stopped_scf_goes_on(in_three_chunks, tmp_path, starts_with_checkpoint
         kept = folder / espresso.CHECKPOINT
         kept.mkdir()
         (kept / "pw.in").write_text((folder / "pw.in").read_text() + "! processes: 1\n")
-        (kept / "hbn.state").write_text("x\n")
-        (folder / "hbn.state").write_text("broken\nbroken\nbroken\n")
+        (kept / "bilayer.state").write_text("x\n")
+        (folder / "bilayer.state").write_text("broken\nbroken\nbroken\n")
     assert "finished" in espresso._in_chunks(folder, 1, 100)
     modes = [
         line for line in (tmp_path / "seen").read_text().splitlines() if "restart_mode" in line
@@ -174,11 +174,11 @@ def test_a_checkpoint_is_whole_whenever_it_is_killed(in_three_chunks, monkeypatc
         espresso._in_chunks(in_three_chunks, 1, 100)
     label_frame._clear(in_three_chunks)
     kept = in_three_chunks / espresso.CHECKPOINT
-    assert not kept.exists() or sorted(p.name for p in kept.iterdir()) == ["hbn.state", "pw.in"]
+    assert not kept.exists() or sorted(p.name for p in kept.iterdir()) == ["bilayer.state", "pw.in"]
     in_three_chunks.mkdir(exist_ok=True)
     (in_three_chunks / "pw.in").write_text(given)
     assert "finished" in espresso._in_chunks(in_three_chunks, 1, 100)
-    assert (in_three_chunks / "hbn.state").read_text() == "x\n" * 3
+    assert (in_three_chunks / "bilayer.state").read_text() == "x\n" * 3
 
 
 @live
@@ -190,7 +190,7 @@ def test_an_interrupted_scf_ends_as_an_uninterrupted_one(recipe, tmp_path, monke
     monkeypatch.setattr(espresso, "RESTARTABLE_ATOMS", 4)
     monkeypatch.setattr(espresso, "CHUNK_S", 2)
     pieces = labelled("AA_slide-1-2-5", recipe, tmp_path / "pieces")
-    nitrogens = whole.numbers == 7
+    nitrogens = whole.is_site
     ours, theirs = pieces.arrays["dipole"][nitrogens], whole.arrays["dipole"][nitrogens]
     assert ours == pytest.approx(theirs, abs=2e-6)
 

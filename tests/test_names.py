@@ -13,7 +13,8 @@ from test_config import put
 from test_polarization import stacked
 
 from moirepol.physics.polarization import layer_fields
-from moirepol.structure.building import LOWER, UPPER, build, stacking_at, stacking_points
+from moirepol.structure.bilayer import LOWER, UPPER
+from moirepol.structure.building import build
 from moirepol.structure.names import OTHER_NAMES, PATTERN, System, describe, nearest
 from moirepol.workflow.configuration import (
     ConfigError,
@@ -91,7 +92,7 @@ def test_a_cell_may_be_twisted_and_mismatched():
     system = nearest("AA_angle-6.0_eta+0.05", 10**5)
     atoms = build(system, A, D)
     assert len(atoms) == system.n_atoms
-    lower, upper = atoms.info["layer_cell"][[LOWER, UPPER], 0]
+    lower, upper = atoms.lattices[[LOWER, UPPER], 0]
     lengths = np.linalg.norm([lower, upper], axis=1)
     assert lengths[1] == pytest.approx(A)
     assert 1 - lengths[0] / lengths[1] == pytest.approx(system.eta)
@@ -99,12 +100,12 @@ def test_a_cell_may_be_twisted_and_mismatched():
     assert turn == pytest.approx(system.twist_angle_deg)
     assert turn == pytest.approx(6.0, abs=1.0)
     assert system.eta == pytest.approx(0.05, abs=0.01)
-    assert set(stacking_points(atoms)) == set("GNMABC")
+    assert set(atoms.stacking_points()) == set("GNMABC")
 
 
 def test_a_shift_moves_the_atoms_beneath_a_pattern_that_stays():
     plain, shifted = (stacked(f"AA_twist-3-4{option}") for option in ("", "_shift-1-2-5"))
-    assert np.allclose((stacking_at(shifted, [0.0, 0.0]) + 0.5) % 1, 0.5, atol=1e-9)
+    assert np.allclose((shifted.stacking_at([0.0, 0.0]) + 0.5) % 1, 0.5, atol=1e-9)
     assert not np.allclose(plain.positions, shifted.positions, atol=0.1)
     fields = [layer_fields(atoms, 24) for atoms in (plain, shifted)]
     assert np.allclose(*fields, atol=1e-9)

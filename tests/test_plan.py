@@ -10,7 +10,7 @@ import yaml
 from snakemake.utils import update_config
 from test_deepwannier import SLIDES, A, D, labelled, member
 
-from moirepol.model import deepwannier
+from moirepol.model import committee
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.names import System
 from moirepol.workflow.configuration import beyond_labels, check_config
@@ -29,7 +29,7 @@ def files(tmp_path_factory):
     """A model of little training and the labels that it has learned from."""
     folder = tmp_path_factory.mktemp("plan")
     frames = [labelled(name) for name in SLIDES]
-    deepwannier.save(member(frames, steps=2)[0], folder / "0.dp")
+    committee.save(member(frames, steps=2)[0], folder / "0.dp")
     write_netcdf(to_dataset(frames), folder / "labels.nc")
     return folder
 

@@ -11,16 +11,11 @@ from map_polarization import map_polarization
 from moirepol.errors import JobError
 from moirepol.physics import polarization
 from moirepol.physics.polarization import point_fractions
-from moirepol.structure.building import (
-    PRIMITIVE,
-    build,
-    distinct_slides,
-    layer_symmetries,
-    stacking_at,
-)
+from moirepol.structure.bilayer import PRIMITIVE
+from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.names import System
-from moirepol.structure.symmetry import symmetry_copies
+from moirepol.structure.symmetry import distinct_slides, layer_symmetries, symmetry_copies
 from moirepol.workflow.provenance import read_netcdf, write_netcdf
 
 A, D = 2.51, 3.33
@@ -34,9 +29,9 @@ def stacked(name):
     place = atoms.positions[:, :2]
     if System.parse(name).geometry == "slide":
         place = np.zeros_like(place)
-    phase = 2 * np.pi * stacking_at(atoms, place) @ STAR.T
+    phase = 2 * np.pi * atoms.stacking_at(place) @ STAR.T
     # tau -> -tau with a layer swap: the sum of the layers' z is odd and their difference even.
-    sign = np.where(atoms.arrays["layer"] == 1, 1.0, -1.0)[:, None]
+    sign = np.where(atoms.layer == 1, 1.0, -1.0)[:, None]
     odd, even = np.sin(phase), np.cos(phase)
     dipole = np.zeros((len(atoms), 3))
     dipole[:, 2:] = (odd + sign * (1 + even / 2)).sum(axis=1, keepdims=True)
@@ -63,8 +58,8 @@ def test_field_passes_through_random_dipoles(name):
     rng = np.random.default_rng(1)
     atoms = build(name, A, D)
     cell = atoms.cell.array[:2, :2]
-    for layer, lattice in enumerate(atoms.info["layer_cell"]):
-        chosen = (atoms.symbols == "N") & (atoms.arrays["layer"] == layer)
+    for layer, lattice in enumerate(atoms.lattices):
+        chosen = (atoms.is_site) & (atoms.layer == layer)
         sites = atoms.positions[chosen, :2]
         values = rng.normal(size=(len(sites), 3))
         k, C = polarization.Sites(sites, lattice, cell).waves(values)
@@ -77,7 +72,7 @@ def test_smooth_fields_come_back(name):
     atoms, n = stacked(name), 30
     fields = polarization.layer_fields(atoms, n)
     u = np.stack(np.meshgrid(np.arange(n) / n, np.arange(n) / n, indexing="ij"), axis=-1)
-    phase = 2 * np.pi * stacking_at(atoms, u @ atoms.cell.array[:2, :2]) @ STAR.T
+    phase = 2 * np.pi * atoms.stacking_at(u @ atoms.cell.array[:2, :2]) @ STAR.T
     odd, even = np.sin(phase).sum(axis=-1), 3 + np.cos(phase).sum(axis=-1) / 2
     assert np.allclose(fields[1, 2], odd + even, atol=1e-9)
     assert np.allclose(fields[0, 2], odd - even, atol=1e-9)
@@ -102,7 +97,7 @@ def test_symmetries_survive_for_rough_dipoles():
         fraction = atoms.positions[:, :2] @ q[:2, :2].T @ np.linalg.inv(cell)
         home = atoms.positions[:, :2] @ np.linalg.inv(cell)
         away = np.abs((fraction[:, None] - home + 0.5) % 1 - 0.5).max(axis=-1)
-        away[atoms.arrays["layer"][:, None] != atoms.arrays["layer"]] = 1.0
+        away[atoms.layer[:, None] != atoms.layer] = 1.0
         partner = away.argmin(axis=1)
         assert away.min(axis=1).max() < 1e-6
         turned[partner] += dipole @ q.T / 3
@@ -141,25 +136,25 @@ def test_copies_are_the_transformed_structures(family, field):
     dipole[atoms.symbols == "B"] = np.nan
     atoms.set_array("dipole", dipole)
     copies = symmetry_copies(atoms)
-    names = {copy.info["name"] for copy in copies}
+    names = {copy.name for copy in copies}
     expected = 6 if field or family == "AAp" else 12
     assert len(names) == expected
     for copy in copies:
-        assert System.parse(copy.info["name"]).field_V_per_A == field
+        assert copy.system.field_V_per_A == field
         total = np.nansum(copy.arrays["dipole"], axis=0)
         assert np.isclose(np.linalg.norm(total[:2]), np.linalg.norm(np.nansum(dipole, 0)[:2]))
-    assert any(copy.info["name"] == atoms.info["name"] for copy in copies)
+    assert any(copy.name == atoms.name for copy in copies)
 
 
 def test_layer_swap_reverses_tau_and_the_out_of_plane_part():
     atoms = build("AA_slide-1-3-10", A, D)
     dipole = np.array([[np.nan] * 3, [0.1, 0.2, 0.3], [np.nan] * 3, [0.4, 0.5, -0.7]])
-    order = np.lexsort((atoms.symbols == "N", atoms.arrays["layer"]))
+    order = np.lexsort((atoms.is_site, atoms.layer))
     values = np.empty_like(dipole)
     values[order] = dipole
     atoms.set_array("dipole", values)
-    copy = next(c for c in symmetry_copies(atoms) if c.info["name"] == "AA_slide-9-7-10")
-    upper = (copy.symbols == "N") & (copy.arrays["layer"] == 1)
+    copy = next(c for c in symmetry_copies(atoms) if c.name == "AA_slide-9-7-10")
+    upper = (copy.is_site) & (copy.layer == 1)
     assert np.allclose(copy.arrays["dipole"][upper], [0.1, 0.2, -0.3])
 
 

@@ -12,7 +12,7 @@ from test_faults import make_program, mounted, processes_in
 from test_workflow import copy_project, snakemake
 
 from moirepol.dft.espresso import PROGRAMS
-from moirepol.model import deepwannier
+from moirepol.model import committee
 from moirepol.workflow.job import PARENT
 
 pytestmark = pytest.mark.slow
@@ -206,6 +206,6 @@ def test_two_clones_agree(both, name, variables, tolerance):
 def test_models_are_equal(both, model):
     """The weights of two trainings, to the last bit."""
     first, second = (
-        deepwannier.load(folder / f"results/models/{model}/0.dp").network.weights for folder in both
+        committee.load(folder / f"results/models/{model}/0.dp").network.weights for folder in both
     )
     np.testing.assert_array_equal(first, second)

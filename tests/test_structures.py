@@ -7,16 +7,10 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moirepol.structure.building import (
-    HIGH_SYMMETRY,
-    build,
-    distinct_slides,
-    layer_symmetries,
-    stacking_at,
-    stacking_points,
-    transform_slide,
-)
+from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.building import build
 from moirepol.structure.names import System
+from moirepol.structure.symmetry import distinct_slides, layer_symmetries, transform_slide
 
 A, D = 2.51, 3.33
 
@@ -49,7 +43,7 @@ def test_atom_counts_and_angles(name, count, angle_deg):
     assert len(atoms) == count == system.n_atoms
     assert system.twist_angle_deg == pytest.approx(angle_deg, abs=0.005)
     assert atoms.cell.angles() == pytest.approx([90, 90, 60])
-    species, layers = atoms.numbers, atoms.arrays["layer"]
+    species, layers = atoms.numbers, atoms.layer
     assert (species == 5).sum() == (species == 7).sum()
     assert np.ptp(atoms.positions[layers == 1][:, 2]) == 0
     assert atoms.positions[layers == 1][0, 2] - atoms.positions[layers == 0][0, 2] == pytest.approx(
@@ -65,8 +59,8 @@ def test_every_atom_has_three_neighbours_of_the_other_kind_at_its_layers_bond_le
     i, j, d = neighbor_list("ijd", atoms, 1.9)
     assert np.bincount(i, minlength=len(atoms)).tolist() == [3] * len(atoms)
     assert (atoms.numbers[i] != atoms.numbers[j]).all()
-    bond = np.linalg.norm(atoms.info["layer_cell"][:, 0], axis=1) / np.sqrt(3)
-    assert d == pytest.approx(bond[atoms.arrays["layer"][i]], abs=1e-9)
+    bond = np.linalg.norm(atoms.lattices[:, 0], axis=1) / np.sqrt(3)
+    assert d == pytest.approx(bond[atoms.layer[i]], abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +83,10 @@ def test_point_symmetry(name, operations):
 def test_eta_is_positive_where_the_lower_layer_is_compressed():
     system = System.parse("AA_mismatch-9-10")
     atoms = build(system, A, D)
-    lower, upper = np.linalg.norm(atoms.info["layer_cell"][:, 0], axis=1)
+    lower, upper = np.linalg.norm(atoms.lattices[:, 0], axis=1)
     assert system.eta == pytest.approx(0.1)
     assert lower == pytest.approx(0.9 * A) and upper == pytest.approx(A)
-    assert (atoms.arrays["layer"] == 0).sum() == 200
+    assert (atoms.layer == 0).sum() == 200
 
 
 @pytest.mark.parametrize(
@@ -100,18 +94,18 @@ def test_eta_is_positive_where_the_lower_layer_is_compressed():
 )
 def test_each_point_has_the_stacking_it_is_called_by(name):
     atoms = build(name, A, D)
-    for label, xy in stacking_points(atoms).items():
-        difference = stacking_at(atoms, xy) - HIGH_SYMMETRY[label]
+    for label, xy in atoms.stacking_points().items():
+        difference = atoms.stacking_at(xy) - HIGH_SYMMETRY[label]
         assert difference - np.rint(difference) == pytest.approx(np.zeros(2), abs=1e-9)
 
 
 def test_a_slide_has_its_own_stacking_everywhere():
     atoms = build("AA_slide-3-5-10", A, D)
-    assert stacking_at(atoms, np.array([[0.3, 0.2], [7.0, -4.0]])) == pytest.approx(
+    assert atoms.stacking_at(np.array([[0.3, 0.2], [7.0, -4.0]])) == pytest.approx(
         np.array([[0.3, 0.5]] * 2)
     )
-    with pytest.raises(ValueError, match="no moire cell"):
-        stacking_points(atoms)
+    with pytest.raises(ValueError, match="no moiré cell"):
+        atoms.stacking_points()
 
 
 @pytest.mark.parametrize(
@@ -179,12 +173,12 @@ def test_other_names_are_refused(name):
 
 def test_a_strip_is_strained_along_one_vector_and_shifted_across():
     strip = build("AA_strip-9-10_shift-0-1-3", A, D)
-    lower, upper = strip.info["layer_cell"]
+    lower, upper = strip.lattices
     np.testing.assert_allclose(lower, [0.9 * upper[0], upper[1]])
-    tau = stacking_at(strip, np.arange(10)[:, None] * lower[0])
+    tau = strip.stacking_at(np.arange(10)[:, None] * lower[0])
     # Along a1 by a tenth of it from cell to cell, and a third of a2 everywhere.
     steps = (np.diff(tau[:, 0]) + 0.5) % 1 - 0.5
     np.testing.assert_allclose(np.abs(steps), 0.1)
     np.testing.assert_allclose(tau[:, 1], 1 / 3)
-    with pytest.raises(ValueError, match="does not hold all stackings"):
-        stacking_points(strip)
+    with pytest.raises(ValueError, match="does not contain all stackings"):
+        strip.stacking_points()

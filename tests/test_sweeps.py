@@ -9,75 +9,95 @@ import xarray as xr
 import yaml
 
 import collect_sweep
+from moirepol import predictor
 from moirepol.errors import JobError
-from moirepol.model import deepwannier, expansion
-from moirepol.physics.heterostrain import TERMS, added
+from moirepol.physics import expansion
+from moirepol.physics.heterostrain import TERMS, Heterostrain, heterostrain_correction
 from moirepol.physics.long_range import LongRange
 from moirepol.physics.polarization import PC_PER_M, net_polarization
+from moirepol.predictor import NetworkTerm, Predictor
 from moirepol.structure.building import build
 from moirepol.workflow.configuration import ConfigError, check_config
 from moirepol.workflow.label_sets import geometries_of_sweep, nearest_twist, systems_of_sweep
 
-LONG_RANGE = {"polarizability_eA2_per_V": 0.4, "thickness_A": 3.33}
+LONG_RANGE = LongRange(0.4)
 
 
-def a_committee(seed, members=2, field=0.02):
-    return [SimpleNamespace(seed=seed + k, info={"field_V_per_A": field}) for k in range(members)]
+def a_committee(seed, members=2, kind="zero_field", field=0.02):
+    return [
+        SimpleNamespace(seed=seed + k, kind=kind, field_V_per_A=field, info={})
+        for k in range(members)
+    ]
 
 
 @pytest.fixture
-def answers(monkeypatch):
-    """Every made-up member answers with its own random dipoles."""
+def random_dipoles(monkeypatch):
+    """Every made-up member predicts its own random dipoles."""
 
-    def ask(members, atoms, as_slides=False):
-        count = (atoms.numbers == 7).sum()
+    def evaluate(members, bilayer, local_stackings=False):
+        shape = len(bilayer.sites), 3
         return np.array(
             [
-                np.random.default_rng(m.seed + 100 * as_slides).normal(0, 1e-3, (count, 3))
+                np.random.default_rng(m.seed + 100 * local_stackings).normal(0, 1e-3, shape)
                 for m in members
             ]
         )
 
-    for module in (expansion, deepwannier):
-        monkeypatch.setattr(module, "ask", ask)
-    return ask
+    def distance(bilayer, known, cutoff_A):
+        return np.zeros(len(bilayer)), 0.0
+
+    monkeypatch.setattr(predictor, "evaluate", evaluate)
+    monkeypatch.setattr(predictor, "environment_distance", distance)
+    monkeypatch.setattr(predictor, "seen_by", lambda members: {})
+    return evaluate
+
+
+def a_predictor(zero_field, response, orders, long_range):
+    for member in zero_field:
+        member.network = SimpleNamespace(cutoff=6.0)
+    terms = [NetworkTerm("zero_field", zero_field)]
+    if response:
+        terms.append(NetworkTerm("response", response))
+    if len(orders):
+        dims = ("fit", "layer", "term", "component")
+        fits = xr.Dataset({"first_order": (dims, orders)}, {"strip": []})
+        terms.append(Heterostrain(fits, ""))
+    return Predictor([*terms, *([LONG_RANGE] if long_range else [])])
 
 
 @pytest.mark.parametrize("strained", [False, True])
-@pytest.mark.parametrize("long_range", [None, LONG_RANGE])
-def test_the_expansion_is_the_prediction_in_any_field(answers, long_range, strained):
-    atoms = build("AA_mismatch-3-4", 2.51, 3.33)
-    models = {"zero_field": a_committee(0), "response": a_committee(10)}
+@pytest.mark.parametrize("long_range", [False, True])
+def test_the_expansion_is_the_prediction_in_any_field(random_dipoles, long_range, strained):
+    bilayer = build("AA_mismatch-3-4", 2.51, 3.33)
+    zero_field, response = a_committee(0), a_committee(10, kind="response")
     orders = np.random.default_rng(5).normal(0, 1e-2, (2 * strained, 2, len(TERMS), 3))
-    powers = np.moveaxis(expansion.expand(atoms, models, long_range, orders), 1, 0)
-    centres = atoms.numbers == 7
-    sign = np.where(atoms.arrays["layer"][centres] == 1, 1, -1)[:, None]
-    p0 = answers(models["zero_field"], atoms, strained)
-    R = sign * answers(models["response"], atoms, strained) / 0.02
+    whole = a_predictor(zero_field, response, orders, long_range)
+    powers = whole.expand(bilayer).powers()
+    p0 = random_dipoles(zero_field, bilayer, strained)
+    R = bilayer.site_signs[:, None] * random_dipoles(response, bilayer, strained) / 0.02
     for member, order in enumerate(orders):
-        p0[member] += added(atoms, order)
+        p0[member] += heterostrain_correction(bilayer, order)
     field = -0.013
+    predicted = whole.dipoles(bilayer, field)
+    in_field = expansion.polynomial_at(powers, field)
     for member in range(2):
-        expected = np.full((len(atoms), 3), np.nan)
-        expected[centres] = p0[member] + field * R[member]
+        expected = p0[member] + field * R[member]
         if long_range:
-            response = np.zeros((len(atoms), 3))
-            response[centres] = R.mean(axis=0)
-            expected = LongRange(atoms, response, **long_range).add(expected)
-        np.testing.assert_allclose(
-            expansion.at(powers, field)[:, member], expected, atol=1e-9, rtol=1e-7
-        )
+            expected = LONG_RANGE.solver(bilayer, R.mean(axis=0)).add(expected)
+        np.testing.assert_allclose(in_field[member], expected, atol=1e-9, rtol=1e-7)
+        found = predicted.arrays["dipole_member"][bilayer.sites, member]
+        np.testing.assert_allclose(found, expected, atol=1e-9, rtol=1e-7)
+    np.testing.assert_allclose(predicted.dipoles, in_field.mean(axis=0), atol=1e-9, rtol=1e-7)
 
 
-def test_committees_of_unlike_size_speak_by_their_means(answers):
-    atoms = build("AA_mismatch-3-4", 2.51, 3.33)
-    models = {"zero_field": a_committee(0, 3), "response": a_committee(10, 2)}
-    powers = expansion.expand(atoms, models)
-    assert powers.shape == (len(atoms), 2, 1, 3)
-    mean = answers(models["zero_field"], atoms).mean(axis=0)
-    np.testing.assert_allclose(powers[atoms.numbers == 7, 0, 0], mean)
+def test_committees_of_different_size_contribute_their_means(random_dipoles):
+    bilayer = build("AA_mismatch-3-4", 2.51, 3.33)
+    zero_field, response = a_committee(0, 3), a_committee(10, 2, "response")
+    powers = a_predictor(zero_field, response, (), False).expand(bilayer).powers()
+    assert powers.shape == (2, 1, len(bilayer.sites), 3)
+    np.testing.assert_allclose(powers[0, 0], random_dipoles(zero_field, bilayer).mean(axis=0))
     with pytest.raises(JobError, match="no response model"):
-        expansion.expand(atoms, {"zero_field": a_committee(0)}, LONG_RANGE)
+        a_predictor(zero_field, (), (), True).expand(bilayer)
 
 
 def test_the_nearest_zero_of_a_polynomial():
@@ -99,7 +119,7 @@ def test_zeros_along_an_axis_lie_between_neighbours():
 def test_the_net_polarization_is_a_sum_over_atoms():
     atoms = build("AA_slide-0-0-1", 2.51, 3.33)
     dipoles = np.full((4, 3), np.nan)
-    dipoles[atoms.numbers == 7] = [0, 0, 1e-3]
+    dipoles[atoms.is_site] = [0, 0, 1e-3]
     area = np.sqrt(3) / 2 * 2.51**2
     assert net_polarization(dipoles, atoms.cell.array)[2] == pytest.approx(2e-3 * PC_PER_M / area)
 

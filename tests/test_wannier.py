@@ -7,6 +7,7 @@ from ase import Atoms
 from moirepol.dft import wannier
 from moirepol.dft.labels import symmetry_residual, with_dipoles
 from moirepol.errors import JobError
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
 
 A, D = 2.51, 3.33
@@ -16,9 +17,7 @@ MESH = 9
 def known_overlaps(atoms, displacements, spread_A2=0.6, mixing=None):
     """Overlaps at b, 2b, 3b of Gaussians displaced from their N, with a gauge that mixes them."""
     reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
-    places = np.repeat(atoms.positions[atoms.numbers == 7], 4, axis=0) + displacements.reshape(
-        -1, 3
-    )
+    places = np.repeat(atoms.positions[atoms.is_site], 4, axis=0) + displacements.reshape(-1, 3)
     steps = np.array([[1, 0, 0], [0, 1, 0], [1, -1, 0], [0, 0, MESH]]) / MESH
     crystal = np.concatenate([steps, -steps, 2 * steps, 3 * steps])
     b_vectors = crystal @ reciprocal
@@ -55,7 +54,7 @@ def test_displacements_of_known_functions_come_back():
     for order in (2, 4, 6):
         assert found[order] == pytest.approx(true, abs=1e-9)
     centres = wannier.marzari_vanderbilt_centres(overlaps, gauge, atoms, near=8)
-    assert centres == pytest.approx(atoms.positions[atoms.numbers == 7][:, None] + true, abs=1e-9)
+    assert centres == pytest.approx(atoms.positions[atoms.is_site][:, None] + true, abs=1e-9)
 
 
 def test_the_sum_over_an_atom_does_not_care_how_its_functions_mix():
@@ -79,7 +78,7 @@ def test_eq_1_gives_a_neutral_dipole_per_n():
     shifts = np.zeros((14 // 2 * 2, 3))
     shifts[3] = [0.01, -0.02, 0.03]
     labelled = with_dipoles(atoms, shifts)
-    dipole = labelled.arrays["dipole"][atoms.numbers == 7]
+    dipole = labelled.arrays["dipole"][atoms.is_site]
     assert dipole[3] == pytest.approx([-0.02, 0.04, -0.06], abs=1e-9)
     assert np.delete(dipole, 3, axis=0) == pytest.approx(0, abs=1e-9)
     assert np.isnan(labelled.arrays["dipole"][atoms.numbers == 5]).all()
@@ -97,15 +96,17 @@ def test_weights_complete_the_shell_and_a_flat_shell_is_refused():
 def test_an_n_without_three_boron_neighbours_is_named():
     atoms = Atoms("NB2", positions=[[0, 0, 0], [1.4, 0, 0], [-1.4, 0, 0]], cell=[9, 9, 9], pbc=True)
     atoms.set_array("layer", np.zeros(3, dtype=int))
+    data = {"name": "AA_slide-0-0-1", "lattices": np.eye(2)[None], "origins": np.zeros((2, 2))}
+    bilayer = Bilayer.from_atoms(atoms, **data)
     with pytest.raises(JobError, match="atom 0 .* 2 bonded B"):
-        wannier.bonded_borons(atoms)
+        wannier.bonds_of_sites(bilayer)
 
 
 def test_symmetry_residual_sees_a_broken_symmetry():
     atoms = build("AA_slide-1-1-3", A, D)
     dipole = np.full((4, 3), np.nan)
-    dipole[atoms.numbers == 7] = [[0, 0, -9e-3], [0, 0, 6e-3]]
+    dipole[atoms.is_site] = [[0, 0, -9e-3], [0, 0, 6e-3]]
     atoms.set_array("dipole", dipole)
     assert symmetry_residual(atoms) < 1e-12
-    atoms.arrays["dipole"][np.flatnonzero(atoms.numbers == 7)[0], 0] = 1e-4
+    atoms.arrays["dipole"][atoms.sites[0], 0] = 1e-4
     assert symmetry_residual(atoms) > 0.9e-4

@@ -208,7 +208,7 @@ class TestWholeChain:
         from moirepol.structure.frames import read_frames
 
         frames = read_frames(finished / "results" / "labels" / "aa.nc")
-        dipole = {frame.info["name"]: frame.arrays["dipole"] for frame in frames}
+        dipole = {frame.name: frame.arrays["dipole"] for frame in frames}
         assert len(dipole) == 3
         G = dipole["AA_slide-0-0-1"]
         G = G[~(G != G).any(axis=1)]

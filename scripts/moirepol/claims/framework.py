@@ -18,7 +18,7 @@ import xarray as xr
 from ase import Atoms
 
 from moirepol.physics.polarization import layer_fields, net_polarization, point_fractions, resample
-from moirepol.structure.building import HIGH_SYMMETRY, stacking_points
+from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.frames import dipole_errors
 from moirepol.structure.names import System
 
@@ -442,8 +442,8 @@ def layers_of_twist(results):
     in-plane fields point against each other, with a similarity below -1/2 (1: equal, -1: opposite).
     """
     frame, ds = results.frame("AA_twist-5-6"), results.map("AA_twist-5-6")
-    p, layer = frame.arrays["dipole"][:, 2], frame.arrays["layer"]
-    up, down = p[(frame.numbers == 7) & (layer == 1)], p[(frame.numbers == 7) & (layer == 0)]
+    p, layer = frame.arrays["dipole"][:, 2], frame.layer
+    up, down = p[(frame.is_site) & (layer == 1)], p[(frame.is_site) & (layer == 0)]
     lower, upper = (ds["P_layer"].sel(layer=name).values[:2] for name in (LOWER, UPPER))
     similarity = cosine(lower, upper)
     ours = f"upper at least {in_eA()}, lower at most {in_eA()}; similarity {{:.2f}}"
@@ -548,14 +548,14 @@ def unpaired_nitrogens(results):
     frame = results.frame("AA_mismatch-9-10")
     cell = np.asarray(frame.cell)[:2, :2]
     xy = frame.positions[:, :2]
-    nitrogen, layer = frame.numbers == 7, frame.arrays["layer"]
+    nitrogen, layer = frame.is_site, frame.layer
     lower, upper = xy[nitrogen & (layer == 0)], xy[nitrogen & (layer == 1)]
     apart = np.linalg.norm(nearest_image(lower[:, None] - upper[None], cell), axis=-1)
     partner = apart.argmin(axis=1)
     unpaired = apart.argmin(axis=0)[partner] != np.arange(len(lower))
     if not unpaired.any():
         return "none is unpaired", (), False
-    points = stacking_points(frame)
+    points = frame.stacking_points()
     distance = np.min(
         [
             distance_to_segment(lower, points[middle], points[corner], cell)
@@ -564,7 +564,7 @@ def unpaired_nitrogens(results):
         ],
         axis=0,
     )
-    constant = np.linalg.norm(frame.info["layer_cell"][0][0])
+    constant = np.linalg.norm(frame.lattices[0][0])
     farthest, ratio = (
         distance[unpaired].max() / constant,
         distance[unpaired].mean() / distance.mean(),

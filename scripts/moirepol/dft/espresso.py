@@ -24,7 +24,7 @@ from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_re
 from moirepol.errors import JobError, full_disk
 from moirepol.workflow.provenance import sha256
 
-PREFIX = "hbn"
+PREFIX = "bilayer"
 #: Cells this large keep the state of their scf every so often, and go on from it when killed.
 RESTARTABLE_ATOMS = 30
 CHUNK_S = 1800.0
@@ -170,12 +170,12 @@ def _size_on_atoms(smallest, fractions):
 
 
 def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
-    """Write the scf input of pw.x; the field of ``atoms.info['field_V_per_A']`` points along +z.
+    """Write the scf input of pw.x; the field of ``atoms.field_V_per_A`` points along +z.
 
     Gamma alone is asked for as real functions, twice as fast (`unfold_gamma` makes them
     complex), but not with the 2D cut-off, whose scf then diverges in pw.x 6.7.
     """
-    field = atoms.info["field_V_per_A"]
+    field = atoms.field_V_per_A
     electrostatics = "dipole" if field else recipe["electrostatics"]
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
     folder = next(iter(pseudopotentials.values())).parent
@@ -194,7 +194,7 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
         "ecutwfc": recipe["ecutwfc_Ry"],
         "ecutrho": recipe["ecutrho_Ry"],
         "occupations": "'fixed'",
-        "nbnd": 4 * int((atoms.numbers == 7).sum()),
+        "nbnd": atoms.material.occupied_bands(list(atoms.symbols)),
         "nosym": ".true.",
         "noinv": ".true.",
     }

@@ -81,7 +81,7 @@ def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads:
         },
         "setups": {element: str(path) for element, path in files.items()},
         "ecut_eV": recipe["ecutwfc_Ry"] * Ry,
-        "field_V_per_A": atoms.info["field_V_per_A"],
+        "field_V_per_A": atoms.field_V_per_A,
         "kpoints": np.asarray(kpoints).tolist(),
         "neighbours": neighbours[..., 1:].tolist(),
         "bands": sites.shape[0] * sites.shape[1],

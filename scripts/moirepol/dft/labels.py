@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import spglib
-from ase import Atoms
 
 from moirepol.dft import wannier
 from moirepol.dft.engine import engine_of
 from moirepol.dft.espresso import mesh_size, run_program, uniform_mesh
 from moirepol.errors import JobError
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.material import ELECTRONS_PER_FUNCTION
 
 #: What a label must pass, beside the convergence of the scf.
 MAXIMUM_CENTRE_DISTANCE_A = 0.75
@@ -36,8 +37,8 @@ AUDIT_UNITS = {
 
 
 def label(
-    atoms: Atoms, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1
-) -> Atoms:
+    atoms: Bilayer, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1
+) -> Bilayer:
     """Run the recipe's DFT engine and wannier90.x in `folder`; the labelled, audited frame.
 
     Parameters
@@ -69,17 +70,13 @@ def label(
     second_order = wannier.marzari_vanderbilt_centres(overlaps, u, atoms, near)
     judged, spreads = wannier.read_wannier90(folder, sites.shape[0] * sites.shape[1])
 
-    nitrogens = np.flatnonzero(atoms.numbers == 7)
-    centres = atoms.positions[nitrogens][:, None] + displacements[6]
+    places = atoms.site_positions[:, None]
+    centres = places + displacements[6]
     labelled = with_dipoles(atoms, shifts[6])
-    centre_array = np.full((len(atoms), *centres.shape[1:]), np.nan)
-    centre_array[nitrogens] = centres
-    spread_array = np.full((len(atoms), centres.shape[1]), np.nan)
-    spread_array[nitrogens] = spreads.reshape(len(nitrogens), -1)
-    labelled.set_array("wannier_centre", centre_array)
-    labelled.set_array("wannier_spread", spread_array)
+    labelled.set_site_array("wannier_centre", centres)
+    labelled.set_site_array("wannier_spread", spreads.reshape(len(places), -1))
     singular = np.linalg.svd(overlaps.matrices, compute_uv=False)
-    distances = np.linalg.norm(centres - atoms.positions[nitrogens][:, None], axis=-1)
+    distances = np.linalg.norm(centres - places, axis=-1)
     difference = _minimum_image(judged - second_order.reshape(-1, 3), atoms)
     labelled.info.update(
         audit,
@@ -91,7 +88,7 @@ def label(
         smallest_singular_value=float(singular[:, :near].min()),
         smallest_projection=smallest_projection,
         wannier90_difference_A=float(np.abs(difference).max()),
-        order_difference_eA=float(2 * np.abs(shifts[6] - shifts[4]).max()),
+        order_difference_eA=float(ELECTRONS_PER_FUNCTION * np.abs(shifts[6] - shifts[4]).max()),
         symmetry_residual_eA=symmetry_residual(labelled),
         wall_s=time.monotonic() - started,
         core_s=core_seconds() - used,
@@ -101,26 +98,24 @@ def label(
     return labelled
 
 
-def with_dipoles(atoms: Atoms, centroid_shifts_A: np.ndarray) -> Atoms:
+def with_dipoles(atoms: Bilayer, centroid_shifts_A: np.ndarray) -> Bilayer:
     """Eq. (1) without an origin: p = e sum_B (r_B - r_N) - 2 e sum_n (r_n - r_N), in e.A, NaN on B.
 
     centroid_shifts_A (nN, 3) holds the second sum; the first runs over the three bonded B.
     """
     labelled = atoms.copy()
-    nitrogens, bonds = wannier.bonded_borons(atoms)
-    dipole = np.full((len(atoms), 3), np.nan)
-    dipole[nitrogens] = bonds.sum(axis=1) - 2 * centroid_shifts_A
-    labelled.set_array("dipole", dipole)
+    ions = atoms.material.charge_per_bond * wannier.bonds_of_sites(atoms).sum(axis=1)
+    labelled.set_site_array("dipole", ions - ELECTRONS_PER_FUNCTION * centroid_shifts_A)
     return labelled
 
 
-def check(frame: Atoms) -> None:
+def check(frame: Bilayer) -> None:
     """Refuse a label that is not sound, in one line."""
     if found := fault(frame):
-        raise JobError(f"{frame.info['name']}: {found}")
+        raise JobError(f"{frame.name}: {found}")
 
 
-def fault(frame: Atoms) -> str:
+def fault(frame: Bilayer) -> str:
     """What is wrong with a label, what was found and what is allowed; empty for a sound one."""
     limits = (
         ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
@@ -138,21 +133,20 @@ def fault(frame: Atoms) -> str:
     return "" if np.isfinite(total_dipole(frame)).all() else "a dipole is not a number"
 
 
-def total_dipole(frame: Atoms) -> np.ndarray:
+def total_dipole(frame: Bilayer) -> np.ndarray:
     """Dipole (3,) of a frame's cell in e.A: the sum over its N atoms."""
-    return frame.arrays["dipole"][frame.numbers == 7].sum(axis=0)
+    return frame.dipoles.sum(axis=0)
 
 
-def symmetry_residual(frame: Atoms) -> float:
+def symmetry_residual(frame: Bilayer) -> float:
     """Largest component in e.A by which dipoles break a symmetry of their structure and field."""
     cell = np.asarray(frame.cell)
     found = spglib.get_symmetry((cell, frame.get_scaled_positions(), frame.numbers), symprec=1e-4)
-    nitrogens = np.flatnonzero(frame.numbers == 7)
-    fractions, dipole = frame.get_scaled_positions()[nitrogens], frame.arrays["dipole"][nitrogens]
+    fractions, dipole = frame.get_scaled_positions()[frame.is_site], frame.dipoles
     worst = 0.0
     for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
         q = cell.T @ rotation @ np.linalg.inv(cell.T)
-        if frame.info["field_V_per_A"] and q[2, 2] < 0:
+        if frame.field_V_per_A and q[2, 2] < 0:
             continue
         images = fractions @ rotation.T + translation
         apart = images[:, None] - fractions[None]

@@ -21,15 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ase import Atoms
 from ase.neighborlist import neighbor_list
 from scipy.linalg import logm
 
 from moirepol.errors import JobError
+from moirepol.structure.bilayer import Bilayer
 
 #: Name of the files that Wannier90, the engine and this module share.
 SEED = "wannier"
-FUNCTIONS_PER_N = 4
 MULTIPLES = (1, 2, 3)
 #: Weights of phi(b), phi(2b), phi(3b) that give b . r up to an error of order b^3, b^5, b^7.
 COEFFICIENTS = {2: (1.0,), 4: (8 / 6, -1 / 6), 6: (45 / 30, -9 / 30, 1 / 30)}
@@ -48,31 +47,65 @@ class Overlaps:
     b_vectors: np.ndarray
 
 
-def bonded_borons(atoms: Atoms, maximum_bond_A: float = 1.8) -> tuple[np.ndarray, np.ndarray]:
-    """N atoms (nN,) and the vectors (nN, 3, 3) in A to the three B bonded to each in its layer."""
-    i, j, vectors = neighbor_list("ijD", atoms, maximum_bond_A)
-    layer = atoms.arrays["layer"]
-    bond = (atoms.numbers[i] == 7) & (atoms.numbers[j] == 5) & (layer[i] == layer[j])
-    nitrogens = np.flatnonzero(atoms.numbers == 7)
+def bonds_of_sites(bilayer: Bilayer) -> np.ndarray:
+    """Find the bonds of every dipole site to the neighbours whose charge belongs to it.
+
+    Parameters
+    ----------
+    bilayer
+        The bilayer.
+
+    Returns
+    -------
+    ndarray
+        Vectors (m, bonds, 3) in angstrom from each site to its bonded neighbours in its layer.
+
+    Raises
+    ------
+    JobError
+        If a site has another number of bonds than the material.
+    """
+    bonded = bilayer.material.dipole_site.bonded
+    i, j, vectors = neighbor_list("ijD", bilayer, bonded.maximum_length_A)
+    layer, partner = bilayer.layer, bilayer.symbols == bonded.species
+    bond = bilayer.is_site[i] & partner[j] & (layer[i] == layer[j])
+    sites = bilayer.sites
     order = np.argsort(i[bond], kind="stable")
-    counts = np.bincount(i[bond], minlength=len(atoms))[nitrogens]
-    if not (counts == 3).all():
-        bad = nitrogens[counts != 3][0]
-        raise JobError(f"atom {bad} (N) has {counts[counts != 3][0]} bonded B atoms, expected 3")
-    return nitrogens, vectors[bond][order].reshape(-1, 3, 3)
+    counts = np.bincount(i[bond], minlength=len(bilayer))[sites]
+    if not (counts == bonded.number).all():
+        wrong = sites[counts != bonded.number][0]
+        raise JobError(
+            f"atom {wrong} ({bilayer.symbols[wrong]}) has {counts[counts != bonded.number][0]} "
+            f"bonded {bonded.species} atoms, allowed is {bonded.number}"
+        )
+    return vectors[bond][order].reshape(-1, bonded.number, 3)
 
 
-def projection_sites(atoms: Atoms, bond_fraction: float) -> np.ndarray:
-    """Places (nN, 4, 3) in A of the trial functions: three on the bonds, the fourth (p_z) on N."""
-    nitrogens, bonds = bonded_borons(atoms)
-    sites = np.repeat(atoms.positions[nitrogens][:, None], FUNCTIONS_PER_N, axis=1)
-    sites[:, :3] += bond_fraction * bonds
-    return sites
+def projection_sites(bilayer: Bilayer, bond_fraction: float) -> np.ndarray:
+    """Return the places of the trial functions of every dipole site.
+
+    Parameters
+    ----------
+    bilayer
+        The bilayer.
+    bond_fraction
+        Distance of a bond-centred function from its site, as a fraction of the bond.
+
+    Returns
+    -------
+    ndarray
+        Places (m, functions, 3) in angstrom.
+    """
+    bonds, on_bond = bonds_of_sites(bilayer), bilayer.material.on_bond
+    places = np.repeat(bilayer.site_positions[:, None], len(on_bond), axis=1)
+    places[:, on_bond] += bond_fraction * bonds[:, : on_bond.sum()]
+    return places
 
 
-def write_win(path: Path, atoms: Atoms, kpoints: np.ndarray, mesh, sites: np.ndarray) -> None:
+def write_win(path: Path, atoms: Bilayer, kpoints: np.ndarray, mesh, sites: np.ndarray) -> None:
     """Input of wannier90.x: no minimization, the trial functions' places as guiding centres."""
-    count = sites.shape[0] * FUNCTIONS_PER_N
+    count = sites.shape[0] * sites.shape[1]
+    orbitals = [function.orbital for function in atoms.material.dipole_site.functions]
     lines = [
         f"num_wann = {count}",
         f"num_bands = {count}",
@@ -86,10 +119,10 @@ def write_win(path: Path, atoms: Atoms, kpoints: np.ndarray, mesh, sites: np.nda
         *(f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms),
         "end atoms_cart\nbegin projections\nAng",
     ]
-    for four in sites:
-        for number, site in enumerate(four):
+    for of_site in sites:
+        for orbital, site in zip(orbitals, of_site, strict=True):
             place = ",".join(f"{x:.8f}" for x in site)
-            lines.append(f"c={place}:{'pz' if number == 3 else 's'}")
+            lines.append(f"c={place}:{orbital}")
     lines += ["end projections", "begin kpoints"]
     lines += [" ".join(f"{x:.14f}" for x in k) for k in kpoints]
     lines.append("end kpoints")
@@ -142,7 +175,7 @@ def _leads(b):
     return b[np.abs(b) > 1e-6][0] > 0
 
 
-def read_mmn(path: Path, kpoints: np.ndarray, atoms: Atoms) -> Overlaps:
+def read_mmn(path: Path, kpoints: np.ndarray, atoms: Bilayer) -> Overlaps:
     """Read a .mmn file for k points in crystal units."""
     with open(path) as file:
         file.readline()
@@ -189,7 +222,7 @@ def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
                     target.writelines(block)
 
 
-def projections(waves: Iterable, atoms: Atoms, sites: np.ndarray, sigma_A: float) -> np.ndarray:
+def projections(waves: Iterable, atoms: Bilayer, sites: np.ndarray, sigma_A: float) -> np.ndarray:
     """Overlaps A_mn(k) = <psi_m,k | g_n> (nk, nband, nwann) of the Bloch states and the Gaussians.
 
     waves : of every k point (k (3,) in crystal units, miller (npw, 3), coefficients (nband, npw)),
@@ -197,7 +230,7 @@ def projections(waves: Iterable, atoms: Atoms, sites: np.ndarray, sigma_A: float
     """
     reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
     places = sites.reshape(-1, 3)
-    lone_pair = np.arange(len(places)) % FUNCTIONS_PER_N == 3
+    lone_pair = np.tile(atoms.material.is_pz, len(sites))
     result = []
     for k, miller, psi in waves:
         q = (miller + k) @ reciprocal
@@ -239,7 +272,7 @@ def shell_weights(b_vectors: np.ndarray) -> np.ndarray:
     return weights
 
 
-def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: int) -> dict:
+def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int) -> dict:
     """r_n - r_N of every function from the atom that owns it, by the formula of this module.
 
     Parameters
@@ -252,7 +285,8 @@ def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: 
     order (2, 4, 6) -> displacements (nN, 4, 3) in A; sums over the four of an N do not care how
     the four mix, single ones do.
     """
-    places = np.repeat(atoms.positions[atoms.numbers == 7], FUNCTIONS_PER_N, axis=0)
+    per_site = atoms.material.functions_per_site
+    places = np.repeat(atoms.site_positions, per_site, axis=0)
     displacements = {order: np.zeros((len(places), 3)) for order in COEFFICIENTS}
     for k in range(len(u)):
         b_vectors = overlaps.b_vectors[k]
@@ -270,7 +304,7 @@ def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: 
         for order, coefficients in COEFFICIENTS.items():
             used = np.array(coefficients)
             displacements[order] += np.einsum("c,cbn,bi->ni", used, phases[: len(used)], steps)
-    return {order: d.reshape(-1, FUNCTIONS_PER_N, 3) for order, d in displacements.items()}
+    return {order: d.reshape(-1, per_site, 3) for order, d in displacements.items()}
 
 
 def log_diagonal(matrix: np.ndarray) -> np.ndarray:
@@ -282,13 +316,13 @@ def log_diagonal(matrix: np.ndarray) -> np.ndarray:
     return np.einsum("ij,j,ji->i", vectors, np.log(values), inverse)
 
 
-def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, near: int):
+def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int):
     """Single centres (nN, 4, 3) in A by the second-order formula, as wannier90.x has them.
 
     Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), phases taken about each N.
     """
-    places = atoms.positions[atoms.numbers == 7]
-    centres = np.repeat(places, FUNCTIONS_PER_N, axis=0)
+    places, per_site = atoms.site_positions, atoms.material.functions_per_site
+    centres = np.repeat(places, per_site, axis=0)
     for k in range(len(u)):
         weights = shell_weights(overlaps.b_vectors[k, :near])
         for number, b in enumerate(overlaps.b_vectors[k, :near]):
@@ -299,9 +333,9 @@ def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Atoms, 
                 u[overlaps.second[k, number]],
                 optimize=True,
             )
-            phases = -np.angle(m * np.repeat(np.exp(1j * places @ b), FUNCTIONS_PER_N))
+            phases = -np.angle(m * np.repeat(np.exp(1j * places @ b), per_site))
             centres += weights[number] / len(u) * phases[:, None] * b
-    return centres.reshape(-1, FUNCTIONS_PER_N, 3)
+    return centres.reshape(-1, per_site, 3)
 
 
 def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:

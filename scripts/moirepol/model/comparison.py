@@ -2,9 +2,8 @@
 
 import numpy as np
 import xarray as xr
-from ase import Atoms
 
-from moirepol.model.deepwannier import nitrogens
+from moirepol.structure.bilayer import Bilayer
 
 MEANINGS = {
     "dft": "dipole from first principles",
@@ -14,22 +13,22 @@ MEANINGS = {
 }
 
 
-def compared(frame: Atoms, model: np.ndarray, spread: np.ndarray, members: int, side: str):
+def compared(frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int, side: str):
     """Comparison of one frame: ``dft``, ``model`` and ``spread`` (sample, xyz) in e.A, and more.
 
     model, spread : (n, 3) on the N atoms, of `members` members. side : train, validation or test.
     """
-    centres = nitrogens(frame)
+    centres = frame.sites
     each = np.full(len(centres), 1)
     return xr.Dataset(
         {
             "dft": (("sample", "xyz"), frame.arrays["dipole"][centres]),
             "model": (("sample", "xyz"), model),
             "spread": (("sample", "xyz"), spread),
-            "layer": ("sample", frame.arrays["layer"][centres]),
+            "layer": ("sample", frame.layer[centres]),
             "members": ("sample", members * each),
             "split": ("sample", np.full(len(centres), side, dtype=object)),
-            "frame": ("sample", np.full(len(centres), frame.info["name"], dtype=object)),
+            "frame": ("sample", np.full(len(centres), frame.name, dtype=object)),
         }
     )
 

@@ -12,65 +12,60 @@ from collections.abc import Iterable
 from itertools import product
 
 import numpy as np
-from ase import Atoms
 from scipy.spatial import cKDTree
 
-from moirepol.structure.building import layer_symmetries, stacking_at, transform_slide
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.symmetry import layer_symmetries, transform_slide
 
 #: Beyond this deformation the network extrapolates: strains in steps of 1 % leave gaps of 0.021 A.
 LIMIT_A = 0.025
 
 
-def surroundings(frames: Iterable[Atoms]) -> dict[str, np.ndarray]:
+def surroundings(frames: Iterable[Bilayer]) -> dict[str, np.ndarray]:
     """What frames hold, as arrays: layer_cell (k, 2, 2, 2) and distance (k,) in A, stacking (k, 2).
 
     The stacking is in fractions, NaN for a moire cell, which holds all of them.
     """
     frames = list(frames)
-    cells = np.array([frame.info["layer_cell"] for frame in frames])
+    cells = np.array([frame.lattices for frame in frames])
     uniform = np.abs(cells[:, 0] - cells[:, 1]).max(axis=(1, 2)) < 1e-6
-    stacking = np.array([stacking_at(frame, np.zeros(2)) for frame in frames])
+    stacking = np.array([frame.stacking_at(np.zeros(2)) for frame in frames])
     return {
         "layer_cell": cells,
-        "distance": np.array([layer_distance(frame) for frame in frames]),
+        "distance": np.array([frame.layer_distance_A for frame in frames]),
         "stacking": np.where(uniform[:, None], stacking, np.nan),
     }
 
 
-def layer_distance(atoms: Atoms) -> float:
-    """Distance of the two flat layers in A."""
-    return float(np.ptp(atoms.positions[:, 2]))
-
-
 def environment_distance(
-    atoms: Atoms, known: dict[str, np.ndarray], cutoff_A: float
+    atoms: Bilayer, known: dict[str, np.ndarray], cutoff_A: float
 ) -> tuple[np.ndarray, float]:
     """Distances (n,) in A of the N atoms' surroundings to the nearest known; NaN on B.
 
     Also returns the deformation in A: the same for the layers' lattices and distance alone, the
     part that more stackings cannot make smaller.
     """
-    nitrogens = atoms.numbers == 7
+    nitrogens = atoms.is_site
     found = np.full(len(atoms), np.nan)
     found[nitrogens] = np.inf
     deformations = [np.inf, np.inf]
-    d = layer_distance(atoms)
+    d = atoms.layer_distance_A
     groups = np.column_stack([known["layer_cell"].reshape(-1, 8), known["distance"]]).round(6)
     for group in np.unique(groups, axis=0):
         members = (groups == group).all(axis=1)
         lattices = group[:8].reshape(2, 2, 2)
         slides = known["stacking"][members]
         for layer in (0, 1):
-            of_layer = np.flatnonzero(nitrogens & (atoms.arrays["layer"] == layer))
-            own, other = _displacement(atoms.info["layer_cell"], lattices, layer)
+            of_layer = np.flatnonzero(nitrogens & (atoms.layer == layer))
+            own, other = _displacement(atoms.lattices, lattices, layer)
             reach = np.sqrt(max(cutoff_A**2 - d**2, 0.0))
             apart = np.hypot(reach / 2 * other, d - group[8])
             own *= cutoff_A / 2
             deformations[layer] = min(deformations[layer], max(own, apart))
             shift = np.zeros(len(of_layer))
             if not np.isnan(slides).any():
-                points = _images(slides, atoms.info["family"]) @ lattices[1]
-                here = stacking_at(atoms, atoms.positions[of_layer, :2]) @ lattices[1]
+                points = _images(slides, atoms.family) @ lattices[1]
+                here = atoms.stacking_at(atoms.positions[of_layer, :2]) @ lattices[1]
                 shift = cKDTree(points).query(here)[0]
             found[of_layer] = np.fmin(found[of_layer], np.fmax(own, np.hypot(apart, shift)))
     return found, float(max(deformations))

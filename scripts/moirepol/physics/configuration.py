@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 
 import numpy as np
-from ase import Atoms
 
 from moirepol.errors import JobError
 from moirepol.physics.polarization import Sites
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.names import System
 from moirepol.structure.symmetry import symmetry_copies
 
 
-def labelled_slides(frames: Iterable[Atoms], family: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+def labelled_slides(
+    frames: Iterable[Bilayer], family: str, n: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The primitive cell (2, 2) in A and the dipoles (n * n, layer, 3) in e.A of an n x n grid.
 
     Of `frames` the unstrained slides of `family` without a field at the default distance count;
@@ -20,16 +22,15 @@ def labelled_slides(frames: Iterable[Atoms], family: str, n: int) -> tuple[np.nd
     """
     cell, slides = None, {}
     for frame in frames:
-        system = System.parse(frame.info["name"])
+        system = frame.system
         plain = System(family=family, geometry=system.geometry, indices=system.indices)
         if system != plain or system.geometry != "slide" or n % system.indices[2]:
             continue
         cell = frame.cell.array[:2, :2]
         for copy in symmetry_copies(frame):
-            i, j, steps = System.parse(copy.info["name"]).indices
-            is_N = copy.symbols == "N"
-            by_layer = np.argsort(copy.arrays["layer"][is_N])
-            slides[i * n // steps, j * n // steps] = copy.arrays["dipole"][is_N][by_layer]
+            i, j, steps = copy.system.indices
+            by_layer = np.argsort(copy.site_layers)
+            slides[i * n // steps, j * n // steps] = copy.dipoles[by_layer]
     missing = [index for index in np.ndindex(n, n) if index not in slides]
     if missing:
         raise JobError(

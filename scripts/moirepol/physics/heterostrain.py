@@ -20,30 +20,24 @@ cell does not have: the dipole of a layer strained along one direction, piezoele
 all else, and the turn of the layers against each other that comes with a strip's shear.
 
 The dipoles of a mismatched cell are those of slides at the local stacking, by the network, plus
-e T_l. Asked about the cell itself the network would have to extrapolate to surroundings that no
-slide has: `LocalSlides` are the slides' surroundings instead.
+e T_l. The network is evaluated at
+the surroundings of the local stacking (`moirepol.model.local_stacking`): translated bilayers do not
+contain the surroundings of the mismatched cell itself.
 """
 
 from collections.abc import Callable
-from itertools import product
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from ase import Atoms
 
 from moirepol.errors import JobError
-from moirepol.model.network import Environments
-from moirepol.structure.building import (
-    LOWER,
-    PRIMITIVE,
-    SPECIES,
-    UPPER,
-    build,
-    layer_symmetries,
-    stacking_at,
-    transform_slide,
-)
+from moirepol.model.local_stacking import turn_of
+from moirepol.physics.expansion import Expansion
+from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.symmetry import layer_symmetries, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 
 #: The shortest waves of configuration space, one of each pair k, -k.
@@ -52,9 +46,9 @@ TERMS = ("1", *(f"{part} {h}{k}" for part in ("cos", "sin") for h, k in WAVES))
 WELL_POSED = 1e-6  # least singular value of the fit, of the largest
 
 
-def strain_of(atoms: Atoms) -> float:
+def strain_of(atoms: Bilayer) -> float:
     """Strain e of the lower layer against the upper one, along a1."""
-    lower, upper = (np.linalg.norm(atoms.info["layer_cell"][layer][0]) for layer in (LOWER, UPPER))
+    lower, upper = (np.linalg.norm(atoms.lattices[layer][0]) for layer in (LOWER, UPPER))
     return float(lower / upper - 1)
 
 
@@ -64,7 +58,7 @@ def terms(tau: np.ndarray) -> np.ndarray:
     return np.hstack([np.ones((len(tau), 1)), np.cos(phase), np.sin(phase)])
 
 
-def fit(strips: list[Atoms], slides: Callable[[np.ndarray], np.ndarray]):
+def fit(strips: list[Bilayer], slides: Callable[[np.ndarray], np.ndarray]):
     """First and second order by least squares.
 
     Parameters
@@ -79,8 +73,8 @@ def fit(strips: list[Atoms], slides: Callable[[np.ndarray], np.ndarray]):
     for layer in (LOWER, UPPER):
         rows, values = [], []
         for strip in strips:
-            chosen = (strip.numbers == 7) & (strip.arrays["layer"] == layer)
-            tau = stacking_at(strip, strip.positions[chosen, :2])
+            chosen = strip.is_site & (strip.layer == layer)
+            tau = strip.stacking_at(strip.positions[chosen, :2])
             e, here = strain_of(strip), terms(tau)
             rows.append(np.hstack([e * here, e**2 * here]))
             values.append(strip.arrays["dipole"][chosen] - slides(tau)[:, layer])
@@ -111,7 +105,7 @@ def first_orders(fits: xr.Dataset, unknown: str | None = None) -> np.ndarray:
     return fits["first_order"].values
 
 
-def in_every_direction(t: np.ndarray, tau: np.ndarray, family: str) -> np.ndarray:
+def biaxial_response(t: np.ndarray, tau: np.ndarray, family: str) -> np.ndarray:
     """T (m, 3) in e.A at stackings tau (m, 2), from one layer's t (term, 3)."""
     total = np.zeros((len(tau), 3))
     for matrix, swap in layer_symmetries(family):
@@ -121,80 +115,81 @@ def in_every_direction(t: np.ndarray, tau: np.ndarray, family: str) -> np.ndarra
     return total
 
 
-def added(atoms: Atoms, first_order: np.ndarray) -> np.ndarray:
-    """What strain adds to the dipoles of all N atoms of a bilayer: (n, 3) in e.A.
+def heterostrain_correction(bilayer: Bilayer, first_order: np.ndarray) -> np.ndarray:
+    """Return the first-order change of the dipoles with the relative strain of the layers.
 
-    first_order : t (layer, term, 3) of one fit. In a strip, t itself.
+    Parameters
+    ----------
+    bilayer
+        A mismatched bilayer or a uniaxial heterostrain cell.
+    first_order
+        t (layer, term, 3) of one fit in e.angstrom.
+
+    Returns
+    -------
+    ndarray
+        Change (m, 3) of the sites' dipoles in e.angstrom.
     """
-    nitrogens = np.flatnonzero(atoms.numbers == 7)
-    layer = atoms.arrays["layer"][nitrogens]
-    tau = stacking_at(atoms, atoms.positions[nitrogens, :2])
-    cells, change = atoms.info["layer_cell"], np.zeros((len(nitrogens), 3))
+    layer, tau = bilayer.site_layers, bilayer.site_stackings
+    cells, change = bilayer.lattices, np.zeros((len(layer), 3))
     uniaxial = not np.isclose(*(np.linalg.norm(vector) for vector in cells[LOWER]))
     for own in (LOWER, UPPER):
         here = layer == own
         if uniaxial:
             change[here] = terms(tau[here]) @ first_order[own]
         else:
-            T = in_every_direction(first_order[own], tau[here], atoms.info["family"])
-            change[here] = T @ _turn(cells[1 - own])
-    return strain_of(atoms) * change
+            T = biaxial_response(first_order[own], tau[here], bilayer.family)
+            change[here] = T @ turn_of(cells[1 - own])
+    return strain_of(bilayer) * change
 
 
-def _turn(cell):
-    """Rotation (3, 3) of row vectors that turns a1 of the plain lattice onto that of `cell`."""
-    c, s = cell[0] / np.linalg.norm(cell[0])
-    return np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+@dataclass(frozen=True)
+class Heterostrain:
+    """The term of a `Predictor` for layers with a relative strain.
 
-
-class LocalSlides:
-    """The surroundings that N atoms would have in the slide of their local stacking.
-
-    The slide has the upper layer's lattice, turned as the layer is that an N atom faces: of its own
-    layer's orientation the network sees nothing. Takes the place of
-    `moirepol.model.network.Neighbours`.
+    Attributes
+    ----------
+    fits
+        A file of `fit_heterostrain`, read by `read_fits`.
+    path
+        The file.
+    held_out
+        Name of a uniaxial cell: only fits without it are used.
     """
 
-    def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):
-        self.atoms, self.cutoff = atoms, cutoff
-        self.cells = atoms.info["layer_cell"]
-        a = float(np.linalg.norm(self.cells[UPPER][0]))
-        self.lattice = a * PRIMITIVE
-        slide = build(
-            f"{atoms.info['family']}_slide-0-0-1", a, float(np.ptp(atoms.positions[:, 2]))
-        )
-        self.basis = {
-            (layer, symbol): slide.positions[
-                (slide.arrays["layer"] == layer) & (slide.symbols == symbol)
-            ][0]
-            for layer, symbol in product((LOWER, UPPER), symbols)
-        }
-        reach = int(np.ceil(cutoff / (a * np.sqrt(3) / 2))) + 2
-        steps = np.array(list(product(range(-reach, reach + 1), repeat=2)))
-        images = np.column_stack([steps @ self.lattice, np.zeros(len(steps))])
-        self.images = images[np.linalg.norm(images, axis=1) < cutoff + 2 * a]
-        self.symbols = symbols
+    fits: xr.Dataset
+    path: str
+    held_out: str | None = None
+    local_stackings = True
 
-    def of(self, centres: np.ndarray) -> Environments:
-        """Environments of the N atoms `centres` (indices): all within the cut-off, by type."""
-        tau = stacking_at(self.atoms, self.atoms.positions[centres, :2])
-        slid = np.column_stack([((tau + 0.5) % 1 - 0.5) @ self.lattice, np.zeros(len(tau))])
-        layer = self.atoms.arrays["layer"][centres]
-        turns = np.array([_turn(self.cells[1 - own]) for own in (LOWER, UPPER)])[layer]
-        vectors = []
-        for symbol in self.symbols:
-            found = np.full((len(centres), 2, len(self.images), 3), np.inf)
-            for own, other in product((LOWER, UPPER), repeat=2):
-                here = layer == own
-                apart = self.basis[other, symbol] - self.basis[own, SPECIES[1]]
-                moved = (other - own) * slid[here]
-                found[here, other] = self.images + (apart + moved)[:, None]
-            found = found.reshape(len(centres), -1, 3)
-            length = np.linalg.norm(found, axis=-1)
-            length[(length > self.cutoff) | (length < 1e-6)] = np.inf
-            most = max(1, int(np.isfinite(length).sum(axis=1).max(initial=1)))
-            order = np.argsort(length, axis=1)[:, :most]
-            chosen = np.take_along_axis(found, order[..., None], axis=1) @ turns
-            near = np.isfinite(np.take_along_axis(length, order, axis=1))
-            vectors.append(np.where(near[..., None], chosen, np.inf))
-        return Environments(vectors)
+    @classmethod
+    def from_file(cls, path: str | Path) -> "Heterostrain":
+        """Read the fits of `fit_heterostrain`."""
+        return cls(read_fits(path), str(path))
+
+    def applies(self, bilayer: Bilayer) -> bool:
+        """Whether the layers have a lattice mismatch."""
+        return bool(bilayer.system.eta)
+
+    def without(self, name: str) -> "Heterostrain | None":
+        """Return the term without the fits to a frame; None if no fit is left."""
+        term = Heterostrain(self.fits, self.path, name)
+        return term if len(term.first_orders) else None
+
+    @property
+    def first_orders(self) -> np.ndarray:
+        """First order (fit, layer, term, 3) of the fits used, in e.angstrom."""
+        return first_orders(self.fits, self.held_out)
+
+    def contribute(self, expansion: Expansion) -> None:
+        """Add the correction to the dipoles without a field; member i takes fit i."""
+        change = np.array(
+            [heterostrain_correction(expansion.bilayer, order) for order in self.first_orders]
+        )
+        members = np.arange(len(expansion.coefficients[0]))
+        expansion.add(0, change[members % len(change)])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the term depends on, for the provenance of a file."""
+        return {"heterostrain": self.path}

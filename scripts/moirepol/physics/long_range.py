@@ -42,15 +42,18 @@ are fitted to twisted cells computed directly (`fit_reach`); S differs from 1 by
 order in q.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from ase import Atoms
 from scipy.sparse.linalg import LinearOperator, gmres
 
 from moirepol.errors import JobError
+from moirepol.physics.expansion import Expansion
 from moirepol.physics.polarization import Sites
+from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
 from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
@@ -59,56 +62,71 @@ TOLERANCE = 1e-9  # of the dipoles' size
 
 
 class Field:
-    """The long-range field that the dipoles of a flat bilayer make at its N atoms."""
+    """The long-range field of the dipoles of a flat bilayer, at its dipole sites.
 
-    def __init__(self, atoms: Atoms, thickness_A: float):
-        """atoms : with array ``layer`` and info ``layer_cell``. thickness_A : of a layer's slab."""
-        self.thickness_A, self.cell = thickness_A, atoms.cell.array[:2, :2]
-        self.layers = [
-            np.flatnonzero((atoms.numbers == 7) & (atoms.arrays["layer"] == layer))
-            for layer in (0, 1)
-        ]
-        lattices = atoms.info["layer_cell"]
+    Parameters
+    ----------
+    bilayer
+        The bilayer.
+    thickness_A
+        Thickness of the slab of a layer in angstrom.
+    """
+
+    def __init__(self, bilayer: Bilayer, thickness_A: float):
+        self.thickness_A, self.cell = thickness_A, bilayer.cell_2d
+        self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
+        places = bilayer.site_positions[:, :2]
         self.sites = [
-            Sites(atoms.positions[layer, :2], lattice, self.cell)
-            for layer, lattice in zip(self.layers, lattices, strict=True)
+            Sites(places[layer], lattice, self.cell)
+            for layer, lattice in zip(self.layers, bilayer.lattices, strict=True)
         ]
-        self.areas = [abs(np.linalg.det(lattice)) for lattice in lattices]
+        self.areas = bilayer.areas
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
-        """Field (n, 3) in V/A of dipoles (n, 3) in e.A on all atoms; zero where no N is."""
-        return self._answer(dipoles, self._field)
+        """Return the field (m, 3) in V/angstrom of the sites' dipoles (m, 3) in e.angstrom."""
+        return self._transform(dipoles, self._field)
 
     def of_step(self, dipoles: np.ndarray) -> np.ndarray:
-        """Field (n, 3) in V/A of the part of the step between the layers that slabs lack."""
-        return self._answer(dipoles, self._step)
+        """Return the field (m, 3) in V/angstrom of the part of the step that slabs lack."""
+        return self._transform(dipoles, self._step)
 
-    def reached(self, dipoles: np.ndarray, reach_A: Sequence[float]) -> np.ndarray:
-        """Dipoles (n, 3) with Gaussians over the layers' sum, and their difference in the plane.
+    def smear(self, dipoles: np.ndarray, smearing_A: Sequence[float]) -> np.ndarray:
+        """Smear dipoles (m, 3) with Gaussians.
 
-        reach_A : the two widths.
+        Parameters
+        ----------
+        dipoles
+            Dipoles (m, 3) in e.angstrom.
+        smearing_A
+            Widths in angstrom for the sum of the layers, and for the in-plane part of their
+            difference.
+
+        Returns
+        -------
+        ndarray
+            Dipoles (m, 3) in e.angstrom.
         """
 
         def lost(wave_vector, C, here, there):
             q = np.linalg.norm(wave_vector, axis=1)[:, None]
-            common, opposite = (1 - np.exp(-((q * width) ** 2) / 2) for width in reach_A)
+            common, opposite = (1 - np.exp(-((q * width) ** 2) / 2) for width in smearing_A)
             sign = 1 if here == there else -1
             return C / 2 * np.hstack([common + sign * opposite] * 2 + [common])
 
-        return dipoles - self._answer(dipoles, lost)
+        return dipoles - self._transform(dipoles, lost)
 
-    def _answer(self, dipoles, waves_of):
-        """What `waves_of` makes in every layer of the waves of both layers' dipoles: (n, 3)."""
+    def _transform(self, dipoles, waves_of):
+        """Apply `waves_of` to the plane waves of both layers' dipoles, sum in every layer."""
         waves = [
             sites.waves(dipoles[layer])
             for sites, layer in zip(self.sites, self.layers, strict=True)
         ]
-        answer = np.zeros_like(dipoles)
+        result = np.zeros_like(dipoles)
         for here, (layer, sites) in enumerate(zip(self.layers, self.sites, strict=True)):
             for there, (k, C) in enumerate(waves):
                 wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
-                answer[layer] += sites.values(k, waves_of(wave_vector, C, here, there))
-        return answer
+                result[layer] += sites.values(k, waves_of(wave_vector, C, here, there))
+        return result
 
     def _step(self, wave_vector, C, here, there):
         strength = 2 * np.pi * COULOMB_V_A / self.areas[there]
@@ -130,56 +148,59 @@ class Field:
 
 
 def read_polarizability(path: str | Path) -> float:
-    """Polarizability in the plane of one N in e.A^2/V, from a file of `compute_polarizability`."""
+    """Return the in-plane polarizability of one site in e.angstrom^2/V from a file.
+
+    The file is one of `compute_polarizability`.
+    """
     return float(read_netcdf(path, "in_plane")["in_plane"])
 
 
-class LongRange:
-    """The long range of one bilayer, to be added to its dipoles or taken out of them.
+class LongRangeSolver:
+    """Self-consistent long-range field of one bilayer, added to its dipoles or taken out of them.
 
     Parameters
     ----------
-    atoms : a bilayer of `moirepol.structure.building.build`
-    response : (n, 3) in e.A^2/V, change of the dipoles with a field along z, zero on B
-    polarizability_eA2_per_V : of one N in the plane
-    thickness_A, reach_A : see above
+    bilayer
+        The bilayer.
+    response
+        Change (m, 3) of the sites' dipoles with a field along z, in e.angstrom^2/V.
+    polarizability_eA2_per_V
+        In-plane polarizability of one site.
+    thickness_A
+        Thickness of the slab of a layer in angstrom.
+    smearing_A
+        Gaussian smearing widths in angstrom, see `Field.smear`.
     """
 
     def __init__(
         self,
-        atoms: Atoms,
+        bilayer: Bilayer,
         response: np.ndarray,
         polarizability_eA2_per_V: float,
         thickness_A: float,
-        reach_A: Sequence[float] = (0.0, 0.0),
+        smearing_A: Sequence[float] = (0.0, 0.0),
     ):
-        self.field = Field(atoms, thickness_A)
-        self.name, self.nitrogens = atoms.info["name"], atoms.numbers == 7
-        self.response, self.reach_A = response, reach_A
+        self.field, self.name = Field(bilayer, thickness_A), bilayer.name
+        self.response, self.smearing_A = response, smearing_A
         self.polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
 
-    def add(self, dipoles: np.ndarray) -> np.ndarray:
-        """Dipoles (n, 3) in e.A, NaN on B, with the field of all others solved for
-        self-consistency."""
-        return self._solved(self._without_answer, self._spread_out(self._filled(dipoles)))
+    def add(self, short_range: np.ndarray) -> np.ndarray:
+        """Return dipoles (m, 3) in e.angstrom with the self-consistent field of all others."""
+        return self._solve(self._without_response, self._source(short_range))
 
     def remove(self, dipoles: np.ndarray) -> np.ndarray:
-        """The dipoles (n, 3) of short range that `add` makes these of."""
-        return self._solved(self._spread_out, self._without_answer(self._filled(dipoles)))
+        """Return the short-range dipoles (m, 3) that `add` turns into these."""
+        return self._solve(self._source, self._without_response(dipoles))
 
-    def _spread_out(self, short):
-        return self.field.reached(short, self.reach_A) + self.polarizability * self.field.of_step(
-            short
-        )
+    def _source(self, short_range):
+        step = self.polarizability * self.field.of_step(short_range)
+        return self.field.smear(short_range, self.smearing_A) + step
 
-    def _without_answer(self, dipoles):
+    def _without_response(self, dipoles):
         E = self.field.of(dipoles)
         return dipoles - self.response * E[:, 2:] - self.polarizability * E
 
-    def _filled(self, dipoles):
-        return np.where(self.nitrogens[:, None], dipoles, 0.0)
-
-    def _solved(self, left_side, right):
+    def _solve(self, left_side: Callable[[np.ndarray], np.ndarray], right: np.ndarray):
         operator = LinearOperator(
             (right.size, right.size),
             matvec=lambda flat: left_side(flat.reshape(right.shape)).ravel(),
@@ -187,5 +208,63 @@ class LongRange:
         )
         found, failed = gmres(operator, right.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
         if failed:
-            raise JobError(f"{self.name}: the long-range field of the dipoles does not settle")
-        return np.where(self.nitrogens[:, None], found.reshape(right.shape), np.nan)
+            raise JobError(f"{self.name}: the long-range field of the dipoles does not converge")
+        return found.reshape(right.shape)
+
+
+@dataclass(frozen=True)
+class LongRange:
+    """The term of a `Predictor` for the long-range field of all dipoles.
+
+    Attributes
+    ----------
+    polarizability_eA2_per_V
+        In-plane polarizability of one site.
+    smearing_A
+        Gaussian smearing widths in angstrom, see `Field.smear`.
+    """
+
+    polarizability_eA2_per_V: float
+    smearing_A: tuple[float, float] = (0.0, 0.0)
+    local_stackings = False
+
+    @classmethod
+    def from_file(cls, path: str | Path, smearing_A: Sequence[float]) -> "LongRange":
+        """Read the polarizability from a file of `compute_polarizability`."""
+        common, opposite = smearing_A
+        return cls(read_polarizability(path), (common, opposite))
+
+    def applies(self, bilayer: Bilayer) -> bool:
+        """Whether the term contributes; it does for every bilayer."""
+        return True
+
+    def without(self, name: str) -> "LongRange":
+        """Return the term itself: it is not fitted to single frames."""
+        return self
+
+    def contribute(self, expansion: Expansion) -> None:
+        """Register the self-consistent field; it needs the response to a field."""
+        if 1 not in expansion.coefficients:
+            bilayer = expansion.bilayer
+            raise JobError(f"{bilayer.name}: no response model of {bilayer.family}")
+        expansion.completions.append(self.solver(expansion.bilayer, expansion.response).add)
+
+    def solver(self, bilayer: Bilayer, response: np.ndarray) -> LongRangeSolver:
+        """Return the solver for one bilayer with its response (m, 3) in e.angstrom^2/V."""
+        return LongRangeSolver(
+            bilayer,
+            response,
+            self.polarizability_eA2_per_V,
+            bilayer.layer_distance_A,
+            self.smearing_A,
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the term depends on, for the provenance of a file."""
+        return {
+            "long_range": {
+                "polarizability_eA2_per_V": self.polarizability_eA2_per_V,
+                "smearing_A": list(self.smearing_A),
+            }
+        }

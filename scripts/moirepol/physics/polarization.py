@@ -109,11 +109,10 @@ def layer_fields(atoms, n, array="dipole"):
     (2 LAYERS, 3, n, n) in e.A per N; the sum over the layers is P(r), in e.A per N pair. Of
     another array of dipoles, such as `dipole_member`, (2, ..., 3, n, n).
     """
-    cell = atoms.cell.array[:2, :2]
-    is_N = atoms.symbols == "N"
+    cell = atoms.cell_2d
     fields = []
-    for layer, lattice in enumerate(np.asarray(atoms.info["layer_cell"])):
-        chosen = is_N & (atoms.arrays["layer"] == layer)
+    for layer, lattice in enumerate(atoms.lattices):
+        chosen = atoms.sites_of(layer)
         sites, dipoles = atoms.positions[chosen, :2], atoms.arrays[array][chosen]
         waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
         fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))

@@ -14,6 +14,7 @@ import xarray as xr
 from ase import Atoms
 
 from moirepol.errors import JobError
+from moirepol.structure.bilayer import Bilayer
 from moirepol.workflow.provenance import read_netcdf
 
 #: name -> (further dimensions, unit, long name)
@@ -53,9 +54,9 @@ INFO_ARRAYS = {
 }
 
 
-def to_dataset(frames: list[Atoms], units: dict[str, str] | None = None) -> xr.Dataset:
+def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr.Dataset:
     """Pack frames; `units` names the units of scalar ``info`` values that are kept along."""
-    ds = xr.Dataset(coords={"frame": [frame.info["name"] for frame in frames]})
+    ds = xr.Dataset(coords={"frame": [frame.name for frame in frames]})
     ds["n_atoms"] = "frame", [len(frame) for frame in frames]
     ds["n_atoms"].attrs.update(sample_dimension="atom", long_name="atoms of the frame")
     cells = np.array([np.asarray(frame.cell) for frame in frames])
@@ -90,7 +91,7 @@ def to_dataset(frames: list[Atoms], units: dict[str, str] | None = None) -> xr.D
     return ds.assign_coords(xyz=["x", "y", "z"])
 
 
-def from_dataset(ds: xr.Dataset) -> list[Atoms]:
+def from_dataset(ds: xr.Dataset) -> list[Bilayer]:
     """Unpack what `to_dataset` packed."""
     ends = np.cumsum(ds["n_atoms"].values)
     scalars = [name for name in ds.data_vars if ds[name].dims == ("frame",) and name != "n_atoms"]
@@ -113,11 +114,11 @@ def from_dataset(ds: xr.Dataset) -> list[Atoms]:
             value = ds[scalar].values[index].item()
             if value == value and value != "":
                 frame.info[scalar] = value
-        frames.append(frame)
+        frames.append(Bilayer.from_atoms(frame))
     return frames
 
 
-def read_frames(path: str | Path) -> list[Atoms]:
+def read_frames(path: str | Path) -> list[Bilayer]:
     """Read the frames of one file; JobError where the file is not of this layout."""
     ds = read_netcdf(path, "frame", "n_atoms", "cell", "number", "position", "layer_cell")
     if int(ds["n_atoms"].sum()) != ds.sizes["atom"]:
@@ -125,7 +126,7 @@ def read_frames(path: str | Path) -> list[Atoms]:
     return from_dataset(ds)
 
 
-def dipole_errors(predicted: Atoms, label: Atoms, array: str = "dipole") -> np.ndarray:
+def dipole_errors(predicted: Bilayer, label: Bilayer, array: str = "dipole") -> np.ndarray:
     """Difference (N, 3) in e.A of a prediction's dipoles from its label's, on the N atoms.
 
     array: the prediction's. JobError where the two are not of one structure (heights of the cell
@@ -133,5 +134,5 @@ def dipole_errors(predicted: Atoms, label: Atoms, array: str = "dipole") -> np.n
     """
     same = len(predicted) == len(label) and (predicted.numbers == label.numbers).all()
     if not same or not np.allclose(predicted.positions[:, :2], label.positions[:, :2], atol=1e-4):
-        raise JobError(f"{predicted.info['name']}: prediction and label are of unlike structures")
-    return (predicted.arrays[array] - label.arrays["dipole"])[predicted.numbers == 7]
+        raise JobError(f"{predicted.name}: prediction and label are of unlike structures")
+    return (predicted.arrays[array] - label.arrays["dipole"])[predicted.is_site]

@@ -1,13 +1,68 @@
-"""Symmetry copies of labelled slides: one calculation gives every equivalent stacking."""
+"""Symmetry of translated bilayers: one calculation gives every equivalent stacking.
+
+The operations are those of a monolayer with the point group -6m2.
+"""
+
+from functools import cache
 
 import numpy as np
-from ase import Atoms
 
-from moirepol.structure.building import build, layer_symmetries, transform_slide
-from moirepol.structure.names import System
+from moirepol.structure.bilayer import PRIMITIVE, Bilayer
+from moirepol.structure.building import build
 
 
-def symmetry_copies(frame: Atoms) -> list[Atoms]:
+def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.ndarray, bool]]:
+    """Operations that carry one slide of a family into another.
+
+    Returns a list of (Q, swap): Q (3, 3) an orthogonal Cartesian matrix that maps tau and every
+    dipole, and `swap` whether the layers change places. For AA without a field these are the
+    twelve operations of D3h; a vertical field leaves the six of C3v. For AA' the swapping ones are
+    inversion times C3v and map every slide onto itself.
+    """
+    threefold = np.array([[-0.5, -np.sqrt(3) / 2], [np.sqrt(3) / 2, -0.5]])
+    # B and N lie along a1 + a2 from a hexagon centre, so that direction lies in a mirror plane.
+    along = np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
+    mirror = 2 * np.outer(along, along) - np.eye(2)
+    planar = [
+        np.linalg.matrix_power(threefold, k) @ m for m in (np.eye(2), mirror) for k in range(3)
+    ]
+    operations = []
+    for swap in (False, True):
+        if swap and field_V_per_A:
+            continue
+        for matrix in planar:
+            q = np.eye(3)
+            q[:2, :2] = matrix
+            if swap:
+                q = q @ (np.diag([1.0, 1.0, -1.0]) if family == "AA" else -np.eye(3))
+            operations.append((q, swap))
+    return operations
+
+
+def transform_slide(tau: np.ndarray, operation: tuple[np.ndarray, bool]) -> np.ndarray:
+    """Stackings (..., 2) in fractions that an operation of `layer_symmetries` makes of tau."""
+    q, swap = operation
+    image = np.asarray(tau) @ PRIMITIVE @ q[:2, :2].T @ np.linalg.inv(PRIMITIVE)
+    return (-image if swap else image) % 1.0
+
+
+@cache
+def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> tuple[tuple[int, int], ...]:
+    """One slide (i, j) of every symmetry orbit of the n x n grid tau = (i a1 + j a2) / n."""
+    operations = layer_symmetries(family, field_V_per_A)
+    seen, distinct = set(), []
+    for i in range(n):
+        for j in range(n):
+            if (i, j) in seen:
+                continue
+            distinct.append((i, j))
+            for operation in operations:
+                image = transform_slide(np.array([i, j]) / n, operation)
+                seen.add(tuple(int(k) for k in np.rint(image * n).astype(int) % n))
+    return tuple(distinct)
+
+
+def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
     """All distinct slides that symmetry makes of a labelled slide, itself among them.
 
     frame: a slide with arrays `dipole` (e.A) and perhaps `dipole_spread`. Every copy is the
@@ -15,11 +70,11 @@ def symmetry_copies(frame: Atoms) -> list[Atoms]:
     operation and given to the atoms on which the turned structure falls. An operation that does not
     carry the structure onto the target raises ValueError.
     """
-    system = System.parse(frame.info["name"])
+    system = frame.system
     i, j, n = system.indices
     lattice_constant = np.linalg.norm(frame.cell.array[0]) / (1 + system.strain_percent / 100)
     z = frame.positions[:, 2]
-    distance = z[frame.arrays["layer"] == 1].mean() - z[frame.arrays["layer"] == 0].mean()
+    distance = z[frame.layer == 1].mean() - z[frame.layer == 0].mean()
     copies = {}
     for operation in layer_symmetries(system.family, system.field_V_per_A):
         image = np.rint(n * transform_slide(np.array([i, j]) / n, operation)).astype(int) % n
@@ -37,16 +92,14 @@ def _turned(frame, target, operation):
     positions = (frame.positions - centre) @ q.T + centre
     if swap:
         # The old lower layer is now the upper one: put the new lower layer back on its origin.
-        positions[:, :2] += (
-            frame.info["layer_origin"][0] - frame.info["layer_origin"][1] @ q[:2, :2].T
-        )
-    layer = frame.arrays["layer"] ^ int(swap)
+        positions[:, :2] += frame.origins[0] - frame.origins[1] @ q[:2, :2].T
+    layer = frame.layer ^ int(swap)
     cell = frame.cell.array
     step = (target.positions[:, None] - positions) @ np.linalg.inv(cell)
     same = np.abs((step + 0.5) % 1 - 0.5).max(axis=-1) < 1e-6
-    same &= (target.numbers[:, None] == frame.numbers) & (target.arrays["layer"][:, None] == layer)
+    same &= (target.numbers[:, None] == frame.numbers) & (target.layer[:, None] == layer)
     if not (same.sum(axis=1) == 1).all():
-        raise ValueError(f"{frame.info['name']} does not turn into {target.info['name']}")
+        raise ValueError(f"{frame.name} does not turn into {target.name}")
     partner = same.argmax(axis=1)
     target.set_array("dipole", (frame.arrays["dipole"] @ q.T)[partner])
     if "dipole_spread" in frame.arrays:

@@ -10,8 +10,8 @@ from typing import Any
 
 import xarray as xr
 
-from moirepol.structure.building import distinct_slides
 from moirepol.structure.names import System
+from moirepol.structure.symmetry import distinct_slides
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"

@@ -1,0 +1,1 @@
+"""Materials, one YAML file each. `moirepol.structure.material` reads them."""

@@ -1,0 +1,61 @@
+"""What a model is trained to predict.
+
+A model of any kind maps the surroundings of a dipole site onto a polar vector in e.angstrom:
+
+``zero_field``    p0, the dipole without a field
+``response``      s [p(+E) - p(-E)] / 2, with s = +1 in the upper and -1 in the lower layer
+``curvature``     [p(+E) + p(-E)] / 2 - p(0), the second-order response
+
+at the field E of its labels. The mirror that exchanges the layers reverses E, so the sign s makes
+the response a polar vector: one type per species then keeps every symmetry of the bilayer exactly.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from moirepol.errors import JobError
+from moirepol.structure.bilayer import UPPER, Bilayer
+
+#: Kinds of models, in the order of the power of the field that they contribute to.
+KINDS = ("zero_field", "response", "curvature")
+
+
+def targets(
+    frames: Iterable[Bilayer], family: str, kind: str, field_V_per_A: float
+) -> list[Bilayer]:
+    """The frames of a family with what a model learns as array ``dipole``, (n, 3) in e.A.
+
+    A frame in a field is matched with the other frames of the same structure by its name; each
+    structure comes once, under its name without a field.
+    """
+    found: dict[str, dict[float, Bilayer]] = {}
+    for frame in frames:
+        system = frame.system
+        if system.family == family:
+            name = system.model_copy(update={"field_V_per_A": 0.0}).name
+            found.setdefault(name, {}).setdefault(system.field_V_per_A, frame)
+    needed = {
+        "zero_field": [0.0],
+        "response": [field_V_per_A, -field_V_per_A],
+        "curvature": [0.0, field_V_per_A, -field_V_per_A],
+    }[kind]
+    learned = []
+    for name, by_field in sorted(found.items()):
+        if not all(field in by_field for field in needed):
+            continue
+        frame = by_field[needed[0]].copy()
+        p = {field: by_field[field].arrays["dipole"] for field in needed}
+        if kind == "zero_field":
+            dipole = p[0.0]
+        elif kind == "response":
+            sign = np.where(frame.layer == UPPER, 1.0, -1.0)[:, None]
+            dipole = sign * (p[field_V_per_A] - p[-field_V_per_A]) / 2
+        else:
+            dipole = (p[field_V_per_A] + p[-field_V_per_A]) / 2 - p[0.0]
+        frame.set_array("dipole", dipole)
+        frame.name, frame.field_V_per_A = name, 0.0
+        learned.append(frame)
+    if not learned:
+        raise JobError(f"no labels to learn the {kind} of {family} from")
+    return learned

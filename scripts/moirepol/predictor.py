@@ -1,0 +1,242 @@
+"""`Predictor`: from model files to the dipoles of a bilayer.
+
+The physics is a list of terms with one interface (`Term`). A new term is a new module with a class
+of that interface, and one line in `Predictor.from_files`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from moirepol.errors import JobError
+from moirepol.model.committee import Member, committee, evaluate, seen_by, standard_deviation
+from moirepol.model.domain import environment_distance
+from moirepol.model.targets import KINDS
+from moirepol.physics.expansion import Expansion
+from moirepol.physics.heterostrain import Heterostrain
+from moirepol.physics.long_range import LongRange
+from moirepol.structure.bilayer import Bilayer
+
+
+class Term(Protocol):
+    """One contribution to the dipoles of a bilayer."""
+
+    #: Whether networks must be evaluated at the surroundings of the local stackings.
+    local_stackings: bool
+
+    def applies(self, bilayer: Bilayer) -> bool:
+        """Whether the term contributes to a bilayer."""
+
+    def contribute(self, expansion: Expansion) -> None:
+        """Add the term to an expansion."""
+
+    def without(self, name: str) -> "Term | None":
+        """Return the term without what was fitted to a frame; None if nothing is left."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the term depends on, for the provenance of a file."""
+
+
+class NetworkTerm:
+    """A committee of networks that predicts the coefficient of one power of the field."""
+
+    local_stackings = False
+
+    def __init__(self, kind: str, members: list[Member]):
+        if wrong := [member.kind for member in members if member.kind != kind]:
+            raise JobError(f"expected a {kind} model, found a {wrong[0]} model")
+        self.kind, self.members = kind, members
+
+    def applies(self, bilayer: Bilayer) -> bool:
+        """Whether the term contributes; it does for every bilayer."""
+        return True
+
+    def contribute(self, expansion: Expansion) -> None:
+        """Add the members' values, per power of the field of their labels."""
+        power = KINDS.index(self.kind)
+        bilayer = expansion.bilayer
+        values = evaluate(self.members, bilayer, expansion.local_stackings)
+        if self.kind == "response":
+            values = bilayer.site_signs[:, None] * values
+        expansion.add(power, values / self.members[0].field_V_per_A ** power if power else values)
+
+    def without(self, name: str) -> "NetworkTerm | None":
+        """Return the members of a zero-field model that were not trained on a frame."""
+        if self.kind != "zero_field":
+            return self
+        members = [member for member in self.members if not member.has_seen(name)]
+        return NetworkTerm(self.kind, members) if members else None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of the members' training."""
+        return {self.kind: [member.info for member in self.members]}
+
+
+class Predictor:
+    """Dipoles of any bilayer of one stacking family.
+
+    Parameters
+    ----------
+    terms
+        The terms in the order in which they contribute, the zero-field networks first.
+    """
+
+    def __init__(self, terms: Sequence[Term]):
+        self.terms = list(terms)
+
+    @classmethod
+    def from_files(
+        cls,
+        zero_field: Sequence[str | Path],
+        response: Sequence[str | Path] = (),
+        curvature: Sequence[str | Path] = (),
+        polarizability: str | Path | None = None,
+        smearing_A: Sequence[float] = (0.0, 0.0),
+        heterostrain: str | Path | None = None,
+    ) -> "Predictor":
+        """Build a predictor from the workflow's files.
+
+        Parameters
+        ----------
+        zero_field, response, curvature
+            Files of the members of each model.
+        polarizability
+            File of `compute_polarizability`: adds the long-range field; needs a response.
+        smearing_A
+            Gaussian smearing widths of the long range in angstrom.
+        heterostrain
+            File of `fit_heterostrain`: adds the relative strain of the layers.
+
+        Returns
+        -------
+        Predictor
+            The predictor.
+
+        Raises
+        ------
+        JobError
+            If a file is of another kind.
+        """
+        files = dict(zip(KINDS, (zero_field, response, curvature), strict=True))
+        terms: list[Term] = [
+            NetworkTerm(kind, committee(paths)) for kind, paths in files.items() if paths
+        ]
+        if heterostrain:
+            terms.append(Heterostrain.from_file(heterostrain))
+        if polarizability:
+            terms.append(LongRange.from_file(polarizability, smearing_A))
+        return cls(terms)
+
+    @property
+    def zero_field(self) -> list[Member]:
+        """Members of the zero-field model."""
+        term = self.terms[0]
+        if not isinstance(term, NetworkTerm) or term.kind != "zero_field":
+            raise JobError("the first term of a predictor must be the zero-field model")
+        return term.members
+
+    @property
+    def family(self) -> str:
+        """Stacking family."""
+        return self.zero_field[0].family
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the predictor depends on, for the provenance of a file."""
+        return {key: value for term in self.terms for key, value in term.settings.items()}
+
+    def without(self, name: str) -> "Predictor | None":
+        """Return the predictor without what was trained on or fitted to a frame.
+
+        Parameters
+        ----------
+        name
+            Name of a labelled frame.
+
+        Returns
+        -------
+        Predictor or None
+            None if a term has nothing left.
+        """
+        terms = [term.without(name) for term in self.terms]
+        return None if any(term is None for term in terms) else Predictor(terms)
+
+    def expand(self, bilayer: Bilayer) -> Expansion:
+        """Expand the dipoles of a bilayer in powers of the field.
+
+        Parameters
+        ----------
+        bilayer
+            The bilayer; its field does not matter.
+
+        Returns
+        -------
+        Expansion
+            The expansion, `Expansion.powers` gives its coefficients.
+
+        Raises
+        ------
+        JobError
+            If the bilayer is outside the domain of a term.
+        """
+        active = [term for term in self.terms if term.applies(bilayer)]
+        expansion = Expansion(bilayer, any(term.local_stackings for term in active))
+        for term in active:
+            term.contribute(expansion)
+        return expansion
+
+    def dipoles(self, bilayer: Bilayer, field_V_per_A: float | None = None) -> Bilayer:
+        """Predict the dipoles of a bilayer in one field.
+
+        Parameters
+        ----------
+        bilayer
+            The bilayer.
+        field_V_per_A
+            Field along z in V/angstrom; by default that of the bilayer.
+
+        Returns
+        -------
+        Bilayer
+            A copy with the arrays ``dipole``, ``dipole_spread`` (committee standard deviation),
+            ``dipole_member`` (where all committees have the same size, above one),
+            ``dipole_short_range`` (where there is a long-range term), all in e.angstrom and NaN
+            where there is no site, ``environment_distance`` in angstrom, and
+            ``info['deformation_A']``.
+
+        Raises
+        ------
+        JobError
+            If the bilayer is outside the domain of a term.
+        """
+        field = bilayer.field_V_per_A if field_V_per_A is None else field_V_per_A
+        expansion = self.expand(bilayer)
+        if field and 1 not in expansion.coefficients:
+            raise JobError(f"{bilayer.name}: no response model of {bilayer.family}")
+        parts = expansion.terms_in_field(field)
+        mean = sum(part.mean(axis=0) for part in parts)
+        spread = np.sqrt(sum(standard_deviation(part) ** 2 for part in parts))
+        sizes = {len(part) for part in parts}
+        members = sum(parts) if len(sizes) == 1 else None
+
+        predicted = bilayer.copy()
+        predicted.field_V_per_A = field
+        if expansion.completions:
+            predicted.set_site_array("dipole_short_range", mean)
+            mean = expansion.complete(mean)
+        if members is not None and len(members) > 1:
+            members = np.array([expansion.complete(dipoles) for dipoles in members])
+            predicted.set_site_array("dipole_member", members.swapaxes(0, 1))
+            if expansion.completions:
+                spread = standard_deviation(members)
+        predicted.set_site_array("dipole", mean)
+        predicted.set_site_array("dipole_spread", spread)
+        cutoff_A = self.zero_field[0].network.cutoff
+        distance, deformation = environment_distance(bilayer, seen_by(self.zero_field), cutoff_A)
+        predicted.set_array("environment_distance", distance)
+        predicted.info["deformation_A"] = deformation
+        return predicted

@@ -1,0 +1,304 @@
+"""`Bilayer`: two layers of one material, with what the physics needs to know of them.
+
+A `Bilayer` is an `ase.Atoms` with typed properties. `Bilayer.from_atoms` and `Bilayer.to_atoms`
+convert from and to plain `ase.Atoms`. No other module reads structural data from `Atoms.info`.
+
+Layers are numbered `LOWER` = 0 and `UPPER` = 1. Lattice vectors are rows. The local stacking at a
+place r, in fractions of the primitive vectors, is
+
+    tau(r) = (r - o_lower) A_lower^-1 - (r - o_upper) A_upper^-1   (mod 1),
+
+with A the lattice of a layer and o its origin, a hexagon centre.
+"""
+
+import numpy as np
+from ase import Atoms
+
+from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
+from moirepol.structure.names import System
+
+LOWER, UPPER = 0, 1
+#: Names of the layers in files, in the order of their numbers.
+LAYERS = ("lower", "upper")
+#: Primitive vectors of a hexagonal lattice of constant 1, as rows.
+PRIMITIVE = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+#: Largest difference of heights, in angstrom, within a part of a layer that counts as flat.
+FLATNESS_A = 1e-3
+#: Stackings tau of high symmetry, in fractions of (a1, a2). The net P_perp of AA points down at N.
+HIGH_SYMMETRY = {
+    "G": (0.0, 0.0),
+    "N": (1 / 3, 1 / 3),
+    "M": (2 / 3, 2 / 3),
+    "A": (1 / 2, 0.0),
+    "B": (0.0, 1 / 2),
+    "C": (1 / 2, 1 / 2),
+}
+_NEEDED = ("name", "layer_cell", "layer_origin")
+
+
+class Bilayer(Atoms):
+    """Two layers with their lattices, origins, stacking family, dipole sites and field.
+
+    Atoms carry the array ``layer`` and may carry ``dipole`` (n, 3) in e.angstrom (NaN where there
+    is no dipole site), further arrays of `moirepol.structure.frames`, and ``displacement`` (n, 3)
+    in angstrom from the rigid lattices.
+    """
+
+    @classmethod
+    def from_atoms(
+        cls,
+        atoms: Atoms,
+        *,
+        name: str | None = None,
+        lattices: np.ndarray | None = None,
+        origins: np.ndarray | None = None,
+        field_V_per_A: float | None = None,
+        material: str | None = None,
+    ) -> "Bilayer":
+        """Make a bilayer of `ase.Atoms` with the array ``layer``.
+
+        Parameters
+        ----------
+        atoms
+            Periodic structure; copied. What is not given below is taken from ``atoms.info``.
+        name
+            Canonical name of the system, `moirepol.structure.names`.
+        lattices
+            Primitive vectors (layer, vector, xy) of the rigid layers in angstrom.
+        origins
+            A hexagon centre (layer, xy) of each layer in angstrom.
+        field_V_per_A
+            Electric field along +z in V/angstrom.
+        material
+            Name of the material.
+
+        Returns
+        -------
+        Bilayer
+            The bilayer.
+
+        Raises
+        ------
+        ValueError
+            In one line, if the atoms lack their layers or a datum.
+        """
+        bilayer = cls(cell=atoms.cell, pbc=atoms.pbc, info=dict(atoms.info))
+        bilayer.arrays = {key: values.copy() for key, values in atoms.arrays.items()}
+        given = {
+            "name": name,
+            "layer_cell": lattices,
+            "layer_origin": origins,
+            "field_V_per_A": field_V_per_A,
+            "material": material,
+        }
+        bilayer.info.update({key: value for key, value in given.items() if value is not None})
+        if "layer" not in bilayer.arrays:
+            raise ValueError("the atoms have no array 'layer'; allowed is 0 (lower) or 1 (upper)")
+        if missing := [key for key in _NEEDED if key not in bilayer.info]:
+            raise ValueError(f"the atoms lack {missing[0]}; allowed is a bilayer with it")
+        return bilayer
+
+    def to_atoms(self) -> Atoms:
+        """Return a plain `ase.Atoms` with the same arrays and ``info``."""
+        atoms = Atoms(cell=self.cell, pbc=self.pbc, info=dict(self.info))
+        atoms.arrays = {name: values.copy() for name, values in self.arrays.items()}
+        return atoms
+
+    @property
+    def name(self) -> str:
+        """Canonical name of the system."""
+        return self.info["name"]
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self.info["name"] = name
+
+    @property
+    def system(self) -> System:
+        """The system of this name."""
+        return System.parse(self.name)
+
+    @property
+    def family(self) -> str:
+        """Stacking family."""
+        return self.info.get("family") or self.system.family
+
+    @property
+    def material(self) -> Material:
+        """The material of the layers."""
+        return load_material(self.info.get("material", DEFAULT_MATERIAL))
+
+    @property
+    def field_V_per_A(self) -> float:
+        """Electric field along +z in V/angstrom."""
+        return self.info.get("field_V_per_A", 0.0)
+
+    @field_V_per_A.setter
+    def field_V_per_A(self, field: float) -> None:
+        self.info["field_V_per_A"] = field
+
+    @property
+    def lattices(self) -> np.ndarray:
+        """Primitive vectors (layer, vector, xy) of the rigid layers in angstrom."""
+        return np.asarray(self.info["layer_cell"])
+
+    @property
+    def origins(self) -> np.ndarray:
+        """A hexagon centre (layer, xy) of each layer in angstrom."""
+        return np.asarray(self.info["layer_origin"])
+
+    @property
+    def cell_2d(self) -> np.ndarray:
+        """In-plane cell vectors (2, 2) in angstrom."""
+        return np.asarray(self.cell)[:2, :2]
+
+    @property
+    def layer(self) -> np.ndarray:
+        """Layer (n,) of every atom."""
+        return self.arrays["layer"]
+
+    @property
+    def displacement(self) -> np.ndarray:
+        """Displacement (n, 3) in angstrom of every atom from the rigid, flat layers."""
+        return self.arrays.get("displacement", np.zeros((len(self), 3)))
+
+    @property
+    def areas(self) -> np.ndarray:
+        """Area (layer,) of each layer's primitive cell in angstrom^2."""
+        return np.abs(np.linalg.det(self.lattices))
+
+    @property
+    def orientations_deg(self) -> np.ndarray:
+        """Angle (layer,) of each layer's lattice from a1 along x, by polar decomposition."""
+        angles = []
+        for lattice in self.lattices:
+            u, _, vt = np.linalg.svd(np.linalg.inv(PRIMITIVE) @ lattice)
+            turn = u @ vt
+            angles.append(np.degrees(np.arctan2(turn[0, 1], turn[0, 0])))
+        return np.array(angles)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all atoms of each layer have the heights of the material's basis."""
+        for layer in (LOWER, UPPER):
+            chosen = self.layer == layer
+            if chosen.any() and np.ptp(self.positions[chosen, 2] - self._heights(chosen)) > (
+                FLATNESS_A
+            ):
+                return False
+        return True
+
+    def _heights(self, chosen: np.ndarray) -> np.ndarray:
+        """Height of the basis atom nearest to each chosen atom, from the middle of its layer."""
+        basis = self.material.basis
+        z = self.positions[chosen, 2]
+        above = z - z.mean() + np.mean([atom.height_A for atom in basis])
+        heights = np.zeros(len(z))
+        symbols = np.array(self.symbols)[chosen]
+        for symbol in set(symbols) & set(self.material.species):
+            known = np.array([atom.height_A for atom in basis if atom.species == symbol])
+            own = symbols == symbol
+            heights[own] = (
+                known[np.abs(above[own, None] - known).argmin(axis=1)] if len(known) else 0
+            )
+        return heights
+
+    @property
+    def layer_distance_A(self) -> float:
+        """Difference of the mean heights of the layers in angstrom."""
+        z = self.positions[:, 2]
+        return float(z[self.layer == UPPER].mean() - z[self.layer == LOWER].mean())
+
+    # Dipole sites
+
+    @property
+    def is_site(self) -> np.ndarray:
+        """Whether each atom is a dipole site: (n,)."""
+        return self.numbers == self.material.site_number
+
+    @property
+    def sites(self) -> np.ndarray:
+        """Indices (m,) of the dipole sites."""
+        return np.flatnonzero(self.is_site)
+
+    def sites_of(self, layer: int) -> np.ndarray:
+        """Return the indices of the dipole sites of a layer."""
+        return np.flatnonzero(self.is_site & (self.layer == layer))
+
+    @property
+    def site_layers(self) -> np.ndarray:
+        """Layer (m,) of every dipole site."""
+        return self.layer[self.is_site]
+
+    @property
+    def site_positions(self) -> np.ndarray:
+        """Positions (m, 3) of the dipole sites in angstrom."""
+        return self.positions[self.is_site]
+
+    @property
+    def site_signs(self) -> np.ndarray:
+        """+1 (m,) for the dipole sites of the upper layer, -1 for those of the lower."""
+        return np.where(self.site_layers == UPPER, 1.0, -1.0)
+
+    @property
+    def dipoles(self) -> np.ndarray:
+        """Dipoles (m, 3) of the sites in e.angstrom."""
+        return self.arrays["dipole"][self.is_site]
+
+    def set_site_array(self, name: str, values: np.ndarray) -> None:
+        """Store values (m, ...) of the dipole sites as an array of all atoms, NaN elsewhere."""
+        array = np.full((len(self), *np.shape(values)[1:]), np.nan)
+        array[self.is_site] = values
+        self.arrays.pop(name, None)
+        self.set_array(name, array)
+
+    # Local stacking
+
+    def stacking_at(self, xy: np.ndarray) -> np.ndarray:
+        """Return the local stacking of the rigid layers.
+
+        Parameters
+        ----------
+        xy
+            Places (..., 2) in angstrom.
+
+        Returns
+        -------
+        ndarray
+            tau (..., 2) in [0, 1), in fractions of (a1, a2).
+        """
+        lower, upper = (
+            (np.asarray(xy) - origin) @ np.linalg.inv(lattice)
+            for origin, lattice in zip(self.origins, self.lattices, strict=True)
+        )
+        return (lower - upper) % 1.0
+
+    @property
+    def site_stackings(self) -> np.ndarray:
+        """Local stacking tau (m, 2) at every dipole site."""
+        return self.stacking_at(self.site_positions[:, :2])
+
+    def stacking_points(self) -> dict[str, np.ndarray]:
+        """Return where each stacking of `HIGH_SYMMETRY` is in a moiré cell.
+
+        Returns
+        -------
+        dict
+            Letter -> place (2,) in angstrom inside the cell.
+
+        Raises
+        ------
+        ValueError
+            If the cell does not contain all stackings.
+        """
+        inverse = np.linalg.inv(self.lattices)
+        slope = inverse[LOWER] - inverse[UPPER]
+        if abs(np.linalg.det(slope)) < 1e-12:
+            raise ValueError(f"{self.name} is no moiré cell: it does not contain all stackings")
+        shift = -self.origins[LOWER] @ inverse[LOWER] + self.origins[UPPER] @ inverse[UPPER]
+        points = {}
+        for letter, tau in HIGH_SYMMETRY.items():
+            place = (np.array(tau) - shift) @ np.linalg.inv(slope)
+            fraction = place @ np.linalg.inv(self.cell_2d)
+            points[letter] = ((fraction + 1e-9) % 1.0 - 1e-9) @ self.cell_2d
+        return points

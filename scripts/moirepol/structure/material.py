@@ -1,0 +1,173 @@
+"""Monolayer materials: everything that depends on which atoms a layer is made of.
+
+A material is one file, ``moirepol/materials/<name>.yaml``. The code outside that folder contains no
+element and no atomic number.
+"""
+
+from fractions import Fraction
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import yaml
+from ase.data import chemical_symbols
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+FOLDER = Path(__file__).parents[1] / "materials"
+#: The material of a bilayer that names none.
+DEFAULT_MATERIAL = "hBN"
+#: Electrons in each Wannier function, without spin polarization.
+ELECTRONS_PER_FUNCTION = 2
+
+Part = Annotated[float, BeforeValidator(lambda value: float(Fraction(str(value))))]
+Element = Annotated[str, Field(description="chemical symbol")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BasisAtom(_Section):
+    """One atom of the monolayer's primitive cell."""
+
+    species: Element
+    fraction: Annotated[tuple[Part, Part], Field(description="place, in fractions of a1 and a2")]
+    height_A: Annotated[float, Field(description="height above the middle of the layer, angstrom")]
+
+
+class Bonded(_Section):
+    """The neighbours whose ionic charge belongs to a dipole site, in equal shares."""
+
+    species: Element
+    number: Annotated[int, Field(ge=1, description="bonds of each site")]
+    maximum_length_A: Annotated[float, Field(gt=0, description="longest bond, angstrom")]
+
+
+class TrialFunction(_Section):
+    """A trial function that a Wannier function starts from."""
+
+    orbital: Annotated[Literal["s", "pz"], Field(description="angular part")]
+    centre: Annotated[Literal["site", "bond"], Field(description="where its centre is")]
+
+
+class DipoleSite(_Section):
+    """The place that carries a dipole, with the ions and functions that belong to it."""
+
+    species: Element
+    bonded: Bonded
+    functions: Annotated[tuple[TrialFunction, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_function_a_bond_first(self) -> "DipoleSite":
+        on_bonds = [function.centre == "bond" for function in self.functions]
+        if sorted(on_bonds, reverse=True) != on_bonds or sum(on_bonds) > self.bonded.number:
+            raise ValueError("functions: allowed is at most one a bond, those on bonds first")
+        return self
+
+
+class Material(_Section):
+    """A monolayer material. Units are in the names; see the YAML file of h-BN."""
+
+    name: str
+    title: str
+    lattice_constant_A: Annotated[float, Field(gt=0, description="of the free monolayer")]
+    layer_distance_A: Annotated[float, Field(gt=0, description="of a flat bilayer")]
+    point_group: Annotated[Literal["-6m2"], Field(description="of the monolayer")]
+    valence_electrons: Annotated[
+        dict[Element, int], Field(description="electrons of each pseudopotential")
+    ]
+    basis: Annotated[tuple[BasisAtom, ...], Field(min_length=1)]
+    dipole_site: DipoleSite
+
+    @model_validator(mode="after")
+    def _electrons_balance(self) -> "Material":
+        named = {atom.species for atom in self.basis}
+        if named != set(self.valence_electrons):
+            raise ValueError("valence_electrons: allowed are exactly the species of the basis")
+        unknown = named - set(chemical_symbols)
+        if unknown:
+            raise ValueError(f"species {min(unknown)!r}: allowed are chemical symbols")
+        site = self.dipole_site
+        sites = sum(atom.species == site.species for atom in self.basis)
+        electrons = sum(self.valence_electrons[atom.species] for atom in self.basis)
+        functions = ELECTRONS_PER_FUNCTION * len(site.functions) * sites
+        if electrons != functions:
+            raise ValueError(
+                f"the basis has {electrons} valence electrons, the functions of its "
+                f"{sites} dipole sites hold {functions}; allowed is the same number"
+            )
+        return self
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Chemical symbols, in the order of the basis; the order of types in a network."""
+        return tuple(self.valence_electrons)
+
+    @cached_property
+    def site_type(self) -> int:
+        """Index of the dipole site's species in `species`."""
+        return self.species.index(self.dipole_site.species)
+
+    @cached_property
+    def site_number(self) -> int:
+        """Atomic number of the dipole site's species."""
+        return chemical_symbols.index(self.dipole_site.species)
+
+    @property
+    def functions_per_site(self) -> int:
+        """Wannier functions that belong to one dipole site."""
+        return len(self.dipole_site.functions)
+
+    @property
+    def on_bond(self) -> np.ndarray:
+        """Whether each function of a site is centred on a bond: (functions,)."""
+        return np.array([function.centre == "bond" for function in self.dipole_site.functions])
+
+    @property
+    def is_pz(self) -> np.ndarray:
+        """Whether each function of a site is a p_z orbital: (functions,)."""
+        return np.array([function.orbital == "pz" for function in self.dipole_site.functions])
+
+    @property
+    def charge_per_bond(self) -> float:
+        """Ionic charge in e that each bonded neighbour contributes to the dipole of a site."""
+        bonded = self.dipole_site.bonded
+        return self.valence_electrons[bonded.species] / bonded.number
+
+    def occupied_bands(self, symbols: list[str]) -> int:
+        """Return the number of occupied bands of a cell with atoms of these chemical symbols."""
+        electrons = sum(self.valence_electrons[symbol] for symbol in symbols)
+        return electrons // ELECTRONS_PER_FUNCTION
+
+
+@cache
+def load_material(name: str = DEFAULT_MATERIAL) -> Material:
+    """Read a material.
+
+    Parameters
+    ----------
+    name
+        Name of a file in `FOLDER`, without its ending.
+
+    Returns
+    -------
+    Material
+        The material, checked.
+
+    Raises
+    ------
+    ValueError
+        In one line, if there is no such material or its file breaks a rule.
+    """
+    path = FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
+        raise ValueError(f"material = {name!r}: allowed is one of {known}")
+    try:
+        return Material(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        found = error.errors()[0]
+        key = ".".join(map(str, found["loc"]))
+        reason = found["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{path.name}: {key}{': ' if key else ''}{reason}") from None
