@@ -1,5 +1,6 @@
 """Audit one set of labels: what every frame was found to be worth."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ KEPT = (*AUDIT_UNITS, "scf_iterations", "largest_singular_value", "smallest_sing
 KEPT = (*KEPT, "smallest_projection", "mesh_1", "mesh_2")
 
 
-def audit_labels(labels, frames, recipe_folder, audit, title="labels"):
+def audit_labels(
+    labels: str, frames: Sequence[str], recipe_folder: str, audit: str, title: str = "labels"
+) -> None:
     """Write the audit of a set, one entry for every frame of `frames`, labelled or not.
 
     labels : the set's file. recipe_folder : where single frames are computed, with the reasons why

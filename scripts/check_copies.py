@@ -9,7 +9,7 @@ from moirepol.structure.symmetry import symmetry_copies
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
-def check_copies(originals, direct, limit_eA, copies_check):
+def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str) -> None:
     """Compare labels of slides with the copies that symmetry makes of others.
 
     originals : set with one slide of every orbit. direct : set of slides equivalent to some of

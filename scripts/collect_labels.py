@@ -1,6 +1,8 @@
 """Collect the frames of one label set, shipped and computed, into one NetCDF file."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from moirepol.dft.labels import AUDIT_UNITS, check
 from moirepol.errors import JobError
@@ -9,7 +11,14 @@ from moirepol.workflow.label_sets import CHECKSUMS, digest
 from moirepol.workflow.provenance import read_netcdf, sha256, stamp, write_netcdf
 
 
-def collect_labels(frames, settings, labels, computed=(), shipped=None, title="labels"):
+def collect_labels(
+    frames: Sequence[str],
+    settings: Mapping[str, Any],
+    labels: str,
+    computed: Sequence[str] = (),
+    shipped: str | None = None,
+    title: str = "labels",
+) -> None:
     """Write the set `labels` with the frames named in `frames`, in that order.
 
     computed : files of single frames. shipped : a set to take the other frames from; its SHA-256
@@ -17,7 +26,7 @@ def collect_labels(frames, settings, labels, computed=(), shipped=None, title="l
     the set's name.
     """
     found = {}
-    files = [computed] if isinstance(computed, str) else list(computed)
+    files = list(computed)
     if shipped:
         verify_checksum(Path(shipped))
         files.insert(0, shipped)

@@ -15,7 +15,7 @@ def compute_charge(
     grids: list[int],
     zero_tolerance: float,
     offsets: list[float],
-):
+) -> None:
     """Charges by finite differences (Eq. 3), Berg-Luscher solid angles and the sign rule.
 
     polarization_map: the map. charge: the file to write. grids: grid points per cell vector,

@@ -1,7 +1,9 @@
 """Electronic polarizability of a slid bilayer by linear response (pw.x, ph.x)."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +17,9 @@ from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
-def compute_polarizability(system, settings, scratch, polarizability):
+def compute_polarizability(
+    system: str, settings: Mapping[str, Any], scratch: str, polarizability: str
+) -> None:
     """Polarizability of one N atom of `system` in the plane, and of the cell along z.
 
     From the dielectric tensor of the periodic slabs: a field in the plane is the same everywhere,

@@ -1,5 +1,7 @@
 """Hold a model's committee against the labels: those it learned, those left out, others."""
 
+from collections.abc import Sequence
+
 import xarray as xr
 
 from moirepol.model import deepwannier
@@ -8,7 +10,14 @@ from moirepol.structure.frames import read_frames
 from moirepol.workflow import provenance
 
 
-def evaluate_model(members, losses, labels, parity, loss, tests=()):
+def evaluate_model(
+    members: Sequence[str],
+    losses: Sequence[str],
+    labels: Sequence[str],
+    parity: str,
+    loss: str,
+    tests: Sequence[str] = (),
+) -> None:
     """Compare with DFT, atom by atom.
 
     Parameters

@@ -3,7 +3,7 @@
 from moirepol.model import deepwannier
 
 
-def freeze_model(member, frozen, compressed):
+def freeze_model(member: str, frozen: str, compressed: str) -> None:
     """Write `frozen` and `compressed` (.pb) from the native model file `member` (.dp)."""
     deepwannier.freeze(member, frozen, compressed)
 

@@ -1,7 +1,9 @@
 """Label one bilayer: the dipole of every N atom from a DFT code and wannier90.x."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from moirepol.dft import labels
 from moirepol.dft.engine import engine_of
@@ -14,7 +16,9 @@ from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import sha256, stamp, write_netcdf
 
 
-def label_frame(frame, settings, scratch, label, threads=1):
+def label_frame(
+    frame: str, settings: Mapping[str, Any], scratch: str, label: str, threads: int = 1
+) -> None:
     """Label the bilayer named `frame`.
 
     frame : name of the system. settings : `moirepol.workflow.label_sets.settings_of` of the recipe.

@@ -15,7 +15,16 @@ from moirepol.workflow.label_sets import settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
-def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, title, threads=1):
+def recheck_labels(
+    labels: str,
+    seed: int,
+    maximum_atoms: int,
+    limit_eA: float,
+    scratch: str,
+    recheck: str,
+    title: str,
+    threads: int = 1,
+) -> None:
     """Label one frame of the set `labels` again, with the settings the set was made with.
 
     seed : decides, with the set's name `title`, which frame of at most `maximum_atoms` atoms.

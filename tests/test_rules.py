@@ -1,0 +1,108 @@
+"""Every rule fits the function of its script, and the adapter checks the same in each job."""
+
+import inspect
+import io
+import os
+import runpy
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
+from test_workflow import copy_project
+
+from moirepol import console
+from moirepol.errors import JobError
+from moirepol.workflow import job
+from moirepol.workflow.job import check_names, coerce_lists
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    """The rules that run a script, by name, as Snakemake reads them."""
+    project = copy_project(ROOT, tmp_path_factory.mktemp("rules"))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
+    ):
+        patch.setenv(job.PARENT, str(os.getpid()))
+        patch.chdir(project)
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(),
+            snakefile=project / "Snakefile",
+            workdir=project,
+        )
+        workflow.dag()
+        found = {rule.name: rule for rule in workflow._workflow.rules if rule.script}
+    return found
+
+
+def test_every_rule_fits_its_function(rules):
+    assert len(rules) > 40
+    for name, rule in rules.items():
+        assert Path(rule.script).stem == name
+        function = runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))[name]
+        given = {key for part in (rule.input, rule.output, rule.params) for key, _ in part.items()}
+        check_names(function, given, {*rule.wildcard_names, *rule.resources, "threads"})
+
+
+def function_of(system: str, result: str, labels: Sequence[str] = (), strength: float = 1.0):
+    """A function as scripts have it."""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"system", "result", "label"}, "no argument 'label'; allowed: system, result, labels"),
+        ({"system", "result", "frame"}, "no argument 'frame'"),
+        ({"system"}, "argument 'result' is missing"),
+    ],
+)
+def test_names_that_do_not_fit(given, message):
+    with pytest.raises(JobError, match=message):
+        check_names(function_of, given)
+
+
+def test_names_that_fit():
+    check_names(function_of, {"result", "labels", "code"}, {"system", "seed", "threads", "mem_mb"})
+
+
+def test_a_job_with_an_unknown_input_ends_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(console, "_stream", io.StringIO())
+    rule = {"rule": "make", "threads": 1, "log": [], "output": {"result": tmp_path / "result.nc"}}
+    others = {"wildcards": {"system": "AA"}, "resources": {"mem_mb": 1}, "params": {"code": "1"}}
+    with pytest.raises(SystemExit):
+        job.run(function_of, SimpleNamespace(**rule, **others, input={"label": "a.nc"}))
+    assert console._stream.getvalue().startswith(
+        "error: make AA: function_of has no argument 'label'; allowed: system"
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "expected"),
+    [
+        (list[str], "a.nc", ["a.nc"]),
+        (Sequence[str], "a.nc", ["a.nc"]),
+        (Iterable[str], "a.nc", ["a.nc"]),
+        (list[float] | None, 0.5, [0.5]),
+        (list[float] | None, None, None),
+        (list[str], ["a.nc", "b.nc"], ["a.nc", "b.nc"]),
+        (list[str], (), ()),
+        (str, "a.nc", "a.nc"),
+        (str | list[str], "a.nc", "a.nc"),
+        (dict[str, str], {"a": "b"}, {"a": "b"}),
+        (inspect.Parameter.empty, "a.nc", "a.nc"),
+    ],
+)
+def test_one_value_for_a_list(annotation, value, expected):
+    def function(argument):
+        pass
+
+    if annotation is not inspect.Parameter.empty:
+        function.__annotations__["argument"] = annotation
+    assert coerce_lists(function, {"argument": value}) == {"argument": expected}
