@@ -179,6 +179,7 @@ rule recheck_labels:
         limit_eA=CHECKS["limit_eA"],
         scratch=lambda wildcards: f"results/scratch/recheck/{wildcards.set}",
         title=lambda wildcards: wildcards.set,
+        code=code_digest("recheck_labels"),
     message:
         "one label of set {wildcards.set} once more"
     script:
@@ -260,6 +261,7 @@ rule benchmark_labels:
         settings=settings_of(config, STANDARD),
         meshes=lambda wildcards: [int(n) for n in wildcards.meshes.split("-")],
         scratch=lambda wildcards: f"results/scratch/benchmark_labels/{wildcards.meshes}",
+        code=code_digest("benchmark_labels"),
     message:
         "cost of a label against brute force on meshes {wildcards.meshes}"
     script:
@@ -286,6 +288,7 @@ rule benchmark_dag:
         runtime=growing(10),
     params:
         labels=10000,
+        code=code_digest("benchmark_dag"),
     message:
         "time the planning of {params.labels} labels"
     script:

@@ -12,6 +12,7 @@ from moirepol.dft import espresso
 from moirepol.dft.unfold import time_reversal_half
 from moirepol.physics.long_range import COULOMB_V_A
 from moirepol.structure.building import build
+from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import digest
 from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import stamp, write_netcdf
@@ -72,7 +73,11 @@ def compute_polarizability(
             ),
         },
         coords={"xyz": list("xyz")},
-        attrs={"system": system, "settings_digest": digest(settings)},
+        attrs={
+            "system": system,
+            "settings_digest": digest(settings),
+            "code_digest": code_digest("compute_polarizability"),
+        },
     )
     write_netcdf(stamp(ds, f"Polarizability of {system}", settings), polarizability)
 

@@ -11,6 +11,7 @@ from moirepol.dft.espresso import CHECKPOINT, Killed
 from moirepol.errors import JobError, full_disk
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
+from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import REFUSED, digest
 from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import sha256, stamp, write_netcdf
@@ -38,6 +39,7 @@ def label_frame(
         labelled = _label(atoms, settings, Path(scratch), refused, threads)
     ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
+    ds.attrs["code_digest"] = code_digest("label_frame")
     ds.attrs["pseudopotentials_sha256"] = " ".join(
         f"{path.name}:{sha256(path)}"
         for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()

@@ -17,7 +17,15 @@ from test_workflow import copy_project
 from moirepol import console
 from moirepol.errors import JobError
 from moirepol.workflow import job
+from moirepol.workflow.digest import code_digest
 from moirepol.workflow.job import check_names, coerce_lists
+
+#: Rules that do not run again when their code changes, each with the reason.
+WITHOUT_CODE = {
+    "label_frame": "finished labels are expensive; their files carry the digest instead",
+    "compute_polarizability": "as label_frame",
+    "ship_labels": "without output: it runs whenever it is asked for",
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +56,13 @@ def test_every_rule_fits_its_function(rules):
         function = runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))[name]
         given = {key for part in (rule.input, rule.output, rule.params) for key, _ in part.items()}
         check_names(function, given, {*rule.wildcard_names, *rule.resources, "threads"})
+
+
+def test_every_rule_runs_again_when_its_code_changes(rules):
+    without = {name for name, rule in rules.items() if "code" not in dict(rule.params.items())}
+    assert without == set(WITHOUT_CODE)
+    for name in rules.keys() - without:
+        assert rules[name].params.code == code_digest(name)
 
 
 def function_of(system: str, result: str, labels: Sequence[str] = (), strength: float = 1.0):
