@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_workflow import copy_project
 
+from moirepol.errors import ConfigError
 from moirepol.structure.names import System
-from moirepol.workflow.configuration import REMOVABLE, ConfigError, check_config, load_schema
+from moirepol.workflow.configuration import REMOVABLE, check_config, load_schema
 
 ROOT_SCHEMA = load_schema()
 MANY = settings(

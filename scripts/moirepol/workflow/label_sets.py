@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from moirepol.structure.building import distinct_slides
-from moirepol.structure.names import System
+from moirepol.structure.names import System, nearest
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"
@@ -52,21 +52,11 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
 def systems_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
     """Names of a sweep's bilayers: its systems, then the twists nearest to its angles."""
     family = sweep.get("family", "AA")
-    twists = [nearest_twist(family, angle).name for angle in sweep.get("twist_angles_deg", [])]
-    return list(dict.fromkeys([*sweep.get("systems", []), *twists]))
-
-
-def nearest_twist(family: str, angle_deg: float) -> System:
-    """The twist (m, m + 1), one period a cell, of the nearest angle; (0.5 to 25 degrees).
-
-    tan(angle / 2) = 1 / (sqrt(3) (2 m + 1)).
-    """
-    m = (1 / (math.sqrt(3) * math.tan(math.radians(angle_deg) / 2)) - 1) / 2
     twists = [
-        System(family=family, geometry="twist", indices=(around, around + 1))
-        for around in {max(1, math.floor(m)), max(1, math.ceil(m))}
+        nearest(f"{family}_angle-{angle}", maximum_atoms=sys.maxsize).name
+        for angle in sweep.get("twist_angles_deg", [])
     ]
-    return min(twists, key=lambda twist: abs(twist.twist_angle_deg - angle_deg))
+    return list(dict.fromkeys([*sweep.get("systems", []), *twists]))
 
 
 def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
