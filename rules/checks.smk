@@ -132,6 +132,7 @@ rule engine:
         rules.check_engine.output,
 
 
+# Asked for by name only: `snakemake critical_field` draws the labels by layer distance that ship.
 rule find_critical_field:
     input:
         labels=audited_file("distance"),
@@ -155,6 +156,11 @@ rule find_critical_field:
         "critical field by layer distance"
     script:
         "../scripts/find_critical_field.py"
+
+
+rule critical_field:
+    input:
+        rules.find_critical_field.output,
 
 
 # Asked for by name only: `snakemake recheck` computes one label of each set again.
@@ -238,7 +244,7 @@ rule convergence:
         rules.study_convergence.output,
 
 
-# Asked for by name only: `snakemake benchmark` extrapolates the cost of brute force from coarse
+# Asked for by name only: `snakemake label_cost` extrapolates the cost of brute force from coarse
 # meshes; results/benchmark_labels/24.csv runs it in full, for hours.
 rule benchmark_labels:
     output:
@@ -268,7 +274,7 @@ rule benchmark_labels:
         "../scripts/benchmark_labels.py"
 
 
-rule benchmark:
+rule label_cost:
     input:
         "results/benchmark_labels/2-3.csv",
 
@@ -281,7 +287,7 @@ rule benchmark_dag:
     benchmark:
         "benchmarks/benchmark_dag.tsv"
     conda:
-        "../envs/analyze.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),

@@ -29,8 +29,8 @@ WITHOUT_CODE = {
 
 
 @pytest.fixture(scope="module")
-def rules(tmp_path_factory):
-    """The rules that run a script, by name, as Snakemake reads them."""
+def every_rule(tmp_path_factory):
+    """All rules by name, as Snakemake reads them."""
     project = copy_project(ROOT, tmp_path_factory.mktemp("rules"))
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -45,8 +45,18 @@ def rules(tmp_path_factory):
             workdir=project,
         )
         workflow.dag()
-        found = {rule.name: rule for rule in workflow._workflow.rules if rule.script}
-    return found
+        return {rule.name: rule for rule in workflow._workflow.rules}
+
+
+@pytest.fixture
+def rules(every_rule):
+    """The rules that run a script."""
+    return {name: rule for name, rule in every_rule.items() if rule.script}
+
+
+def test_targets_have_names_that_nobody_mistypes(every_rule):
+    targets = {name for name, rule in every_rule.items() if not rule.script}
+    assert not [name for name in targets if f"{name}s" in every_rule]
 
 
 def test_every_rule_fits_its_function(rules):
