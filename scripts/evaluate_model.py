@@ -16,7 +16,6 @@ def evaluate_model(
     labels: Sequence[str],
     parity: str,
     loss: str,
-    tests: Sequence[str] = (),
 ) -> None:
     """Compare with DFT, atom by atom.
 
@@ -24,7 +23,6 @@ def evaluate_model(
     ----------
     members, losses : models and training courses of the committee, member by member
     labels : files of the labels that the members divided among them
-    tests : files of labels that no member saw
     parity : NetCDF, for every N atom of every frame: ``dft`` and ``model`` (sample, xyz) in e.A,
         the mean over the members for which the frame is on that side of the split, with
         ``spread``, the standard deviation over them, and ``members``, their number;
@@ -36,14 +34,13 @@ def evaluate_model(
     info = trained[0].info
     what = info["family"], info["kind"], info["field_V_per_A"]
     learned = deepwannier.targets(_read(labels), *what)
-    tested = deepwannier.targets(_read(tests), *what) if tests else []
 
     asked = {}  # (side of the split, frame's name) -> frame, members
     for member in trained:
         sides = deepwannier.split_frames(
             learned, member.info["split"], member.info["folds"], member.info["seed"]
         )
-        for side, frames in zip(("train", "validation", "test"), (*sides, tested), strict=True):
+        for side, frames in zip(("train", "validation"), sides, strict=True):
             for frame in frames:
                 asked.setdefault((side, frame.info["name"]), (frame, []))[1].append(member)
 

@@ -59,7 +59,6 @@ def test_a_map_and_its_charge_by_hand(tmp_path):
                 "charge": "charge.nc",
                 "grids": [12, 24],
                 "zero_tolerance": "1.0e-6",
-                "offsets": [0.0, 0.5],
             },
         ),
     ):

@@ -69,10 +69,8 @@ def _check_label_sets(config: Mapping[str, Any]) -> None:
 def _check_models(config: Mapping[str, Any]) -> None:
     """Models learn from known sets that are not held out, by a known protocol."""
     for name, model in config["models"].items():
-        for key in ("labels", "tests"):
-            for label_set in model.get(key, []):
-                _known(f"models.{name}.{key}", label_set, config["labels"]["sets"])
         for label_set in model["labels"]:
+            _known(f"models.{name}.labels", label_set, config["labels"]["sets"])
             if config["labels"]["sets"][label_set].get("use") == "validation":
                 raise ConfigError(
                     f"models.{name}.labels = {label_set!r}: allowed is a set for training, this "
