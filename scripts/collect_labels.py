@@ -19,11 +19,27 @@ def collect_labels(
     shipped: str | None = None,
     title: str = "labels",
 ) -> None:
-    """Write the set `labels` with the frames named in `frames`, in that order.
+    """Write a label set from single frames and from the set that ships.
 
-    computed : files of single frames. shipped : a set to take the other frames from; its SHA-256
-    must be the one listed beside it. settings : what all frames must have been made with. title :
-    the set's name.
+    Parameters
+    ----------
+    frames
+        Names of the frames, in the order of the set.
+    settings
+        The settings that all frames must have been made with.
+    labels
+        NetCDF file to write.
+    computed
+        Files of single frames.
+    shipped
+        A set that the other frames come from. Its SHA-256 must be listed beside it.
+    title
+        Name of the set.
+
+    Raises
+    ------
+    JobError
+        If a frame is missing, fails its audit, or was made with other settings or pseudopotentials.
     """
     found = {}
     files = list(computed)

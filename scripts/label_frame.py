@@ -20,13 +20,29 @@ from moirepol.workflow.provenance import sha256, stamp, write_netcdf
 def label_frame(
     frame: str, settings: Mapping[str, Any], scratch: str, label: str, threads: int = 1
 ) -> None:
-    """Label the bilayer named `frame`.
+    """Label one bilayer: compute the dipole of each N atom from first principles.
 
-    frame : name of the system. settings : `moirepol.workflow.label_sets.settings_of` of the recipe.
-    scratch : folder for the programs' files, emptied before and removed after, but for the state
-    that a large cell's scf goes on from when it was interrupted. One job at a time works there.
-    label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
-    threads : MPI processes.
+    Parameters
+    ----------
+    frame
+        Name of the system.
+    settings
+        `moirepol.workflow.label_sets.settings_of` of the recipe.
+    scratch
+        Folder for the programs' files. It is emptied before and removed afterwards, except for the
+        state from which an interrupted scf of a large cell continues. One job at a time works in
+        it.
+    label
+        NetCDF file to write, one frame. Attribute `code_digest` is the digest of this script and of
+        the modules that it uses. The reason for a rejected label is kept beside it, in
+        ``<frame>.refused``.
+    threads
+        MPI processes.
+
+    Raises
+    ------
+    JobError
+        If a program is missing or fails, or if the label fails its audit.
     """
     recipe = settings["recipe"]
     engine = engine_of(recipe)

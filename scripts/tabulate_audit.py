@@ -62,10 +62,24 @@ td:first-child, th:first-child {{ text-align: left }}</style>
 def tabulate_audit(
     audits: Sequence[str], table: str, page: str, checks: Sequence[str] = ()
 ) -> None:
-    """Write one row per set to `table` (CSV) and `page` (HTML).
+    """Write the audit of all label sets as a table, one row a set.
 
-    audits : files of `audit_labels`, named by set. checks : NetCDF files of labels made twice, with
-    `difference_eA` by frame, which are put below the table.
+    Parameters
+    ----------
+    audits
+        Files of `audit_labels`, named by set.
+    table
+        CSV to write.
+    page
+        HTML to write, with the meaning of each column.
+    checks
+        NetCDF files of labels made twice, with `difference_eA` by frame. The page shows them below
+        the table.
+
+    Raises
+    ------
+    JobError
+        If a file cannot be read.
     """
     below = "".join(_check(Path(file)) for file in checks)
     rows = pd.DataFrame([_row(Path(file)) for file in audits]).set_index("set")
