@@ -10,7 +10,8 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from moirepol.workflow.configuration import ConfigError, check_config
+from moirepol.errors import ConfigError
+from moirepol.workflow.configuration import check_config
 from moirepol.workflow.job import PARENT
 from moirepol.workflow.locks import clear_stale_locks
 

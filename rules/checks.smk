@@ -132,6 +132,7 @@ rule engine:
         rules.check_engine.output,
 
 
+# Asked for by name only: `snakemake critical_field` draws the labels by layer distance that ship.
 rule find_critical_field:
     input:
         labels=audited_file("distance"),
@@ -157,6 +158,11 @@ rule find_critical_field:
         "../scripts/find_critical_field.py"
 
 
+rule critical_field:
+    input:
+        rules.find_critical_field.output,
+
+
 # Asked for by name only: `snakemake recheck` computes one label of each set again.
 rule recheck_labels:
     input:
@@ -179,6 +185,7 @@ rule recheck_labels:
         limit_eA=CHECKS["limit_eA"],
         scratch=lambda wildcards: f"results/scratch/recheck/{wildcards.set}",
         title=lambda wildcards: wildcards.set,
+        code=code_digest("recheck_labels"),
     message:
         "one label of set {wildcards.set} once more"
     script:
@@ -237,7 +244,7 @@ rule convergence:
         rules.study_convergence.output,
 
 
-# Asked for by name only: `snakemake benchmark` extrapolates the cost of brute force from coarse
+# Asked for by name only: `snakemake label_cost` extrapolates the cost of brute force from coarse
 # meshes; results/benchmark_labels/24.csv runs it in full, for hours.
 rule benchmark_labels:
     output:
@@ -260,13 +267,14 @@ rule benchmark_labels:
         settings=settings_of(config, STANDARD),
         meshes=lambda wildcards: [int(n) for n in wildcards.meshes.split("-")],
         scratch=lambda wildcards: f"results/scratch/benchmark_labels/{wildcards.meshes}",
+        code=code_digest("benchmark_labels"),
     message:
         "cost of a label against brute force on meshes {wildcards.meshes}"
     script:
         "../scripts/benchmark_labels.py"
 
 
-rule benchmark:
+rule label_cost:
     input:
         "results/benchmark_labels/2-3.csv",
 
@@ -279,13 +287,14 @@ rule benchmark_dag:
     benchmark:
         "benchmarks/benchmark_dag.tsv"
     conda:
-        "../envs/analyze.yaml"
+        "../envs/workflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
         labels=10000,
+        code=code_digest("benchmark_dag"),
     message:
         "time the planning of {params.labels} labels"
     script:

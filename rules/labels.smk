@@ -2,6 +2,7 @@
 # Needs: the bilayers named by `labels: sets`. Makes: results/labels/<set>.nc, one file a set.
 
 
+# Without the digest of the code: a finished label is expensive and is not made again for an edit.
 rule label_frame:
     output:
         label="results/labels/{recipe}/{frame}.nc",
@@ -55,7 +56,8 @@ rule collect_labels:
         "../scripts/collect_labels.py"
 
 
-# Needed for the long-range field; shipped in resources/polarizability.
+# Needed for the long-range field; shipped in resources/polarizability. Without the digest of the
+# code, as `label_frame`.
 rule compute_polarizability:
     output:
         polarizability="results/polarizability/{system}.nc",

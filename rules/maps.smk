@@ -70,7 +70,6 @@ rule compute_charge:
     params:
         grids=config["maps"]["charge_grids"],
         zero_tolerance=config["maps"]["zero_tolerance"],
-        offsets=config["maps"]["charge_offsets"],
         code=code_digest("compute_charge"),
     message:
         "topological charge of {wildcards.map}"

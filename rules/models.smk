@@ -12,7 +12,7 @@ rule models:
 
 rule train_model:
     input:
-        labels=lambda wildcards: label_files(wildcards.model, "labels"),
+        labels=lambda wildcards: label_files(wildcards.model),
     output:
         member="results/models/{model}/{seed}.dp",
         loss="results/models/{model}/{seed}.loss.nc",
@@ -44,8 +44,7 @@ rule evaluate_model:
     input:
         members=lambda wildcards: members(wildcards.model),
         losses=lambda wildcards: members(wildcards.model, "loss.nc"),
-        labels=lambda wildcards: label_files(wildcards.model, "labels"),
-        tests=lambda wildcards: label_files(wildcards.model, "tests"),
+        labels=lambda wildcards: label_files(wildcards.model),
     output:
         parity="results/models/{model}/parity.nc",
         loss="results/models/{model}/loss.nc",

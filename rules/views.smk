@@ -82,7 +82,7 @@ rule link_name:
 rule plan_labels:
     input:
         members=lambda wildcards: members(next(iter(planned_models(wildcards)))),
-        labels=lambda wildcards: label_files(next(iter(planned_models(wildcards))), "labels"),
+        labels=lambda wildcards: label_files(next(iter(planned_models(wildcards)))),
     output:
         plan="results/plans/{system}.yaml",
     log:

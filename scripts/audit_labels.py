@@ -1,5 +1,6 @@
 """Audit one set of labels: what every frame was found to be worth."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,31 @@ KEPT = (*AUDIT_UNITS, "scf_iterations", "largest_singular_value", "smallest_sing
 KEPT = (*KEPT, "smallest_projection", "mesh_1", "mesh_2")
 
 
-def audit_labels(labels, frames, recipe_folder, audit, title="labels"):
-    """Write the audit of a set, one entry for every frame of `frames`, labelled or not.
+def audit_labels(
+    labels: str, frames: Sequence[str], recipe_folder: str, audit: str, title: str = "labels"
+) -> None:
+    """Write the audit of a label set, one entry for each frame, labelled or not.
 
-    labels : the set's file. recipe_folder : where single frames are computed, with the reasons why
-    one was refused. audit : NetCDF with the numbers that labels keep, NaN where a label has none;
-    `state`: sound, missing, or what is wrong; `dipole_z_eA`, the summed dipole of a cell, and per
-    pair of N atoms (one 4-atom cell) by how much it differs from the dipole of the density
-    (`density_difference_eA`) and from the one that pw.x itself reports (`qe_difference_eA`).
-    title : the set's name.
+    Parameters
+    ----------
+    labels
+        File of the label set.
+    frames
+        Names of the frames that the set should contain.
+    recipe_folder
+        Folder of single frames, with the reasons for rejected ones.
+    audit
+        NetCDF file to write: the audit numbers of the labels (NaN without a label); `state`, which
+        is sound, missing or a fault; `dipole_z_eA`, the summed dipole of a cell; and, for each pair
+        of N atoms (one 4-atom cell), its difference from the dipole of the density
+        (`density_difference_eA`) and from the one that pw.x reports (`qe_difference_eA`).
+    title
+        Name of the set.
+
+    Raises
+    ------
+    JobError
+        If the file cannot be read, or if a shipped file is not the listed one.
     """
     if (Path(labels).parent / CHECKSUMS).is_file():
         verify_checksum(Path(labels))

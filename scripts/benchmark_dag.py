@@ -15,10 +15,22 @@ from moirepol.workflow.label_sets import frames_of
 SLIDES_PER_AXIS = 100
 
 
-def benchmark_dag(labels, table, project=None):
-    """Dry-run one set of at least `labels` labels and write a table: labels, seconds, memory_MB.
+def benchmark_dag(labels: int, table: str, project: str | None = None) -> None:
+    """Measure how long Snakemake plans one label set, and with how much memory.
 
-    project : folder of the workflow; by default the one that this script belongs to.
+    Parameters
+    ----------
+    labels
+        Number of labels in the set, at least.
+    table
+        CSV to write: labels, seconds, memory_MB.
+    project
+        Folder of the workflow; by default the one that this script belongs to.
+
+    Raises
+    ------
+    RuntimeError
+        If the dry run fails.
     """
     project = Path(project) if project else Path(__file__).parents[1]
     grid = {"family": "AA", "slides_per_axis": SLIDES_PER_AXIS}

@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,15 +12,15 @@ from moirepol.structure.building import build
 
 
 def benchmark_inference(
-    member,
-    frozen,
-    compressed,
-    inference,
-    systems,
-    largest_for_deepmd,
-    lattice_constant_A,
-    layer_distance_A,
-):
+    member: str,
+    frozen: str,
+    compressed: str,
+    inference: str,
+    systems: Sequence[str],
+    largest_for_deepmd: int,
+    lattice_constant_A: float,
+    layer_distance_A: float,
+) -> None:
     """Write a table: program, system, atoms, seconds, atoms_per_s, difference_eA.
 
     Parameters

@@ -2,7 +2,9 @@
 
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +31,14 @@ BRUTE_FORCE = {
 STOCK = "num_iter = 500\nconv_window = 3\nconv_tol = 1.0e-10\nnum_print_cycles = 100"
 
 
-def benchmark_labels(frame, settings, meshes, scratch, comparison, table):
+def benchmark_labels(
+    frame: str,
+    settings: Mapping[str, Any],
+    meshes: Sequence[int],
+    scratch: str,
+    comparison: str,
+    table: str,
+) -> None:
     """Label the slide `frame` by the recipe of `settings` and by brute force, and compare.
 
     meshes : n of the n x n x 1 meshes that brute force is run on. Without the paper's 24 its cost

@@ -2,13 +2,14 @@
 
 import csv
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
 from moirepol.workflow import provenance
 
 
-def benchmark_training(courses, training, errors_eA):
+def benchmark_training(courses: Sequence[str], training: str, errors_eA: Sequence[float]) -> None:
     """Write a table: model, optimizer, seed, rmse_eA, seconds, best_eA.
 
     Parameters

@@ -9,12 +9,24 @@ from moirepol.structure.symmetry import symmetry_copies
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
-def check_copies(originals, direct, limit_eA, copies_check):
-    """Compare labels of slides with the copies that symmetry makes of others.
+def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str) -> None:
+    """Compare labels of stackings with the copies that symmetry makes of other labels.
 
-    originals : set with one slide of every orbit. direct : set of slides equivalent to some of
-    them. copies_check : NetCDF, `difference_eA` by frame, the largest of all its components.
-    limit_eA : JobError where one is larger.
+    Parameters
+    ----------
+    originals
+        Label set with one stacking of each orbit.
+    direct
+        Label set of stackings that are equivalent to some of them.
+    limit_eA
+        Largest difference that is allowed, in e.A.
+    copies_check
+        NetCDF file to write: `difference_eA` by frame, the largest of all its components.
+
+    Raises
+    ------
+    JobError
+        If a stacking is no copy, or if a difference exceeds the limit.
     """
     made = {
         copy.name: (copy, frame.name)

@@ -1,5 +1,7 @@
 """Labels by another code against our own: polarization and layer dipoles of the same slides."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -16,7 +18,9 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 TITLES = {"espresso": "Quantum ESPRESSO", "gpaw": "GPAW"}
 
 
-def check_engine(labels, others, check, table, pdf, png):
+def check_engine(
+    labels: Sequence[str], others: str, check: str, table: str, pdf: str, png: str
+) -> None:
     """Compare the slides of the set `others` with the same slides in the sets `labels`.
 
     check : NetCDF, `dipole` in e.A by code, slide, layer and component. table : CSV of P_perp,

@@ -1,6 +1,8 @@
 """Collect the frames of one label set, shipped and computed, into one NetCDF file."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from moirepol.dft.labels import AUDIT_UNITS, check
 from moirepol.errors import JobError
@@ -9,15 +11,38 @@ from moirepol.workflow.label_sets import CHECKSUMS, digest
 from moirepol.workflow.provenance import read_netcdf, sha256, stamp, write_netcdf
 
 
-def collect_labels(frames, settings, labels, computed=(), shipped=None, title="labels"):
-    """Write the set `labels` with the frames named in `frames`, in that order.
+def collect_labels(
+    frames: Sequence[str],
+    settings: Mapping[str, Any],
+    labels: str,
+    computed: Sequence[str] = (),
+    shipped: str | None = None,
+    title: str = "labels",
+) -> None:
+    """Write a label set from single frames and from the set that ships.
 
-    computed : files of single frames. shipped : a set to take the other frames from; its SHA-256
-    must be the one listed beside it. settings : what all frames must have been made with. title :
-    the set's name.
+    Parameters
+    ----------
+    frames
+        Names of the frames, in the order of the set.
+    settings
+        The settings that all frames must have been made with.
+    labels
+        NetCDF file to write.
+    computed
+        Files of single frames.
+    shipped
+        A set that the other frames come from. Its SHA-256 must be listed beside it.
+    title
+        Name of the set.
+
+    Raises
+    ------
+    JobError
+        If a frame is missing, fails its audit, or was made with other settings or pseudopotentials.
     """
     found = {}
-    files = [computed] if isinstance(computed, str) else list(computed)
+    files = list(computed)
     if shipped:
         verify_checksum(Path(shipped))
         files.insert(0, shipped)

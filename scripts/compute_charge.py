@@ -14,15 +14,24 @@ def compute_charge(
     charge: str,
     grids: list[int],
     zero_tolerance: float,
-    offsets: list[float],
-):
-    """Charges by finite differences (Eq. 3), Berg-Luscher solid angles and the sign rule.
+) -> None:
+    """Compute charges by finite differences (Eq. 3), solid angles (Berg-Luscher) and the sign rule.
 
-    polarization_map: the map. charge: the file to write. grids: grid points per cell vector,
-    multiples of 6, for which Q is repeated. zero_tolerance: fraction of the largest |P| that counts
-    as zero.
-    offsets: uniform P_perp added to the map, as fractions of its largest |P_perp|, for which Q is
-    repeated on the finest grid: near offset 0 the half charges are critical.
+    Parameters
+    ----------
+    polarization_map
+        The map, NetCDF.
+    charge
+        NetCDF file to write (`docs/data.md`).
+    grids
+        Grid points per cell vector, multiples of 6, for which Q is repeated.
+    zero_tolerance
+        Fraction of the largest |P| below which P counts as zero.
+
+    Raises
+    ------
+    JobError
+        If the map cannot be read, or if its cell has no G point at its origin.
     """
     ds = read_netcdf(polarization_map, "P", "point_x")
     P = ds["P"].values
@@ -38,14 +47,8 @@ def compute_charge(
     _, density, _ = charges(P, zero_tolerance)
     area = abs(np.linalg.det(ds["cell"].values)) / n**2
 
-    fine = resample(P, max(grids))
-    shifts = np.array(offsets) * np.abs(fine[2]).max()
-    shifted = [fine + np.array([0, 0, shift])[:, None, None] for shift in shifts]
-    by_offset = [by_region(charges(field, zero_tolerance)[0], points) for field in shifted]
-
     nodes = np.rint(np.array(list(points.values())) * n).astype(int) % n
     at_points = P[:, nodes[:, 0], nodes[:, 1]].T
-    dipole = {"units": "e.angstrom"}
     out = xr.Dataset(
         {
             "q": (
@@ -63,25 +66,10 @@ def compute_charge(
                 left_out,
                 {"units": "1", "long_name": "grid triangles without a solid angle"},
             ),
-            "Q_offset": (
-                ("offset", "method", "region"),
-                np.array(by_offset),
-                {"units": "1", "long_name": "topological charge with a uniform P_perp added"},
-            ),
             "P_point": (
                 ("point", "component"),
                 at_points,
-                dipole | {"long_name": "polarization per N pair at the named points"},
-            ),
-            "P_at_G": (
-                (),
-                np.linalg.norm(at_points[list(points).index("G")]),
-                dipole | {"long_name": "size of the polarization at G"},
-            ),
-            "P_perp_extreme": (
-                (),
-                np.abs(P[2]).max(),
-                dipole | {"long_name": "largest |P_perp|"},
+                {"units": "e.angstrom", "long_name": "polarization per N pair at the named points"},
             ),
             "cell": ds["cell"],
         },
@@ -89,7 +77,6 @@ def compute_charge(
             "method": list(METHODS),
             "region": list(REGIONS),
             "grid": ("grid", grids, {"long_name": "grid points per cell vector"}),
-            "offset": ("offset", shifts, dipole | {"long_name": "uniform P_perp added"}),
         }
         | {name: ds[name] for name in ("component", "point", "point_x", "point_y", "x", "y")},
         attrs={"system": ds.attrs["system"], "space": ds.attrs["space"]},
@@ -112,7 +99,7 @@ def compute_charge(
         out["Q_model_error"].attrs.update(
             units="1", long_name="standard deviation of Q over the members of the committee"
         )
-    settings = {"grids": grids, "zero_tolerance": zero_tolerance, "offsets": offsets}
+    settings = {"grids": grids, "zero_tolerance": zero_tolerance}
     write_netcdf(stamp(out, f"Topological charge of {ds.attrs['system']}", settings), charge)
 
 

@@ -1,7 +1,9 @@
 """Electronic polarizability of a slid bilayer by linear response (pw.x, ph.x)."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,12 +12,15 @@ from moirepol.dft import espresso
 from moirepol.dft.unfold import time_reversal_half
 from moirepol.physics.long_range import COULOMB_V_A
 from moirepol.structure.building import build
+from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import digest
 from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
-def compute_polarizability(system, settings, scratch, polarizability):
+def compute_polarizability(
+    system: str, settings: Mapping[str, Any], scratch: str, polarizability: str
+) -> None:
     """Polarizability of one N atom of `system` in the plane, and of the cell along z.
 
     From the dielectric tensor of the periodic slabs: a field in the plane is the same everywhere,
@@ -67,7 +72,11 @@ def compute_polarizability(system, settings, scratch, polarizability):
             ),
         },
         coords={"xyz": list("xyz")},
-        attrs={"system": system, "settings_digest": digest(settings)},
+        attrs={
+            "system": system,
+            "settings_digest": digest(settings),
+            "code_digest": code_digest("compute_polarizability"),
+        },
     )
     write_netcdf(stamp(ds, f"Polarizability of {system}", settings), polarizability)
 

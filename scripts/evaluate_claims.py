@@ -1,6 +1,7 @@
 """The table of the paper's claims, each with what was found here and a verdict."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -13,13 +14,13 @@ from moirepol.workflow.provenance import read_netcdf
 def evaluate_claims(
     table: str,
     claims: str,
-    maps=(),
-    charges=(),
-    dipoles=(),
-    labels=(),
-    parities=(),
-    predictors=(),
-):
+    maps: Sequence[str] = (),
+    charges: Sequence[str] = (),
+    dipoles: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    parities: Sequence[str] = (),
+    predictors: Sequence[str] = (),
+) -> None:
     """Judge every claim of `table` (YAML) from the results given and write `claims` (CSV).
 
     maps, charges, dipoles, parities: NetCDF files, all but the last named by their system, the last

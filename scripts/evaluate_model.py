@@ -1,5 +1,7 @@
 """Hold a model's committee against the labels: those it learned, those left out, others."""
 
+from collections.abc import Sequence
+
 import xarray as xr
 
 from moirepol.model.committee import committee, evaluate, standard_deviation
@@ -10,14 +12,19 @@ from moirepol.structure.frames import read_frames
 from moirepol.workflow import provenance
 
 
-def evaluate_model(members, losses, labels, parity, loss, tests=()):
+def evaluate_model(
+    members: Sequence[str],
+    losses: Sequence[str],
+    labels: Sequence[str],
+    parity: str,
+    loss: str,
+) -> None:
     """Compare with DFT, atom by atom.
 
     Parameters
     ----------
     members, losses : models and training courses of the committee, member by member
     labels : files of the labels that the members divided among them
-    tests : files of labels that no member saw
     parity : NetCDF, for every N atom of every frame: ``dft`` and ``model`` (sample, xyz) in e.A,
         the mean over the members for which the frame is on that side of the split, with
         ``spread``, the standard deviation over them, and ``members``, their number;
@@ -29,14 +36,13 @@ def evaluate_model(members, losses, labels, parity, loss, tests=()):
     info = trained[0].info
     what = info["family"], info["kind"], info["field_V_per_A"]
     learned = targets(_read(labels), *what)
-    tested = targets(_read(tests), *what) if tests else []
 
     asked = {}  # (side of the split, frame's name) -> frame, members
     for member in trained:
         sides = split_frames(
             learned, member.info["split"], member.info["folds"], member.info["seed"]
         )
-        for side, frames in zip(("train", "validation", "test"), (*sides, tested), strict=True):
+        for side, frames in zip(("train", "validation"), sides, strict=True):
             for frame in frames:
                 asked.setdefault((side, frame.name), (frame, []))[1].append(member)
 

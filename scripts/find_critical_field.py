@@ -14,7 +14,7 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 EXTREMES = ((1, 1, 3), (2, 2, 3))
 
 
-def find_critical_field(labels, critical_field, pdf, png):
+def find_critical_field(labels: str, critical_field: str, pdf: str, png: str) -> None:
     """P_perp at N and M, its response to a field, and E_c = |P_perp| / response, by distance.
 
     labels : a set with the slides N and M of AA at one or more distances, without a field and in

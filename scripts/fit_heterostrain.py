@@ -1,5 +1,7 @@
 """Fit what strain of one layer against the other adds to the dipoles, from strips and slides."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -21,10 +23,10 @@ def fit_heterostrain(
     slides,
     heterostrain,
     slides_per_axis,
-    response=(),
+    response: Sequence[str] = (),
     polarizability=(),
-    reach_A=(0.0, 0.0),
-):
+    reach_A: Sequence[float] = (0.0, 0.0),
+) -> None:
     """Fit once for every place across the layers, with its strips left out; the fits' spread is
     the error of what they say. Where the others are too few, there is one fit to all strips.
 

@@ -1,6 +1,7 @@
 """Fit the reach of the layers' dipoles to twisted cells, with each of them left out once."""
 
 import csv
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -15,7 +16,9 @@ START_A = (1.0, 0.5)
 LARGEST_A = 3.0
 
 
-def fit_reach(labels, zero_field, response, polarizability, reach):
+def fit_reach(
+    labels: Sequence[str], zero_field: Sequence[str], response: Sequence[str], polarizability, reach
+) -> None:
     """Write a table: left_out, common_A, opposite_A, cell, mae_in_plane_eA, mae_z_eA.
 
     Parameters

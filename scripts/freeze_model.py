@@ -3,7 +3,7 @@
 from moirepol.model.committee import freeze
 
 
-def freeze_model(member, frozen, compressed):
+def freeze_model(member: str, frozen: str, compressed: str) -> None:
     """Write `frozen` and `compressed` (.pb) from the native model file `member` (.dp)."""
     freeze(member, frozen, compressed)
 

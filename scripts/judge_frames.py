@@ -1,5 +1,7 @@
 """Hold predictions, by all models of a family together, against labels that they did not see."""
 
+from collections.abc import Sequence
+
 import xarray as xr
 
 from moirepol.model.comparison import compared, together
@@ -10,17 +12,17 @@ from moirepol.workflow import provenance
 
 
 def judge_frames(
-    labels,
-    zero_field,
+    labels: Sequence[str],
+    zero_field: Sequence[str],
     judged,
     study,
-    response=(),
-    curvature=(),
+    response: Sequence[str] = (),
+    curvature: Sequence[str] = (),
     polarizability=(),
-    reach_A=(0.0, 0.0),
+    reach_A: Sequence[float] = (0.0, 0.0),
     heterostrain=(),
-    fields_V_per_A=None,
-):
+    fields_V_per_A: Sequence[float] | None = None,
+) -> None:
     """Compare with DFT as predicted for a figure: in a field, and with the long range if asked for.
 
     Parameters

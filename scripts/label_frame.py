@@ -1,7 +1,9 @@
 """Label one bilayer: the dipole of every N atom from a DFT code and wannier90.x."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from moirepol.dft import labels
 from moirepol.dft.engine import engine_of
@@ -9,19 +11,38 @@ from moirepol.dft.espresso import CHECKPOINT, Killed
 from moirepol.errors import JobError, full_disk
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
+from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import REFUSED, digest
 from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import sha256, stamp, write_netcdf
 
 
-def label_frame(frame, settings, scratch, label, threads=1):
-    """Label the bilayer named `frame`.
+def label_frame(
+    frame: str, settings: Mapping[str, Any], scratch: str, label: str, threads: int = 1
+) -> None:
+    """Label one bilayer: compute the dipole of each N atom from first principles.
 
-    frame : name of the system. settings : `moirepol.workflow.label_sets.settings_of` of the recipe.
-    scratch : folder for the programs' files, emptied before and removed after, but for the state
-    that a large cell's scf goes on from when it was interrupted. One job at a time works there.
-    label : NetCDF file of one frame. Why a label was refused is kept beside it, in <frame>.refused.
-    threads : MPI processes.
+    Parameters
+    ----------
+    frame
+        Name of the system.
+    settings
+        `moirepol.workflow.label_sets.settings_of` of the recipe.
+    scratch
+        Folder for the programs' files. It is emptied before and removed afterwards, except for the
+        state from which an interrupted scf of a large cell continues. One job at a time works in
+        it.
+    label
+        NetCDF file to write, one frame. Attribute `code_digest` is the digest of this script and of
+        the modules that it uses. The reason for a rejected label is kept beside it, in
+        ``<frame>.refused``.
+    threads
+        MPI processes.
+
+    Raises
+    ------
+    JobError
+        If a program is missing or fails, or if the label fails its audit.
     """
     recipe = settings["recipe"]
     engine = engine_of(recipe)
@@ -34,6 +55,7 @@ def label_frame(frame, settings, scratch, label, threads=1):
         labelled = _label(atoms, settings, Path(scratch), refused, threads)
     ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
+    ds.attrs["code_digest"] = code_digest("label_frame")
     ds.attrs["pseudopotentials_sha256"] = " ".join(
         f"{path.name}:{sha256(path)}"
         for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()

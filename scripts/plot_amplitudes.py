@@ -1,7 +1,5 @@
 """Amplitude of the polarization pattern against the twist angle: models against direct DFT."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import xarray as xr
 
@@ -18,7 +16,7 @@ SHORT, LONG, DIRECT = "short-range model", "with long range", "direct DFT"
 def plot_amplitudes(
     dipoles: list[str],
     configuration_map: str,
-    labels: str | Iterable[str],
+    labels: list[str],
     data: str,
     pdf: str,
     png: str,
@@ -34,12 +32,7 @@ def plot_amplitudes(
     mapped = first_harmonics(slides["P"].values, slides["cell"].values)
     family = System.parse(read_frames(dipoles[0])[0].name).family
     predicted = [(frame, kind) for path in dipoles for frame in read_frames(path) for kind in KINDS]
-    direct = [
-        frame
-        for path in ([labels] if isinstance(labels, str) else labels)
-        for frame in read_frames(path)
-        if plain_twist(frame, family)
-    ]
+    direct = [frame for path in labels for frame in read_frames(path) if plain_twist(frame, family)]
     rows = [
         (name_of(frame, kind), frame, kind) for frame, kind in predicted if kind in frame.arrays
     ] + [(DIRECT, frame, "dipole") for frame in direct]

@@ -1,5 +1,6 @@
 """Errors against their bars: the committee's spread and the distance from the training set."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ FLOOR_EA = 1e-8
 STEP_A = 0.01  # where the axis of deformations goes over from linear to logarithmic
 
 
-def plot_calibration(studies, names, data, pdf, png):
+def plot_calibration(
+    studies: Sequence[str], names: Mapping[str, str], data: str, pdf: str, png: str
+) -> None:
     """Draw, for every N atom, error against spread and against what deforms its surroundings.
 
     studies : files of `judge_frames`. names : study -> what it is called. data : NetCDF, for every

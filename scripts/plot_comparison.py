@@ -25,7 +25,7 @@ SYMBOLS = (r"P_\perp", r"|P_\parallel|")
 ARRAYS = {MODEL: "dipole", SHORT: "dipole_short_range"}
 
 
-def plot_comparison(dipoles: str, labels: list[str] | str, data: str, pdf: str, png: str):
+def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: str):
     """Draw P_perp and P_par of the model; beside it direct DFT and the difference.
 
     dipoles: prediction of one moire cell. labels: a set that holds its label; without one the model
@@ -35,12 +35,7 @@ def plot_comparison(dipoles: str, labels: list[str] | str, data: str, pdf: str, 
     (predicted,) = read_frames(dipoles)
     name = predicted.name
     label = next(
-        (
-            frame
-            for path in ([labels] if isinstance(labels, str) else labels)
-            for frame in read_frames(path)
-            if frame.name == name
-        ),
+        (frame for path in labels for frame in read_frames(path) if frame.name == name),
         None,
     )
     sources = {

@@ -1,7 +1,5 @@
 """Extra P_perp and net polarization against lattice mismatch, models and direct DFT (Fig. 3g)."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import xarray as xr
 
@@ -22,8 +20,8 @@ QUANTITIES = {
 
 def plot_mismatch(
     sweep: str,
-    labels: str | Iterable[str],
-    trained_eta: Iterable[float],
+    labels: list[str],
+    trained_eta: list[float],
     data: str,
     pdf: str,
     png: str,
@@ -35,8 +33,7 @@ def plot_mismatch(
     trained_eta: mismatches among the models' labels. data, pdf, png:
     the panel's NetCDF and pictures to write.
     """
-    files = [labels] if isinstance(labels, str) else labels
-    frames = [frame for path in files for frame in read_frames(path)]
+    frames = [frame for path in labels for frame in read_frames(path)]
     ds = one_strain(read_netcdf(sweep, "P_point", "net_polarization", "eta"))
     ds = ds.sel(field=0, drop=True).sortby("eta")
     names = {"at_G": "P_point", "mean": "P_perp_mean", "net": "net_polarization"}

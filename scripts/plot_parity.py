@@ -21,7 +21,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
     and pictures to write.
     """
     parts = {}
-    for path in [parities] if isinstance(parities, str) else parities:
+    for path in parities:
         ds = read_netcdf(path, "dft", "model")
         parts[_name(json.loads(ds.attrs["settings"]))] = ds[["dft", "model", "split"]]
     shown = xr.concat(parts.values(), dim="sample")

@@ -1,5 +1,7 @@
 """Predict the dipole of every N atom of a bilayer."""
 
+from collections.abc import Sequence
+
 from moirepol.console import say
 from moirepol.model.domain import LIMIT_A
 from moirepol.predictor import Predictor
@@ -10,17 +12,17 @@ from moirepol.workflow import provenance
 
 def predict_dipoles(
     system,
-    zero_field,
+    zero_field: Sequence[str],
     dipoles,
     lattice_constant_A,
     layer_distance_A,
-    response=(),
-    curvature=(),
+    response: Sequence[str] = (),
+    curvature: Sequence[str] = (),
     polarizability=(),
-    reach_A=(0.0, 0.0),
+    reach_A: Sequence[float] = (0.0, 0.0),
     heterostrain=(),
     beyond="",
-):
+) -> None:
     """Write the committee's mean dipoles and their spread (layout: `moirepol.structure.frames`).
 
     Attributes: `deformation_A`, how far the bilayer's lattices are at least from those trained on

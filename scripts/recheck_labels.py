@@ -15,13 +15,39 @@ from moirepol.workflow.label_sets import settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
-def recheck_labels(labels, seed, maximum_atoms, limit_eA, scratch, recheck, title, threads=1):
-    """Label one frame of the set `labels` again, with the settings the set was made with.
+def recheck_labels(
+    labels: str,
+    seed: int,
+    maximum_atoms: int,
+    limit_eA: float,
+    scratch: str,
+    recheck: str,
+    title: str,
+    threads: int = 1,
+) -> None:
+    """Label one frame of a set again, with the settings that the set was made with.
 
-    seed : decides, with the set's name `title`, which frame of at most `maximum_atoms` atoms.
-    recheck : NetCDF, `difference_eA` of the one frame, its largest over all dipole components.
-    limit_eA : JobError where that is larger. scratch : folder for the programs' files. threads :
-    MPI processes.
+    Parameters
+    ----------
+    labels
+        The label set.
+    seed, title
+        Seed and name of the set. Both decide which frame is drawn.
+    maximum_atoms
+        Largest frame that may be drawn, in atoms.
+    limit_eA
+        Largest difference that is allowed, in e.A.
+    scratch
+        Folder for the programs' files.
+    recheck
+        NetCDF file to write: `difference_eA` of the frame, the largest of all dipole components.
+    threads
+        MPI processes.
+
+    Raises
+    ------
+    JobError
+        If no frame is small enough, if the label is rejected, or if the difference is too large.
     """
     frames = [frame for frame in read_frames(labels) if len(frame) <= maximum_atoms]
     if not frames:

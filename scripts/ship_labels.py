@@ -3,7 +3,9 @@
 import csv
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from collect_labels import collect_labels, verify_checksum
 from moirepol.console import say
@@ -12,7 +14,9 @@ from moirepol.workflow.label_sets import CHECKSUMS, INDEX, digest
 from moirepol.workflow.provenance import read_netcdf, sha256
 
 
-def ship_labels(sets, computed_folder, shipped_folder):
+def ship_labels(
+    sets: Mapping[str, Mapping[str, Any]], computed_folder: str, shipped_folder: str
+) -> None:
     """Merge finished frames with what ships already; an unfinished set ships what it has.
 
     Frames that a set no longer names are dropped. Killed at any moment, it leaves sets that the

@@ -1,5 +1,8 @@
 """How far the labels are converged: the standard recipe against recipes with one change each."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -9,7 +12,17 @@ from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
-def study_convergence(standard, variants, changes, slides, settings, study, table, pdf, png):
+def study_convergence(
+    standard: str,
+    variants: Sequence[str],
+    changes: Mapping[str, Mapping[str, Any]],
+    slides: Sequence[str],
+    settings: Mapping[str, Any],
+    study: str,
+    table: str,
+    pdf: str,
+    png: str,
+) -> None:
     """Compare dipoles of the same slides by different recipes.
 
     standard : set that holds the slides AB, A and G named in `slides`, by the standard recipe.

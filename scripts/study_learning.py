@@ -1,6 +1,8 @@
 """How the error on slides left out falls with the number of distinct slides trained on."""
 
 import csv
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,14 @@ from moirepol.model.training import train
 from moirepol.structure.frames import read_frames
 
 
-def study_learning(labels, learning, family, folds, protocol, counts):
+def study_learning(
+    labels: Sequence[str],
+    learning: str,
+    family: str,
+    folds: int,
+    protocol: Mapping[str, Any],
+    counts: Sequence[int],
+) -> None:
     """Write a table: slides, frames, fold, mae_in_plane_eA, mae_z_eA, of zero-field models.
 
     Parameters

@@ -1,5 +1,7 @@
 """One moire bilayer in many fields: charges, extremes, net polarization and thresholds."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -33,19 +35,19 @@ QUANTITIES = {
 
 def sweep_fields(
     system,
-    zero_field,
+    zero_field: Sequence[str],
     geometry,
-    fields_V_per_A,
+    fields_V_per_A: Sequence[float],
     grid_points,
     zero_tolerance,
     lattice_constant_A,
     layer_distance_A,
-    response=(),
-    curvature=(),
+    response: Sequence[str] = (),
+    curvature: Sequence[str] = (),
     polarizability=(),
-    reach_A=(0.0, 0.0),
+    reach_A: Sequence[float] = (0.0, 0.0),
     heterostrain=(),
-):
+) -> None:
     """Predict once, by powers of the field, and look at the pattern in every field.
 
     Parameters

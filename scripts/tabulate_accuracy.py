@@ -1,6 +1,7 @@
 """How accurate the models are: one table of errors, one of moire cells."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,14 @@ SPLITS = {
 LARGE_CELL = "AA_twist-5-6"
 
 
-def tabulate_accuracy(parities, studies, labels, table, accuracy, cells):
+def tabulate_accuracy(
+    parities: Sequence[str],
+    studies: Sequence[str],
+    labels: Sequence[str],
+    table: str,
+    accuracy: str,
+    cells: str,
+) -> None:
     """Write mean absolute errors per component over N atoms.
 
     Parameters

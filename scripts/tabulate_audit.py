@@ -1,6 +1,7 @@
 """The audit of all label sets as one table, for a spreadsheet and for reading."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -58,14 +59,30 @@ td:first-child, th:first-child {{ text-align: left }}</style>
 """
 
 
-def tabulate_audit(audits, table, page, checks=()):
-    """Write one row per set to `table` (CSV) and `page` (HTML).
+def tabulate_audit(
+    audits: Sequence[str], table: str, page: str, checks: Sequence[str] = ()
+) -> None:
+    """Write the audit of all label sets as a table, one row a set.
 
-    audits : files of `audit_labels`, named by set. checks : NetCDF files of labels made twice, with
-    `difference_eA` by frame, which are put below the table.
+    Parameters
+    ----------
+    audits
+        Files of `audit_labels`, named by set.
+    table
+        CSV to write.
+    page
+        HTML to write, with the meaning of each column.
+    checks
+        NetCDF files of labels made twice, with `difference_eA` by frame. The page shows them below
+        the table.
+
+    Raises
+    ------
+    JobError
+        If a file cannot be read.
     """
-    below = "".join(_check(Path(file)) for file in _listed(checks))
-    rows = pd.DataFrame([_row(Path(file)) for file in _listed(audits)]).set_index("set")
+    below = "".join(_check(Path(file)) for file in checks)
+    rows = pd.DataFrame([_row(Path(file)) for file in audits]).set_index("set")
     rows.to_csv(table)
     shown = rows.rename(columns={c: f"{c} ({WORST[c][2]})" for c in WORST if WORST[c][2] != "1"})
     with pd.option_context("display.max_colwidth", None):  # reasons in full
@@ -73,10 +90,6 @@ def tabulate_audit(audits, table, page, checks=()):
     meanings = {column: entry[3] for column, entry in WORST.items()} | TOGETHER
     legend = "".join(f"<dt>{c}</dt><dd>{html.escape(m)}</dd>" for c, m in meanings.items())
     Path(page).write_text(PAGE.format(table=text, legend=legend, checks=below))
-
-
-def _listed(files):
-    return [files] if isinstance(files, str) else list(files)
 
 
 def _row(file):

@@ -1,5 +1,8 @@
 """Train one member of a model's committee."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -12,17 +15,17 @@ from moirepol.workflow import provenance
 
 
 def train_model(
-    labels,
-    member,
-    loss,
-    family,
-    kind,
-    field_V_per_A,
-    split,
-    folds,
-    protocol,
-    seed,
-):
+    labels: Sequence[str],
+    member: str,
+    loss: str,
+    family: str,
+    kind: str,
+    field_V_per_A: float,
+    split: str,
+    folds: int,
+    protocol: Mapping[str, Any],
+    seed: int,
+) -> None:
     """Train on the labels that the member's split gives it.
 
     Parameters

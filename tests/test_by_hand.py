@@ -59,7 +59,6 @@ def test_a_map_and_its_charge_by_hand(tmp_path):
                 "charge": "charge.nc",
                 "grids": [12, 24],
                 "zero_tolerance": "1.0e-6",
-                "offsets": [0.0, 0.5],
             },
         ),
     ):
@@ -73,3 +72,18 @@ def test_a_missing_file_is_told_in_one_line(tmp_path):
     assert run.returncode == 1
     assert run.stderr.startswith("error: no.nc is no readable NetCDF file")
     assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "argument", "others"),
+    [
+        ("plot_parity", "parities", {"data": "d", "pdf": "p", "png": "g"}),
+        ("plot_angles", "polarization_maps", {"data": "d", "pdf": "p", "png": "g"}),
+        ("benchmark_training", "courses", {"training": "t.csv", "errors_eA": "1.0e-3"}),
+        ("tabulate_audit", "audits", {"table": "t.csv", "page": "t.html"}),
+        ("collect_labels", "computed", {"frames": "[]", "settings": "{}", "labels": "l.nc"}),
+    ],
+)
+def test_one_file_for_a_list(script, argument, others, tmp_path):
+    run = by_hand(script, tmp_path, **{argument: "no.nc"}, **others)
+    assert run.stderr.startswith("error: no.nc is no readable NetCDF file"), run.stderr

@@ -6,7 +6,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from moirepol.workflow.configuration import ConfigError, check_config, load_schema, predictors_of
+from moirepol.errors import ConfigError
+from moirepol.workflow.configuration import check_config, load_schema
+from moirepol.workflow.coverage import predictors_of
 
 
 @pytest.fixture

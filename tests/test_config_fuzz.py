@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_workflow import copy_project
 
+from moirepol.errors import ConfigError
 from moirepol.structure.names import System
-from moirepol.workflow.configuration import REMOVABLE, ConfigError, check_config, load_schema
+from moirepol.workflow.configuration import REMOVABLE, check_config, load_schema
 
 ROOT_SCHEMA = load_schema()
 MANY = settings(
@@ -49,7 +50,7 @@ FULL_CONFIG["labels"]["recipe"]["engine"] = "espresso"
 FULL_CONFIG["labels"]["variants"]["every_key"] = dict(FULL_CONFIG["labels"]["recipe"])
 RESPONSE = FULL_CONFIG["models"]["aa_response"]
 FULL_CONFIG["models"] |= {
-    "aa_curvature": RESPONSE | {"kind": "curvature", "tests": ["moire"]},
+    "aa_curvature": RESPONSE | {"kind": "curvature"},
     "aap_curvature": RESPONSE | {"family": "AAp", "kind": "curvature"},
 }
 FULL_CONFIG["predictors"]["AA"] |= {"curvature": "aa_curvature"}
@@ -280,7 +281,7 @@ NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True)
 def valid_configs(draw):
     config = copy.deepcopy(FULL_CONFIG)
     for path, schema in draw(st.lists(st.sampled_from(NUMBERS), max_size=12)):
-        if {"grids", "variants", "charge_grids", "charge_offsets", "seeds"} & set(path):
+        if {"grids", "variants", "charge_grids", "seeds"} & set(path):
             continue
         if {"extrapolation", "sweeps"} & set(path):  # some values rule out what ships
             continue

@@ -77,7 +77,7 @@ def test_maps_and_charges_are_described(tmp_path):
     frame.set_array("dipole_member", np.stack([frame.arrays["dipole"]] * 2, axis=1))
     write_netcdf(to_dataset([frame]), files["dipoles"])
     map_polarization(files["dipoles"], files["maps"], 24)
-    compute_charge(files["maps"], files["charge"], [12, 24], 1e-6, [0.0])
+    compute_charge(files["maps"], files["charge"], [12, 24], 1e-6)
     for path in files.values():
         assert faults(path, path.relative_to(tmp_path)) == []
 

@@ -55,7 +55,6 @@ READERS = {
     "evaluate_model": {
         "losses": ["loss.nc"],
         "labels": [LABELS],
-        "tests": [LABELS],
     },
     "find_critical_field": {"labels": LABELS},
     "fit_heterostrain": {

@@ -12,17 +12,13 @@ from hypothesis import strategies as st
 from test_config import put
 from test_polarization import stacked
 
+from moirepol.errors import ConfigError
 from moirepol.physics.polarization import layer_fields
 from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build
 from moirepol.structure.names import OTHER_NAMES, PATTERN, System, describe, nearest
-from moirepol.workflow.configuration import (
-    ConfigError,
-    beyond_labels,
-    check_config,
-    parse_name,
-    predictors_of,
-)
+from moirepol.workflow.configuration import check_config
+from moirepol.workflow.coverage import beyond_labels, parse_name, predictors_of
 
 A, D = 2.51, 3.33
 

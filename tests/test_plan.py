@@ -13,7 +13,8 @@ from test_deepwannier import SLIDES, A, D, labelled, member
 from moirepol.model import committee
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.names import System
-from moirepol.workflow.configuration import beyond_labels, check_config
+from moirepol.workflow.configuration import check_config
+from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.label_sets import frames_of
 from moirepol.workflow.provenance import write_netcdf
 from plan_labels import plan_labels

@@ -212,7 +212,7 @@ def test_charge_carries_the_error_of_grid_and_members(tmp_path):
     frame.set_array("dipole_member", members)
     write_netcdf(to_dataset([frame]), tmp_path / "dipoles.nc")
     map_polarization(tmp_path / "dipoles.nc", tmp_path / "map.nc", 60)
-    compute_charge(tmp_path / "map.nc", tmp_path / "charge.nc", [60, 120], 1e-6, [0.0])
+    compute_charge(tmp_path / "map.nc", tmp_path / "charge.nc", [60, 120], 1e-6)
     ds = read_netcdf(tmp_path / "charge.nc")
     sign = ds["Q_model_error"].sel({"method": "sign_rule", "region": ["N", "M"]})
     assert np.allclose(sign, np.sqrt(1 / 2))  # two values one apart

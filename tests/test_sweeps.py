@@ -10,15 +10,16 @@ import yaml
 
 import collect_sweep
 from moirepol import predictor
-from moirepol.errors import JobError
+from moirepol.errors import ConfigError, JobError
 from moirepol.physics import expansion
 from moirepol.physics.heterostrain import TERMS, Heterostrain, heterostrain_correction
 from moirepol.physics.long_range import LongRange
 from moirepol.physics.polarization import PC_PER_M, net_polarization
 from moirepol.predictor import NetworkTerm, Predictor
 from moirepol.structure.building import build
-from moirepol.workflow.configuration import ConfigError, check_config
-from moirepol.workflow.label_sets import geometries_of_sweep, nearest_twist, systems_of_sweep
+from moirepol.structure.names import System
+from moirepol.workflow.configuration import check_config
+from moirepol.workflow.label_sets import geometries_of_sweep, systems_of_sweep
 
 LONG_RANGE = LongRange(0.4)
 
@@ -161,11 +162,11 @@ def test_a_sweep_has_the_dimensions_of_its_lists(tmp_path):
 
 
 @pytest.mark.parametrize(("angle", "m"), [(21.8, 1), (1.54, 21), (1.085, 30), (6, 5), (25, 1)])
-def test_the_nearest_twist(angle, m):
-    assert nearest_twist("AA", angle).indices == (m, m + 1)
-    apart = abs(nearest_twist("AA", angle).twist_angle_deg - angle)
-    others = [nearest_twist("AA", angle).model_copy(update={"indices": (k, k + 1)}) for k in (2, 9)]
-    assert all(apart <= abs(other.twist_angle_deg - angle) for other in others)
+def test_a_sweep_takes_the_nearest_twist(angle, m):
+    assert systems_of_sweep({"twist_angles_deg": [angle]}) == [f"AA_twist-{m}-{m + 1}"]
+    apart = abs(System.parse(f"AA_twist-{m}-{m + 1}").twist_angle_deg - angle)
+    for k in range(1, 60):
+        assert apart <= abs(System.parse(f"AA_twist-{k}-{k + 1}").twist_angle_deg - angle)
 
 
 def test_geometries_are_all_combinations():

@@ -39,7 +39,7 @@ def files(tmp_path_factory):
     frame.arrays["dipole"] /= UNIT
     write_netcdf(to_dataset([frame]), dipoles)
     map_polarization(dipoles, polarization_map, 48)
-    compute_charge(polarization_map, charge, [24, 48], 1e-6, [0.0])
+    compute_charge(polarization_map, charge, [24, 48], 1e-6)
     view_map(polarization_map, charge, page)
     return read_netcdf(polarization_map), page
 

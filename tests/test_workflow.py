@@ -21,6 +21,7 @@ PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
 TARGETS = (
     *("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures"),
     *("engine", "accuracy", "learning", "benchmarks", "sweeps"),
+    *("label_cost", "critical_field", "convergence", "recheck", "models"),
 )
 
 

@@ -24,3 +24,7 @@ def full_disk(folder: str | Path, enough: int = 1 << 20) -> str:
         "the disk of <folder> is full: ", or an empty text.
     """
     return f"the disk of {folder} is full: " if shutil.disk_usage(folder).free < enough else ""
+
+
+class ConfigError(ValueError):
+    """A setting or a name that is not allowed. The message is one line for the user."""

@@ -16,6 +16,7 @@ PLUMBING = frozenset(
         "moirepol.console",
         "moirepol.errors",
         "moirepol.workflow.configuration",
+        "moirepol.workflow.configuration_checks",
         "moirepol.workflow.digest",
         "moirepol.workflow.job",
         "moirepol.workflow.locks",

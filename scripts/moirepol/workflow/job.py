@@ -10,7 +10,9 @@ A script defines one function and ends with::
 In a job, the function's arguments are filled by name from the rule's inputs, outputs, params,
 wildcards, resources and threads. Outputs are handed over as temporary paths beside their final
 place and renamed only when the function returns, so a file under its final name is always whole.
-By hand, the same arguments are options: ``python scripts/x.py --argument value`` (read as YAML).
+A named input, output or param that the function lacks is an error, except `code`, the digest of the
+code. By hand, the same arguments are options: ``python scripts/x.py --argument value`` (read as
+YAML). In both cases one value becomes a list of one where the function is annotated to take a list.
 """
 
 import argparse
@@ -24,7 +26,12 @@ import signal
 import sys
 import threading
 import traceback
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
+from typing import Any
 
 import yaml
 
@@ -36,17 +43,103 @@ from moirepol.errors import JobError, full_disk
 PARENT = "MOIREPOL_PARENT"
 
 
-def run(function, snakemake=None):
-    """Call `function` as a Snakemake job, or from the command line where `snakemake` is None."""
+#: Annotations of an argument that takes a list, and how Python writes a choice of annotations.
+LISTS = (list, tuple, Sequence, Iterable)
+UNIONS = (types.UnionType, typing.Union)
+#: Params of a rule that its function does not take: they only decide when the rule runs again.
+RULE_ONLY = frozenset({"code"})
+
+
+def run(function: Callable[..., None], snakemake: Any = None) -> None:
+    """Call a function as a Snakemake job or from the command line.
+
+    Parameters
+    ----------
+    function
+        The function of a script. Its arguments carry the names of the rule's inputs, outputs,
+        params, wildcards and resources.
+    snakemake
+        The job's object, None on the command line.
+
+    Raises
+    ------
+    SystemExit
+        If the function fails, or if its arguments and the given names do not agree.
+    """
     if snakemake is None:
         return _run_by_hand(function)
-    given = {"threads": snakemake.threads}
-    for source in (snakemake.wildcards, snakemake.resources, snakemake.params, snakemake.input):
+    context = {"threads": snakemake.threads}
+    for source in (snakemake.resources, snakemake.wildcards):
+        context.update(source.items())
+    given: dict[str, Any] = {}
+    for source in (snakemake.params, snakemake.input):
         given.update(source.items())
     finals = {name: Path(path) for name, path in snakemake.output.items()}
     _end_with_parent()
     with _log_to(snakemake.log[0] if snakemake.log else None):
-        _call(function, given, finals, snakemake.rule, snakemake.wildcards)
+        _call(function, context, given, finals, snakemake.rule, snakemake.wildcards)
+
+
+def check_names(
+    function: Callable[..., None], given: Iterable[str], context: Iterable[str] = ()
+) -> None:
+    """Check that the named values of a rule are the arguments of its function.
+
+    Parameters
+    ----------
+    function
+        The function of the rule's script.
+    given
+        Names of the rule's inputs, outputs and params.
+    context
+        Names of its wildcards, resources and threads, which the function may ignore.
+
+    Raises
+    ------
+    JobError
+        If the function has no argument of a given name, or if a required argument is missing.
+    """
+    parameters = inspect.signature(function).parameters
+    given, context = set(given), set(context)
+    if unknown := sorted(given - set(parameters) - RULE_ONLY):
+        raise JobError(
+            f"{function.__name__} has no argument {unknown[0]!r}; allowed: {', '.join(parameters)}"
+        )
+    required = [name for name, one in parameters.items() if one.default is one.empty]
+    if missing := [name for name in required if name not in given | context]:
+        raise JobError(f"{function.__name__}: argument {missing[0]!r} is missing")
+
+
+def coerce_lists(function: Callable[..., None], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a list of one where a single value is given for an argument that takes a list.
+
+    Parameters
+    ----------
+    function
+        A function; the annotations of its arguments decide. `list[str]` and `Sequence[str]` take a
+        list, also together with None.
+    values
+        Arguments by name.
+
+    Returns
+    -------
+    dict
+        The arguments, each single value that stands for a list in a list of its own.
+    """
+    hints = typing.get_type_hints(function)
+    return {
+        name: [value]
+        if isinstance(value, str | int | float) and _takes_list(hints.get(name))
+        else value
+        for name, value in values.items()
+    }
+
+
+def _takes_list(hint: Any) -> bool:
+    """Whether an annotation is that of a list of any kind, and of nothing else but None."""
+    options = typing.get_args(hint) if typing.get_origin(hint) in UNIONS else (hint,)
+    kinds = [typing.get_origin(option) or option for option in options if option is not NoneType]
+    return bool(kinds) and all(kind in LISTS for kind in kinds)
 
 
 def _run_by_hand(function):
@@ -59,12 +152,12 @@ def _run_by_hand(function):
             f"--{name}", required=required, default=parameter.default, type=yaml.safe_load
         )
     try:
-        function(**vars(parser.parse_args()))
+        function(**coerce_lists(function, vars(parser.parse_args())))
     except JobError as error:
         sys.exit(f"error: {error}")
 
 
-def _call(function, given, finals, rule, wildcards):
+def _call(function, context, given, finals, rule, wildcards):
     names = inspect.signature(function).parameters
     own = secrets.token_hex(4)  # another run's job, not yet ended on another node, has others
     temporary = {name: path.with_name(f".part-{own}-{path.name}") for name, path in finals.items()}
@@ -72,10 +165,12 @@ def _call(function, given, finals, rule, wildcards):
         path.parent.mkdir(parents=True, exist_ok=True)
         for left in path.parent.glob(f"*.part-{'?' * len(own)}-{path.name}"):
             _remove(left)
-    values = given | {name: str(path) for name, path in temporary.items()}
+    named = given | {name: str(path) for name, path in temporary.items()}
     job = f"{rule} {' '.join(str(value) for _, value in wildcards.items())}".strip()
     try:
-        function(**{name: values[name] for name in names if name in values})
+        check_names(function, named, context)
+        values = context | named
+        function(**coerce_lists(function, {name: values[name] for name in names if name in values}))
         for name, path in temporary.items():
             if path.exists():
                 _remove(finals[name])

@@ -1,16 +1,16 @@
-"""Which frames a label set is made of, which of them ship, and with what settings."""
+"""Frames of label sets and bilayers of sweeps, the settings of labels, and which labels ship."""
 
 import csv
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from moirepol.structure.names import System
+from moirepol.structure.names import System, nearest
 from moirepol.structure.symmetry import distinct_slides
 
 INDEX = "index.csv"
@@ -20,14 +20,38 @@ REFUSED = ".refused"
 
 
 def recipe_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
-    """The settings of a named recipe: the standard ones with the recipe's own on top."""
+    """Return the settings of a recipe.
+
+    Parameters
+    ----------
+    config
+        The settings of the workflow.
+    recipe
+        Name of the recipe.
+
+    Returns
+    -------
+    dict
+        The settings of the standard recipe, with those of a variant on top.
+    """
     labels = config["labels"]
     changes = {} if recipe == STANDARD else labels["variants"][recipe]
     return labels["recipe"] | changes
 
 
 def frames_of(label_set: Mapping[str, Any]) -> list[str]:
-    """Names of a set's frames: every distinct slide of its grids, then its named systems."""
+    """Return the names of the frames of a label set.
+
+    Parameters
+    ----------
+    label_set
+        An entry of `labels.sets`.
+
+    Returns
+    -------
+    list of str
+        Each stacking of the grids that no symmetry maps to an earlier one, then the named systems.
+    """
     names = []
     for grid in label_set.get("grids", []):
         family = grid["family"]
@@ -50,27 +74,40 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
 
 
 def systems_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
-    """Names of a sweep's bilayers: its systems, then the twists nearest to its angles."""
+    """Return the names of the bilayers of a sweep.
+
+    Parameters
+    ----------
+    sweep
+        An entry of `sweeps`.
+
+    Returns
+    -------
+    list of str
+        The named systems, then the twisted bilayers nearest to the twist angles. Strain and field
+        are not applied.
+    """
     family = sweep.get("family", "AA")
-    twists = [nearest_twist(family, angle).name for angle in sweep.get("twist_angles_deg", [])]
+    twists = [
+        nearest(f"{family}_angle-{angle}", maximum_atoms=sys.maxsize).name
+        for angle in sweep.get("twist_angles_deg", [])
+    ]
     return list(dict.fromkeys([*sweep.get("systems", []), *twists]))
 
 
-def nearest_twist(family: str, angle_deg: float) -> System:
-    """The twist (m, m + 1), one period a cell, of the nearest angle; (0.5 to 25 degrees).
-
-    tan(angle / 2) = 1 / (sqrt(3) (2 m + 1)).
-    """
-    m = (1 / (math.sqrt(3) * math.tan(math.radians(angle_deg) / 2)) - 1) / 2
-    twists = [
-        System(family=family, geometry="twist", indices=(around, around + 1))
-        for around in {max(1, math.floor(m)), max(1, math.ceil(m))}
-    ]
-    return min(twists, key=lambda twist: abs(twist.twist_angle_deg - angle_deg))
-
-
 def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
-    """Names of a sweep's bilayers in every strain, the strains of the first one first."""
+    """Return the names of the bilayers of a sweep in each strain.
+
+    Parameters
+    ----------
+    sweep
+        An entry of `sweeps`.
+
+    Returns
+    -------
+    list of str
+        All strains of the first bilayer, then those of the second, and so on.
+    """
     return [
         System.parse(name).model_copy(update={"strain_percent": strain}).name
         for name in systems_of_sweep(sweep)
@@ -79,7 +116,20 @@ def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
 
 
 def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
-    """Everything that decides a label of a given name."""
+    """Return all settings that a label depends on, besides the name of its system.
+
+    Parameters
+    ----------
+    config
+        The settings of the workflow.
+    recipe
+        Name of the recipe.
+
+    Returns
+    -------
+    dict
+        `recipe`, `lattice_constant_A` and `layer_distance_A`.
+    """
     return {
         "recipe": recipe_of(config, recipe),
         "lattice_constant_A": config["lattice_constant_A"],
@@ -88,18 +138,51 @@ def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
 
 
 def settings_from(ds: xr.Dataset) -> dict[str, Any]:
-    """The settings that a file of labels says it was made with."""
+    """Return the settings that a file of labels was made with.
+
+    Parameters
+    ----------
+    ds
+        The file.
+
+    Returns
+    -------
+    dict
+        As `settings_of`.
+    """
     return json.loads(ds.attrs["settings"])
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """Short digest of settings: labels of one digest belong together."""
+    """Return a short digest of settings. Labels of one digest belong together.
+
+    Parameters
+    ----------
+    settings
+        As `settings_of`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def shipped_frames(folder: str | Path) -> set[tuple[str, str, str]]:
-    """(set, frame, digest) of every label in a folder of shipped sets."""
+    """Return which labels ship.
+
+    Parameters
+    ----------
+    folder
+        The folder of shipped label sets, with its index.
+
+    Returns
+    -------
+    set of tuple
+        (label set, frame, digest of the settings) of each label. Empty without an index.
+    """
     index = Path(folder) / INDEX
     if not index.is_file():
         return set()

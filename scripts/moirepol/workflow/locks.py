@@ -1,4 +1,4 @@
-"""Locks: those that a killed run leaves behind, and that of a job on its folder."""
+"""Locks: those that a killed run leaves behind, and that of a job on its scratch folder."""
 
 import contextlib
 import fcntl
@@ -9,14 +9,19 @@ from pathlib import Path
 
 from moirepol.console import say
 
-_held = []
+_held: list = []
 
 
 def clear_stale_locks(folder: str | Path = ".snakemake") -> None:
-    """Remove Snakemake's lock files where no run is alive that could have made them.
+    """Remove Snakemake's lock files if no run is alive that can have made them.
 
-    Every run holds a lock of the kernel's on `folder`, which ends with the run however it ends;
-    Snakemake's own lock files stay when a run is killed, and the next run would refuse to start.
+    Each run holds a lock of the kernel on the folder. That lock ends with the run in all cases.
+    Snakemake's own lock files remain when a run is killed, and then the next run does not start.
+
+    Parameters
+    ----------
+    folder
+        Snakemake's folder in the project.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -30,10 +35,20 @@ def clear_stale_locks(folder: str | Path = ".snakemake") -> None:
 
 @contextlib.contextmanager
 def alone_in(folder: str | Path) -> Iterator[None]:
-    """Work in a scratch folder while no other job does; wait where one does.
+    """Wait until no other job works in a scratch folder, then keep other jobs out.
 
-    On a cluster the jobs of a killed run, or of a lost node, may still be at work when the same
-    jobs of the next run start. The file system must know locks.
+    On a cluster, jobs of a killed run or of a lost node may still run when the same jobs of the
+    next run start. The file system must support locks.
+
+    Parameters
+    ----------
+    folder
+        The scratch folder. The lock is the file ``<folder>.lock``.
+
+    Yields
+    ------
+    None
+        While the lock is held.
     """
     path = Path(f"{folder}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)

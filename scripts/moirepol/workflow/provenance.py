@@ -1,4 +1,4 @@
-"""NetCDF files that say where they come from, written whole or not at all."""
+"""NetCDF files with their provenance, written whole or not at all."""
 
 import hashlib
 import importlib.metadata
@@ -17,7 +17,22 @@ PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 
 
 def stamp(ds: xr.Dataset, title: str, settings: dict | None = None) -> xr.Dataset:
-    """Add title, settings (JSON), versions, git revision and date to the attributes of `ds`."""
+    """Add the provenance of a data set to its attributes.
+
+    Parameters
+    ----------
+    ds
+        The data set.
+    title
+        One line that describes it.
+    settings
+        The settings that it was made with, kept as JSON.
+
+    Returns
+    -------
+    xr.Dataset
+        The data set with title, settings, versions of packages, git revision and date.
+    """
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -37,7 +52,13 @@ def stamp(ds: xr.Dataset, title: str, settings: dict | None = None) -> xr.Datase
 
 
 def git_revision() -> str:
-    """Commit of the project, '-dirty' with uncommitted changes; 'unknown' outside a checkout."""
+    """Return the commit of the project.
+
+    Returns
+    -------
+    str
+        Short hash, with '-dirty' if there are uncommitted changes; 'unknown' outside a checkout.
+    """
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     here = Path(__file__).parent
     answer = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
@@ -45,7 +66,20 @@ def git_revision() -> str:
 
 
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
-    """Write `ds` under a temporary name, compressed, and rename it when it is whole."""
+    """Write a compressed NetCDF file under a temporary name and rename it when it is whole.
+
+    Parameters
+    ----------
+    ds
+        The data set.
+    path
+        The file. Its folder is created if needed.
+
+    Raises
+    ------
+    JobError
+        If the file cannot be written.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
@@ -66,7 +100,22 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
 def read_netcdf(path: str | Path, *needed: str) -> xr.Dataset:
     """Load a whole NetCDF file into memory.
 
-    JobError, one line, names a file that cannot be read or has not all the variables `needed`.
+    Parameters
+    ----------
+    path
+        The file.
+    *needed
+        Variables that it must contain.
+
+    Returns
+    -------
+    xr.Dataset
+        The data set. The file is closed.
+
+    Raises
+    ------
+    JobError
+        If the file cannot be read or lacks a variable.
     """
     try:
         with xr.open_dataset(path, engine="netcdf4") as ds:
@@ -85,6 +134,17 @@ def read_netcdf(path: str | Path, *needed: str) -> xr.Dataset:
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,226 @@
+"""Rules between settings that the schema cannot state."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from moirepol.errors import ConfigError
+from moirepol.structure.names import System
+from moirepol.workflow.coverage import parse_name, predictors_of
+from moirepol.workflow.figure_plan import SWEEP_PANELS
+from moirepol.workflow.label_sets import STANDARD, frames_of, recipe_of, systems_of_sweep
+from moirepol.workflow.model_plan import PAPER
+
+#: Digits after the point that names of systems have room for.
+DIGITS = {"strains_percent": 2, "layer_distances_A": 3, "fields_V_per_A": 4}
+
+
+def check_relations(config: Mapping[str, Any]) -> None:
+    """Check the rules between settings.
+
+    Parameters
+    ----------
+    config
+        Settings that the schema allows.
+
+    Raises
+    ------
+    ConfigError
+        If a setting contradicts another one. The line gives key, value and what is allowed.
+    """
+    _check_recipes(config)
+    _check_label_sets(config)
+    _check_models(config)
+    _check_predictors(config)
+    _check_sweeps(config)
+    _check_figures(config)
+    _check_protocols(config)
+    _check_studies(config)
+    _check_fig1f(config)
+    _check_long_range(config)
+
+
+def _check_recipes(config: Mapping[str, Any]) -> None:
+    """The density's cut-off is at least four times that of the wave functions."""
+    for name in (STANDARD, *config["labels"]["variants"]):
+        recipe = recipe_of(config, name)
+        if recipe["ecutrho_Ry"] < 4 * recipe["ecutwfc_Ry"]:
+            raise ConfigError(
+                f"recipe {name}, ecutrho_Ry = {recipe['ecutrho_Ry']}: allowed is at least "
+                f"4 x ecutwfc_Ry = {4 * recipe['ecutwfc_Ry']}"
+            )
+
+
+def _check_label_sets(config: Mapping[str, Any]) -> None:
+    """Label sets contain known systems, values that names have digits for, and a known recipe."""
+    for name, label_set in config["labels"]["sets"].items():
+        _systems(f"labels.sets.{name}.systems", label_set.get("systems", []))
+        for number, grid in enumerate(label_set.get("grids", [])):
+            for key, digits in DIGITS.items():
+                for value in grid.get(key, []):
+                    if round(value, digits) != value:
+                        raise ConfigError(
+                            f"labels.sets.{name}.grids.{number}.{key} = {value}: allowed is a "
+                            f"multiple of {10**-digits}"
+                        )
+        recipe = label_set.get("recipe", STANDARD)
+        _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
+
+
+def _check_models(config: Mapping[str, Any]) -> None:
+    """Models learn from known sets that are not held out, by a known protocol."""
+    for name, model in config["models"].items():
+        for label_set in model["labels"]:
+            _known(f"models.{name}.labels", label_set, config["labels"]["sets"])
+            if config["labels"]["sets"][label_set].get("use") == "validation":
+                raise ConfigError(
+                    f"models.{name}.labels = {label_set!r}: allowed is a set for training, this "
+                    "one is held out (use: validation)"
+                )
+        _known(f"models.{name}.protocol", model.get("protocol", PAPER), config["protocols"])
+
+
+def _check_predictors(config: Mapping[str, Any]) -> None:
+    """Predictors are models of their kind and family, heterostrain sets are of their family."""
+    for family, kinds in config["predictors"].items():
+        for kind, name in kinds.items():
+            _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
+    for family, name in config["heterostrain"].items():
+        _strips(f"heterostrain.{family}", name, family, config)
+
+
+def _check_sweeps(config: Mapping[str, Any]) -> None:
+    """Sweeps contain systems that the models predict."""
+    for name, sweep in config["sweeps"].items():
+        _sweep(f"sweeps.{name}", sweep, config)
+
+
+def _check_figures(config: Mapping[str, Any]) -> None:
+    """Panels belong to their figure and show systems that the models predict."""
+    for name, figure in config["figures"].items():
+        for panel, systems in figure.items():
+            if not panel.startswith(name):
+                raise ConfigError(f"figures.{name}.{panel}: allowed are panels of {name}")
+            if panel in SWEEP_PANELS:
+                if len(systems) != 1:
+                    raise ConfigError(f"figures.{name}.{panel} = {systems}: allowed is one sweep")
+                _known(f"figures.{name}.{panel}", systems[0], config["sweeps"])
+                continue
+            _systems(f"figures.{name}.{panel}", systems)
+            if name != "fig1" and not systems:
+                raise ConfigError(f"figures.{name}.{panel} = []: allowed is at least 1 system")
+            for system in systems:
+                try:
+                    predictors_of(config, system)
+                except ConfigError as error:
+                    raise ConfigError(f"figures.{name}.{panel} = {system!r}: {error}") from None
+
+
+def _check_protocols(config: Mapping[str, Any]) -> None:
+    """Lengths and widths of a network fit together."""
+    for name, protocol in config["protocols"].items():
+        _at_most(f"protocols.{name}", protocol, "rcut_smooth_A", protocol["rcut_A"])
+        _at_most(f"protocols.{name}", protocol, "axis_neurons", protocol["descriptor_neurons"][-1])
+
+
+def _check_studies(config: Mapping[str, Any]) -> None:
+    """Studies name known models, label sets and slides."""
+    for name, study in config["studies"].items():
+        for label_set in study["labels"]:
+            _known(f"studies.{name}.labels", label_set, config["labels"]["sets"])
+        key = f"studies.{name}.models"
+        _known(f"{key}.zero_field", study["models"]["zero_field"], config["models"])
+        family = config["models"][study["models"]["zero_field"]]["family"]
+        for kind, model in study["models"].items():
+            _predictor(config, f"{key}.{kind}", family, kind, model)
+        if "heterostrain" in study:
+            _strips(f"studies.{name}.heterostrain", study["heterostrain"], family, config)
+        if "long_range" in study:
+            _slide(f"studies.{name}.long_range", study["long_range"], family)
+            if "response" not in study["models"]:
+                raise ConfigError(f"{key}: key 'response' is missing, the long range needs it")
+
+
+def _check_fig1f(config: Mapping[str, Any]) -> None:
+    """Panel fig1f shows a model of AA."""
+    if "fig1f" in config["figures"]["fig1"] and "AA" not in config["predictors"]:
+        raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
+
+
+def _check_long_range(config: Mapping[str, Any]) -> None:
+    """The long range of a family comes from one of its slides."""
+    for family, slide in config["long_range"].items():
+        _slide(f"long_range.{family}", slide, family)
+
+
+def _sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """A sweep has bilayers, all of them moire cells that the models can be asked about."""
+    _systems(f"{key}.systems", sweep.get("systems", []))
+    names = systems_of_sweep(sweep)
+    if not names:
+        raise ConfigError(f"{key}: allowed is at least 1 entry of systems or twist_angles_deg")
+    field = max(sweep.get("fields_V_per_A", [0]), key=abs)
+    for name in names:
+        system = System.parse(name)
+        if not system.n_periods or system.strain_percent or system.field_V_per_A:
+            raise ConfigError(
+                f"{key}.systems = {name!r}: allowed is a moire cell without strain and field"
+            )
+        try:
+            predictors_of(config, system.model_copy(update={"field_V_per_A": field}).name)
+        except ConfigError as error:
+            raise ConfigError(f"{key}, {name}: {error}") from None
+
+
+def _systems(key: str, names: list[str]) -> None:
+    """Every name must be a system's, in the one spelling that files are named by."""
+    for name in names:
+        try:
+            canonical = parse_name(name).name
+        except ConfigError as error:
+            raise ConfigError(f"{key} = {name!r}: allowed is a system's name, {error}") from None
+        if name != canonical:
+            raise ConfigError(f"{key} = {name!r}: allowed is {canonical!r}")
+
+
+def _slide(key: str, name: str, family: str) -> None:
+    """The name must be that of a slide of the family without a field."""
+    _systems(key, [name])
+    system = System.parse(name)
+    if (system.family, system.geometry, system.field_V_per_A) != (family, "slide", 0):
+        raise ConfigError(f"{key} = {name!r}: allowed is a slide of {family} without a field")
+
+
+def _strips(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
+    """The name must be that of a set of the family's strips, without a field and not held out."""
+    _known(key, name, config["labels"]["sets"])
+    label_set = config["labels"]["sets"][name]
+    systems = [System.parse(frame) for frame in frames_of(label_set)]
+    if label_set.get("use") == "validation" or any(
+        (system.family, system.geometry, system.field_V_per_A) != (family, "strip", 0)
+        for system in systems
+    ):
+        raise ConfigError(
+            f"{key} = {name!r}: allowed is a set of strips of {family}, without a field and not "
+            "held out"
+        )
+
+
+def _predictor(config: Mapping[str, Any], key: str, family: str, kind: str, name: str) -> None:
+    """The name must be that of a model of this kind and family."""
+    _known(key, name, config["models"])
+    model = config["models"][name]
+    if (model["family"], model["kind"]) != (family, kind):
+        raise ConfigError(
+            f"{key} = {name!r}: a {model['kind']} model of {model['family']}, "
+            f"wanted is a {kind} model of {family}"
+        )
+
+
+def _at_most(section: str, settings: Mapping[str, Any], key: str, limit: float) -> None:
+    if settings[key] > limit:
+        raise ConfigError(f"{section}.{key} = {settings[key]}: allowed is a number <= {limit}")
+
+
+def _known(key: str, value: str, names: Iterable[str]) -> None:
+    if value not in names:
+        raise ConfigError(f"{key} = {value!r}: allowed is one of {', '.join(sorted(names))}")

@@ -1,0 +1,173 @@
+"""Which models predict a system, and how far it lies beyond the labels of these models."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pydantic
+
+from moirepol.errors import ConfigError
+from moirepol.structure.names import System, nearest
+from moirepol.workflow.label_sets import frames_of
+
+
+def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Find the models that predict a system.
+
+    A response model is needed in a field, and if the family's long-range electrostatics is added;
+    without either it is the zero-field model alone.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The system's name.
+
+    Returns
+    -------
+    dict
+        Names of the models by kind.
+
+    Raises
+    ------
+    ConfigError
+        If the system's family or field lacks a model, or if the system lies farther beyond the
+        labels of the models than `extrapolation` allows.
+    """
+    system = System.parse(name)
+    kinds = config["predictors"].get(system.family, {})
+    needed = ["zero_field"]
+    if system.field_V_per_A or system.family in config["long_range"]:
+        needed.append("response")
+    for kind in needed:
+        if kind not in kinds:
+            raise ConfigError(f"predictors.{system.family} names no {kind} model")
+    for setting, excess, words in _excesses(config, system, kinds):
+        if excess > config["extrapolation"][setting] + 1e-9:
+            raise ConfigError(
+                f"{words}, farther than extrapolation.{setting} = "
+                f"{config['extrapolation'][setting]:g} allows; `./run results/plans/"
+                f"{system.name}.yaml` proposes labels"
+            )
+    return kinds if system.field_V_per_A else {kind: kinds[kind] for kind in needed}
+
+
+def beyond_labels(config: Mapping[str, Any], name: str) -> str:
+    """Describe in what a system lies beyond the labels of its models.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The system's name.
+
+    Returns
+    -------
+    str
+        One line, empty if the labels cover the system.
+    """
+    system = System.parse(name)
+    found = _excesses(config, system, config["predictors"].get(system.family, {}))
+    return "; ".join(words for _, _, words in found)
+
+
+def _excesses(config, system, kinds):
+    """Yield (setting of `extrapolation`, excess, words) for each excess of a system."""
+    models = {kind: name for kind, name in kinds.items() if name in config["models"]}
+    checks = []
+    if name := models.get("zero_field"):
+        strains, distances = _labelled(config, config["models"][name])
+        if system.eta and system.family in config["heterostrain"]:
+            strips = config["labels"]["sets"][config["heterostrain"][system.family]]
+            strains = strains + _ranges(system.family, json.dumps([strips]))[0]
+        here = system.layer_strains_percent
+        checks.append(("strain_percent", "strain of a layer", "%", here, strains, name))
+        here = [system.distance_A or config["layer_distance_A"]]
+        checks.append(("layer_distance_A", "layer distance", "Å", here, distances, name))
+    if name := models.get("response"):
+        field = config["models"][name]["field_V_per_A"]
+        here = [system.field_V_per_A]
+        checks.append(("field_V_per_A", "field", "V/Å", here, [-field, field], name))
+    for setting, word, unit, here, known, name in checks:
+        low, high = min(known), max(known)
+        excess, value = max((max(low - value, value - high), value) for value in here)
+        if excess > 1e-6:
+            labelled = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+            words = f"a {word} of {value:.4g} {unit}, the labels of model {name} have {labelled}"
+            yield setting, excess, words
+
+
+def _labelled(config, model):
+    """Strains (percent) of layers and layer distances (A) in the labels of a model."""
+    sets = [config["labels"]["sets"][name] for name in model["labels"]]
+    strains, distances = _ranges(model["family"], json.dumps(sets))
+    if not strains:
+        raise ConfigError(f"the labels {', '.join(model['labels'])} hold no {model['family']}")
+    return strains, [distance or config["layer_distance_A"] for distance in distances]
+
+
+@cache
+def _ranges(family: str, sets: str) -> tuple[list[float], list[float | None]]:
+    """Strains (percent) and layer distances (A) of a family in label sets, given as JSON."""
+    systems = {System.parse(name) for part in json.loads(sets) for name in frames_of(part)}
+    own = [system for system in systems if system.family == family]
+    strains = {strain for system in own for strain in system.layer_strains_percent}
+    return sorted(strains), list({system.distance_A for system in own})
+
+
+def parse_name(name: str, maximum_atoms: int | None = None) -> System:
+    """Parse the name of a system.
+
+    Parameters
+    ----------
+    name
+        A system's name or, with `maximum_atoms`, also the twist angle or mismatch that its cell
+        comes nearest to (`moirepol.structure.names.nearest`).
+    maximum_atoms
+        Largest cell that is allowed, in atoms. None allows names of systems only, of any size.
+
+    Returns
+    -------
+    System
+        The system.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not one of these.
+    """
+    try:
+        return System.parse(name) if maximum_atoms is None else nearest(name, maximum_atoms)
+    except pydantic.ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(reason) from None
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def system_of(name: str, maximum_atoms: int | None = None) -> System:
+    """Parse the name of a system that is asked for as a file.
+
+    Parameters
+    ----------
+    name, maximum_atoms
+        As `parse_name`.
+
+    Returns
+    -------
+    System
+        The system.
+
+    Raises
+    ------
+    ConfigError
+        As `parse_name`. The message begins with the name.
+    """
+    try:
+        return parse_name(name, maximum_atoms)
+    except ConfigError as error:
+        reason = str(error).removeprefix(f"{name}: ")
+        raise ConfigError(f"{name}: {reason}") from None

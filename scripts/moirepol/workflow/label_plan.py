@@ -1,0 +1,432 @@
+"""Which files of labels the rules read and make: shipped, computed, or both.
+
+A set ships as ``<shipped folder>/<set>.nc``. The workflow makes ``results/labels/<set>.nc`` from
+the shipped set and from single frames ``results/labels/<recipe>/<frame>.nc``.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from moirepol.errors import ConfigError
+from moirepol.structure.names import System
+from moirepol.workflow.label_sets import STANDARD, digest, frames_of, recipe_of, settings_of
+from moirepol.workflow.provenance import read_netcdf
+
+#: (set, frame, digest of the settings) of every shipped label, see `label_sets.shipped_frames`.
+Shipped = set[tuple[str, str, str]]
+
+
+def set_recipe(config: Mapping[str, Any], name: str) -> str:
+    """Return the name of the recipe of a label set.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    str
+        Name of its recipe, `standard` if the set names none.
+    """
+    return config["labels"]["sets"][name].get("recipe", STANDARD)
+
+
+def frames(config: Mapping[str, Any], name: str) -> list[str]:
+    """Return the names of the frames of a label set.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    list of str
+        Names of systems, in the order of the set.
+    """
+    return list(_frames(json.dumps(config["labels"]["sets"][name])))
+
+
+@cache
+def _frames(label_set: str) -> tuple[str, ...]:
+    return tuple(frames_of(json.loads(label_set)))
+
+
+def shipping(config: Mapping[str, Any], name: str, shipped: Shipped) -> list[bool]:
+    """Return for each frame of a label set whether it ships with the present settings.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    list of bool
+        One entry for each frame.
+    """
+    wanted = digest(settings_of(config, set_recipe(config, name)))
+    return [(name, frame, wanted) in shipped for frame in frames(config, name)]
+
+
+def is_ready(config: Mapping[str, Any], name: str, shipped: Shipped) -> bool:
+    """Return whether a label set needs no first-principles run that is not wanted anyway.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    bool
+        True if all frames ship, or if `labels.source` is `compute`.
+    """
+    return config["labels"]["source"] == "compute" or all(shipping(config, name, shipped))
+
+
+def missing_frames(config: Mapping[str, Any], name: str, shipped: Shipped) -> list[str]:
+    """Return the frames of a label set that must be computed.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    list of str
+        The frames that do not ship; all frames if `labels.source` is `compute`.
+
+    Raises
+    ------
+    ConfigError
+        If frames are missing and `labels.source` is `shipped`.
+    """
+    names = frames(config, name)
+    if config["labels"]["source"] == "compute":
+        return names
+    ships = shipping(config, name, shipped)
+    missing = [frame for frame, known in zip(names, ships, strict=True) if not known]
+    if missing and config["labels"]["source"] == "shipped":
+        raise ConfigError(
+            f"labels.source = 'shipped': set {name} has {len(missing)} frames that do not ship "
+            f"with these settings, the first is {missing[0]}; use 'complete' to compute them"
+        )
+    return missing
+
+
+def label_inputs(
+    config: Mapping[str, Any], name: str, missing: list[str], folder: str
+) -> dict[str, str | list[str]]:
+    """Return the files that a label set is collected from.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+    missing
+        Its frames that must be computed.
+    folder
+        The folder of shipped labels.
+
+    Returns
+    -------
+    dict
+        `computed`, one file for each missing frame, and, if it is needed, `shipped`.
+    """
+    recipe = set_recipe(config, name)
+    files: dict[str, str | list[str]] = {
+        "computed": [f"results/labels/{recipe}/{frame}.nc" for frame in missing]
+    }
+    if len(missing) < len(frames(config, name)):
+        files["shipped"] = f"{folder}/{name}.nc"
+    return files
+
+
+def audited_file(config: Mapping[str, Any], name: str, folder: str) -> str:
+    """Return the file of a label set that is audited.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+    folder
+        The folder of shipped labels.
+
+    Returns
+    -------
+    str
+        The shipped file, which may lack frames, if there is one and `labels.source` is not
+        `compute`; otherwise the file of the whole set.
+    """
+    shipped = f"{folder}/{name}.nc"
+    if config["labels"]["source"] != "compute" and Path(shipped).is_file():
+        return shipped
+    return f"results/labels/{name}.nc"
+
+
+def own_sets(config: Mapping[str, Any]) -> list[str]:
+    """Return the label sets by the DFT code of the standard recipe; the others are comparisons.
+
+    Parameters
+    ----------
+    config
+        The settings.
+
+    Returns
+    -------
+    list of str
+        Names of label sets.
+    """
+    standard = config["labels"]["recipe"].get("engine")
+    return [
+        name
+        for name in config["labels"]["sets"]
+        if recipe_of(config, set_recipe(config, name)).get("engine") == standard
+    ]
+
+
+def audited_sets(config: Mapping[str, Any], folder: str) -> list[str]:
+    """Return the label sets that are audited.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    folder
+        The folder of shipped labels.
+
+    Returns
+    -------
+    list of str
+        The sets that ship at least in part; `own_sets` if `labels.source` is `compute`.
+    """
+    if config["labels"]["source"] == "compute":
+        return own_sets(config)
+    sets = config["labels"]["sets"]
+    return [name for name in sets if audited_file(config, name, folder).startswith(folder)]
+
+
+def is_recheckable(config: Mapping[str, Any], name: str) -> bool:
+    """Return whether a frame of a label set can be labelled once more for a check.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    bool
+        True for an own set with a frame of at most `labels.checks.maximum_atoms` atoms.
+    """
+    maximum = config["labels"]["checks"]["maximum_atoms"]
+    return name in own_sets(config) and any(
+        System.parse(frame).n_atoms <= maximum for frame in frames(config, name)
+    )
+
+
+def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> list[str]:
+    """Return the files of audited label sets with cells of some geometries.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    folder
+        The folder of shipped labels.
+    *geometries
+        Geometries of `moirepol.structure.names.System`.
+
+    Returns
+    -------
+    list of str
+        Files of label sets.
+    """
+    return [
+        audited_file(config, name, folder)
+        for name in audited_sets(config, folder)
+        if any(System.parse(frame).geometry in geometries for frame in frames(config, name))
+    ]
+
+
+def label_of_system(config: Mapping[str, Any], folder: str, system: str) -> list[str]:
+    """Return the file of the first audited label set that contains a system.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    folder
+        The folder of shipped labels.
+    system
+        The system's name.
+
+    Returns
+    -------
+    list of str
+        One file, or none.
+    """
+    sets = audited_sets(config, folder)
+    found = [audited_file(config, name, folder) for name in sets if system in frames(config, name)]
+    return found[:1]
+
+
+def validation_file(config: Mapping[str, Any], name: str, shipped: Shipped, folder: str) -> str:
+    """Return the file of a label set that models are validated by.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+    shipped
+        All shipped labels.
+    folder
+        The folder of shipped labels.
+
+    Returns
+    -------
+    str
+        The file of the whole set if it is ready, otherwise the shipped part.
+    """
+    ready = is_ready(config, name, shipped)
+    return f"results/labels/{name}.nc" if ready else f"{folder}/{name}.nc"
+
+
+def polarizability_file(config: Mapping[str, Any], slide: str, folder: str) -> str:
+    """Return the file of the polarizability of an untwisted bilayer.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    slide
+        Name of the bilayer.
+    folder
+        The folder of shipped polarizabilities.
+
+    Returns
+    -------
+    str
+        The shipped file if it was made with the present settings and `labels.source` is not
+        `compute`; otherwise a file to compute.
+    """
+    shipped = Path(folder) / f"{slide}.nc"
+    if config["labels"]["source"] != "compute" and shipped.is_file():
+        wanted = digest(settings_of(config, STANDARD))
+        if read_netcdf(shipped, "in_plane").attrs["settings_digest"] == wanted:
+            return str(shipped)
+    return f"results/polarizability/{slide}.nc"
+
+
+def finest_slides(
+    config: Mapping[str, Any], family: str, recipe: str = STANDARD
+) -> tuple[str, int]:
+    """Find the label set with the finest grid of unstrained stackings of a family without a field.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        `AA` or `AAp`.
+    recipe
+        Name of the recipe of the labels.
+
+    Returns
+    -------
+    tuple
+        The file of the label set, and the stackings along each axis.
+
+    Raises
+    ------
+    ConfigError
+        If no label set has such a grid.
+    """
+    found = [
+        (grid["slides_per_axis"], name)
+        for name, label_set in config["labels"]["sets"].items()
+        for grid in label_set.get("grids", [])
+        if grid["family"] == family
+        and 0 in grid.get("strains_percent", [0])
+        and 0 in grid.get("fields_V_per_A", [0])
+        and "layer_distances_A" not in grid
+        and set_recipe(config, name) == recipe
+    ]
+    if not found:
+        raise ConfigError(f"labels.sets: no grid of plain {family} slides by recipe {recipe}")
+    slides, name = max(found)
+    return f"results/labels/{name}.nc", slides
+
+
+def slides_beside(config: Mapping[str, Any], name: str) -> tuple[str, int]:
+    """Find the finest grid of stackings of the family and recipe of another label set.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        A label set of one family.
+
+    Returns
+    -------
+    tuple
+        As `finest_slides`.
+
+    Raises
+    ------
+    ConfigError
+        If no label set has such a grid.
+    """
+    family = System.parse(frames(config, name)[0]).family
+    return finest_slides(config, family, set_recipe(config, name))
+
+
+def trained_eta(config: Mapping[str, Any], family: str) -> list[float]:
+    """Return the lattice mismatches among the labels that a family's predictions use.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        `AA` or `AAp`.
+
+    Returns
+    -------
+    list of float
+        Sorted mismatches eta: 0, and those of the uniaxial heterostrain cells.
+    """
+    name = config["heterostrain"].get(family)
+    names = frames(config, name) if name else []
+    return sorted({0.0, *(System.parse(frame).eta for frame in names)})

@@ -1,0 +1,179 @@
+"""Which models a result needs, and the files of their committees."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from moirepol.errors import ConfigError
+from moirepol.structure.names import System
+from moirepol.workflow.coverage import predictors_of, system_of
+
+#: The protocol of a model that names none.
+PAPER = "paper"
+
+
+def members(config: Mapping[str, Any], model: str, ending: str = "dp") -> list[str]:
+    """Return one file for each member of a model's committee.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    model
+        Name of the model.
+    ending
+        Ending of the files, without the point.
+
+    Returns
+    -------
+    list of str
+        Files in the order of the model's seeds.
+    """
+    seeds = config["models"][model]["seeds"]
+    return [f"results/models/{model}/{seed}.{ending}" for seed in seeds]
+
+
+def protocol_of(config: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """Return the settings of a model's training.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    model
+        Name of the model.
+
+    Returns
+    -------
+    dict
+        The protocol, that of the paper if the model names none.
+    """
+    return config["protocols"][config["models"][model].get("protocol", PAPER)]
+
+
+def label_files(config: Mapping[str, Any], model: str, key: str = "labels") -> list[str]:
+    """Return the files of the label sets that a model names.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    model
+        Name of the model.
+    key
+        The model's list of sets; `labels` are those that it is trained on.
+
+    Returns
+    -------
+    list of str
+        Files of label sets.
+    """
+    return [f"results/labels/{name}.nc" for name in config["models"][model].get(key, [])]
+
+
+def members_for(config: Mapping[str, Any], kind: str, name: str) -> list[str]:
+    """Return the members of the model that predicts one kind of dipoles for a system.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    kind
+        Kind of the model.
+    name
+        The system's name.
+
+    Returns
+    -------
+    list of str
+        Files of members, none if the system needs no model of this kind.
+
+    Raises
+    ------
+    ConfigError
+        If the name is not spelled as in file names, or if the models do not cover the system.
+    """
+    canonical = system_of(name).name
+    if name != canonical:
+        raise ConfigError(f"{name}: files are named by the one spelling {canonical}")
+    try:
+        model = predictors_of(config, name).get(kind)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    return members(config, model) if model else []
+
+
+def in_strongest_field(config: Mapping[str, Any], sweep: str, name: str) -> str:
+    """Return the name of a sweep's bilayer in the strongest of the sweep's fields.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    sweep
+        Name of the sweep.
+    name
+        Name of the bilayer without a field.
+
+    Returns
+    -------
+    str
+        Name of the bilayer in the field.
+    """
+    field = max(config["sweeps"][sweep].get("fields_V_per_A", [0]), key=abs)
+    return System.parse(name).model_copy(update={"field_V_per_A": field}).name
+
+
+def response_model(config: Mapping[str, Any], family: str) -> str | None:
+    """Return the response model that the long-range electrostatics of a family needs.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        `AA` or `AAp`.
+
+    Returns
+    -------
+    str or None
+        Name of the model, None if the predictions of the family have no long range.
+
+    Raises
+    ------
+    ConfigError
+        If the family has a long range, but no response model.
+    """
+    if family not in config["long_range"]:
+        return None
+    response = config["predictors"].get(family, {}).get("response")
+    if response is None:
+        raise ConfigError(f"predictors.{family} names no response model")
+    return response
+
+
+def planned_models(config: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """Return the models of a system's family for a plan of labels.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The system's name.
+
+    Returns
+    -------
+    dict
+        Settings of the models by name, the zero-field model first.
+
+    Raises
+    ------
+    ConfigError
+        If the name is no system's, or if its family has no zero-field model.
+    """
+    family = system_of(name).family
+    kinds = config["predictors"].get(family, {})
+    if "zero_field" not in kinds:
+        raise ConfigError(f"{name}: predictors.{family} names no zero_field model")
+    names = sorted(kinds.values(), key=lambda model: model != kinds["zero_field"])
+    return {model: config["models"][model] for model in names}
