@@ -294,7 +294,8 @@ def in_eA(count: int = 1) -> str:
 @claim("F1-zero-G", "fig1a, fig1e")
 def zero_at_G(results):
     """Configuration map at G: |P| is at most 2e-5 e.A (what labels break their own symmetries by)
-    and each layer's dipole is larger than that."""
+    and each layer's dipole is larger than that.
+    """
     ds = results.map("configuration_AA")
     layers = ds["P_layer"].values[:, 2, *node(ds, "G")]
     net = np.abs(at(ds, "G")).max()
@@ -305,7 +306,8 @@ def zero_at_G(results):
 @claim("F1-MN", "fig1b")
 def opposite_at_M_and_N(results):
     """Configuration map: P_perp(M) + P_perp(N) = 0, both the extremes of the map, and P_par = 0
-    there, each to 2e-5 e.A."""
+    there, each to 2e-5 e.A.
+    """
     ds = results.map("configuration_AA")
     M, N = at(ds, "M"), at(ds, "N")
     deviations = (
@@ -320,7 +322,8 @@ def opposite_at_M_and_N(results):
 @claim("F1-lines", "fig1b, fig1c")
 def only_parallel_on_lines(results):
     """Configuration map on the cell boundary and short diagonal: |P_perp| at most 2e-5 e.A, and
-    P_par more than ten times that somewhere."""
+    P_par more than ten times that somewhere.
+    """
     ds = results.map("configuration_AA")
     lines = on_lines(ds.sizes["i"])
     out, along = np.abs(perp(ds)[lines]).max(), par(ds)[lines].max()
@@ -331,7 +334,8 @@ def only_parallel_on_lines(results):
 @claim("F1-ABC", "fig1c")
 def parallel_largest_at_ABC(results):
     """Configuration map: no node has a P_par above those at A, B and C by more than 2e-5 e.A, and
-    these three agree to 2e-5 e.A."""
+    these three agree to 2e-5 e.A.
+    """
     ds = results.map("configuration_AA")
     values = [np.hypot(*at(ds, label)[:2]) for label in "ABC"]
     ours = f"A, B, C: {in_eA(3)}; largest anywhere {in_eA()}"
@@ -354,7 +358,8 @@ def same_magnitude(results):
 @claim("F1-layers", "fig1d, fig1e")
 def layers_opposite(results):
     """Configuration maps: at N of AA the layers' dipoles have opposite signs and a sum below -2e-5
-    e.A; at G of AA, and at every slide of AA', they cancel to 2e-5 e.A."""
+    e.A; at G of AA, and at every slide of AA', they cancel to 2e-5 e.A.
+    """
     AA, AAp = results.map("configuration_AA"), results.map("configuration_AAp")
     lower, upper = (AA["P_layer"].sel(layer=layer).values for layer in (LOWER, UPPER))
     at_N = lower[2, *node(AA, "N")], upper[2, *node(AA, "N")]
@@ -393,7 +398,8 @@ STRICT_SPLIT = "stackings"
 def zero_field_error(results):
     """Mean absolute error over all N and components of the validation frames, no copy of which by
     symmetry or strain was trained on; beside it that of the paper's kind of split, with copies on
-    both sides. Order 1e-5 means below 10^-4.5 = 3.2e-5 e.A."""
+    both sides. Order 1e-5 means below 10^-4.5 = 3.2e-5 e.A.
+    """
     return model_errors(results, "AA", "zero_field")
 
 
@@ -418,7 +424,8 @@ def error_at_6_degrees(results):
     principles that no model saw: of the dipoles mapped, of those of short range, and of the layers'
     sum P(r), which does not ask how a dipole is divided between the layers; then by every model
     that is tested on that label (short range). Reproduced where the dipoles mapped are off by at
-    most twice the paper's error."""
+    most twice the paper's error.
+    """
     label, frame = results.label("AA_twist-5-6"), results.frame("AA_twist-5-6")
     arrays = {"mapped": "dipole", "short range": "dipole_short_range"}
     errors = {
@@ -455,7 +462,8 @@ def layers_of_twist(results):
 def vortices_of_twist(results):
     """6.01 degrees: P_par has index +1 at M and N with helicities 150 degrees apart or more; P_perp
     there is opposite and extreme, it vanishes on the boundary and the short diagonal, and no P_par
-    exceeds those at A, B and C, each to 2e-5 e.A."""
+    exceeds those at A, B and C, each to 2e-5 e.A.
+    """
     ds = results.map("AA_twist-5-6")
     (index_M, helicity_M), (index_N, helicity_N) = swirl(ds, "M"), swirl(ds, "N")
     M, N = at(ds, "M")[2], at(ds, "N")[2]
@@ -479,7 +487,8 @@ def vortices_of_twist(results):
 def closer_at_smaller_angles(results):
     """Deviation of each twisted map from the configuration map at the same local stacking, rms over
     the cell, relative to the rms of the latter: it must fall with the angle, over all angles
-    mapped."""
+    mapped.
+    """
     configuration = results.map("configuration_AA")
     deviations = {}
     for angle, ds in results.twists("AA"):
@@ -503,7 +512,8 @@ def half_charges(results):
     circumference (Bloch). The interpolated field has further zeros about 3 A from G, where |P| is
     near 1e-5 e.A: by the two formulas they leave |Q| short of 1/2 (docs/methods.md). Orientation: z
     from the lower to the upper layer, N the point of downward P_perp, so Q_N < 0. A critical value:
-    it rests on P_perp = 0 on the edges, exact by symmetry."""
+    it rests on P_perp = 0 on the edges, exact by symmetry.
+    """
     ours, numbers, Q = charges(results.charge("AA_twist-21-22"))
     helicities = [swirl(results.map("AA_twist-21-22"), label)[1] for label in "NM"]
     N, M, total = (Q.sel(region=region).values for region in ("N", "M", "total"))
@@ -518,7 +528,8 @@ def half_charges(results):
 def charge_near_M_and_N(results):
     """1.54 degrees: |q| on the G-A/B/C paths, further from G than a tenth of the cell, is below 1 %
     of its value at M and N; and the mean |q| within half the inner radius of the triangles around M
-    and N is larger than the cell's."""
+    and N is larger than the cell's.
+    """
     ds = results.charge("AA_twist-21-22")
     q = np.abs(ds["q"].values)
     M, N, G = (np.linalg.norm(displacement(ds, label), axis=-1) for label in "MNG")
@@ -591,8 +602,9 @@ def distance_to_segment(places, start, end, cell) -> np.ndarray:
 
 @claim("F3-par", "fig3c")
 def parallel_of_strain(results):
-    """eta = 5 %: similarity of P_par to the configuration map at the same local stacking at least
-    0.95 (1: equal up to a factor); at M and N within 15 degrees of the radial direction (Neel)."""
+    """Eta = 5 %: similarity of P_par to the configuration map at the same local stacking at least
+    0.95 (1: equal up to a factor); at M and N within 15 degrees of the radial direction (Neel).
+    """
     ds = results.map("AA_mismatch-19-20")
     similarity = cosine(ds["P"].values[:2], direct_mapping(ds, results.map("configuration_AA"))[:2])
     helicities = [swirl(ds, label)[1] for label in "NM"]
@@ -603,7 +615,7 @@ def parallel_of_strain(results):
 
 @claim("F3-extra", "fig3c, fig3g")
 def extra_of_strain(results):
-    """eta = 5 %: P_perp minus the configuration map at the same local stacking has a mean beyond
+    """Eta = 5 %: P_perp minus the configuration map at the same local stacking has a mean beyond
     2e-5 e.A, a standard deviation below half of it (nearly uniform), and at G at least half of it.
     """
     extra = extra_perp(results, "AA_mismatch-19-20")
@@ -633,13 +645,13 @@ def whole_charges(results: Results, system: str, N: int, M: int) -> Found:
 
 @claim("F3-Q-plus", "fig3e, fig3h")
 def charges_of_positive_strain(results):
-    """eta = +1 %: Q_N = -1 and Q_M = 0 by all three methods, to 0.02, orientation as in F2-Q."""
+    """Eta = +1 %: Q_N = -1 and Q_M = 0 by all three methods, to 0.02, orientation as in F2-Q."""
     return whole_charges(results, "AA_mismatch-99-100", N=-1, M=0)
 
 
 @claim("F3-Q-minus", "fig3f, fig3h")
 def charges_of_negative_strain(results):
-    """eta = -1 %: Q_N = 0 and Q_M = 1 by all three methods, to 0.02, orientation as in F2-Q."""
+    """Eta = -1 %: Q_N = 0 and Q_M = 1 by all three methods, to 0.02, orientation as in F2-Q."""
     return whole_charges(results, "AA_mismatch-101-100", N=0, M=1)
 
 
@@ -662,7 +674,8 @@ def net_of_strain(results):
     lower layer holds more cells, and upward at -1 %, as near to eta -> 0 as is mapped. The other
     mismatched cells mapped and those of direct first principles are quoted. It is not the mean of
     the map, which weighs both layers alike although one has more N atoms. A value within the
-    members' spread has no sign."""
+    members' spread has no sign.
+    """
     for system in ("AA_mismatch-99-100", "AA_mismatch-101-100"):
         results.frame(system)
     net, spread = {"": {}, "direct DFT ": {}}, {}
@@ -688,7 +701,8 @@ IN_FIELD = "AA_twist-30-31"
 @claim("F4-response", "fig4a, fig4d")
 def response_along_path(results):
     """1.085 degrees, 0.02 V/A, along G-N-C-M-G (the long diagonal): the largest change of P_perp is
-    at least five times that of P_par."""
+    at least five times that of P_par.
+    """
     before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
     line = np.arange(before.sizes["i"])
     change = [np.abs(part(after) - part(before))[line, line].max() for part in (perp, par)]
@@ -699,7 +713,8 @@ def response_along_path(results):
 def shift_in_field(results):
     """1.085 degrees, 0.02 V/A: the change of P_perp has a standard deviation below half its mean,
     and P_perp keeps the sign it has at M on less than half of M's triangle and nowhere outside. The
-    paper does not say which way its field points; here downward fields are looked for first."""
+    paper does not say which way its field points; here downward fields are looked for first.
+    """
     before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
     change = perp(after) - perp(before)
     islands = perp(after) * np.sign(at(before, "M")[2]) > 0
@@ -748,7 +763,8 @@ def antiparallel_perp(results):
 @claim("F4-AAp-par", "fig4h")
 def antiparallel_par(results):
     """AA', 1.614 degrees: |P_par| correlates with that of AA's configuration map at the same local
-    stacking by 0.8 or more, and its largest value is 1/30 to 1/3 of the other's."""
+    stacking by 0.8 or more, and its largest value is 1/30 to 1/3 of the other's.
+    """
     ds = results.map("AAp_twist-20-21")
     ours, mapped = par(ds), np.hypot(*direct_mapping(ds, results.map("configuration_AA"))[:2])
     correlation = np.corrcoef(ours.ravel(), mapped.ravel())[0, 1]

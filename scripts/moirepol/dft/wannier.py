@@ -160,7 +160,8 @@ def extend_nnkp(path: Path) -> int:
 
 def read_nnkp(path: Path) -> np.ndarray:
     """Neighbours of every k point in a .nnkp file (nk, nb, 5): both numbers, from 1, and k + b's
-    reciprocal lattice vector."""
+    reciprocal lattice vector.
+    """
     block = re.search(r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", path.read_text(), re.S)
     return np.array(block.group(2).split(), dtype=int).reshape(-1, int(block.group(1)), 5)
 

@@ -41,7 +41,8 @@ class Sites:
 
     def __init__(self, sites, lattice, cell):
         """sites: (N, 2) in A, all on one lattice. lattice, cell: (2, 2) row vectors in A, cell a
-        superlattice."""
+        superlattice.
+        """
         ratio = cell @ np.linalg.inv(lattice)
         self.super_cell = np.rint(ratio).astype(int)
         steps = (sites - sites[0]) @ np.linalg.inv(lattice)
@@ -59,7 +60,8 @@ class Sites:
 
     def waves(self, values):
         """Band-limited expansion of values (N, c): integer wave vectors k (K, 2), coefficients
-        (K, c) with value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u."""
+        (K, c) with value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u.
+        """
         if np.isnan(values).any():
             raise ValueError("a site has no value")
         table = np.empty((*self.sizes, values.shape[1]))

@@ -196,7 +196,8 @@ class System(BaseModel):
     @property
     def n_periods(self) -> int:
         """Periods of the moire pattern in the cell; 0 for slides and strips, which do not hold
-        all stackings."""
+        all stackings.
+        """
         lower, upper = self.supercells
         return _determinant(*(_minus(a, b) for a, b in zip(lower, upper, strict=True)))
 
@@ -211,13 +212,15 @@ class System(BaseModel):
     @property
     def twist_angle_deg(self) -> float:
         """Angle by which the upper layer is turned against the lower, counter-clockwise, in
-        degrees."""
+        degrees.
+        """
         return -math.degrees(cmath.phase(self.ratio))
 
     @property
     def eta(self) -> float:
         """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed; of
-        a strip along a1."""
+        a strip along a1.
+        """
         if self.geometry == "shear":
             return 0.0
         (lower, _), (upper, _) = self.supercells
