@@ -13,6 +13,8 @@ from ase.build import make_supercell
 
 from moirepol.console import say
 from moirepol.dft import espresso, labels, wannier
+from moirepol.dft.grids import uniform_mesh
+from moirepol.dft.programs import require_programs, run_program
 from moirepol.dft.unfold import time_reversal_half, unfold_time_reversal
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
@@ -48,7 +50,7 @@ def benchmark_labels(
     four atoms and layer by layer difference to the recipe's label, in e.A.
     scratch : folder for the programs' files.
     """
-    espresso.require_programs()
+    require_programs()
     scratch = Path(scratch)
     shutil.rmtree(scratch, ignore_errors=True)
     recipe, a = settings["recipe"], settings["lattice_constant_A"]
@@ -103,7 +105,7 @@ def _brute_force(slide: Bilayer, recipe, n, folder):
     supercell = make_supercell(slide, [[1, 1, 0], [-1, 2, 0], [0, 0, 1]])
     supercell.info.update(slide.info)
     atoms = Bilayer.from_atoms(supercell)
-    kpoints = espresso.uniform_mesh((n, n))
+    kpoints = uniform_mesh((n, n))
     espresso.write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
     espresso.run_scf(folder, 1)
     unfold_time_reversal(folder / f"{espresso.PREFIX}.save", kpoints)
@@ -118,9 +120,9 @@ def _brute_force(slide: Bilayer, recipe, n, folder):
         flags=re.S,
     )
     seed.with_suffix(".win").write_text(win)
-    espresso.run_program(["wannier90.x", "-pp", wannier.SEED], folder)
+    run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     espresso.run_pw2wannier90(folder, projections=True)
-    espresso.run_program(["wannier90.x", wannier.SEED], folder)
+    run_program(["wannier90.x", wannier.SEED], folder)
     nitrogens = atoms.sites
     centres, _ = wannier.read_wannier90(folder, atoms.material.functions_per_site * len(nitrogens))
     steps = (centres[:, None] - atoms.positions[nitrogens]) @ np.linalg.inv(atoms.cell.array)

@@ -9,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from moirepol.dft import espresso
+from moirepol.dft.grids import mesh_size, uniform_mesh
+from moirepol.dft.programs import require_programs
 from moirepol.dft.unfold import time_reversal_half
 from moirepol.physics.long_range import COULOMB_V_A
 from moirepol.structure.building import build
@@ -31,7 +33,7 @@ def compute_polarizability(
     scratch : folder for the programs' files, removed in the end.
     polarizability : NetCDF file to write, in e.A^2/V.
     """
-    espresso.require_programs()
+    require_programs()
     recipe = settings["recipe"] | {"electrostatics": "none"}
     atoms = build(
         system,
@@ -39,8 +41,8 @@ def compute_polarizability(
         settings["layer_distance_A"],
         recipe["cell_height_A"],
     )
-    mesh = espresso.mesh_size(atoms, settings["lattice_constant_A"], recipe["mesh_4_atom_cell"])
-    kpoints = time_reversal_half(espresso.uniform_mesh(mesh))
+    mesh = mesh_size(atoms, settings["lattice_constant_A"], recipe["mesh_4_atom_cell"])
+    kpoints = time_reversal_half(uniform_mesh(mesh))
     folder = Path(scratch)
     with alone_in(folder):
         shutil.rmtree(folder, ignore_errors=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from moirepol.dft import labels
 from moirepol.dft.engine import engine_of
-from moirepol.dft.espresso import CHECKPOINT, Killed
+from moirepol.dft.programs import CHECKPOINT, Killed
 from moirepol.errors import JobError, full_disk
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset

@@ -11,7 +11,7 @@ import yaml
 from ase.units import Ry
 
 from check_engine import check_engine
-from moirepol.dft import engine, espresso, gpaw, labels, wannier
+from moirepol.dft import engine, espresso, gpaw, grids, labels, programs, wannier
 from moirepol.errors import JobError
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
@@ -56,7 +56,7 @@ def test_a_recipe_without_engine_is_the_one_that_labels_ship_with(root, config):
 
 def test_overlaps_come_back_from_their_file(tmp_path):
     """What an engine writes to the .mmn file is what the label reads."""
-    kpoints = espresso.uniform_mesh((2, 1))
+    kpoints = grids.uniform_mesh((2, 1))
     rng = np.random.default_rng(0)
     matrices = rng.normal(size=(2, 3, 4, 4)) + 1j * rng.normal(size=(2, 3, 4, 4))
     rows = [[[k, 3 - k, b, 0, 1] for b in range(3)] for k in (1, 2)]
@@ -91,7 +91,7 @@ def test_gpaw_is_asked_for_the_recipe(tmp_path, config, monkeypatch):
             scf_iterations=12,
         )
 
-    monkeypatch.setattr(espresso, "run_program", answer)
+    monkeypatch.setattr(programs, "run_program", answer)
     monkeypatch.setattr(gpaw, "_version", lambda python: "22.8.0")
     monkeypatch.setattr(
         gpaw,
@@ -126,7 +126,7 @@ def test_a_missing_or_old_gpaw_is_one_line(tmp_path, monkeypatch, says, words):
     program.write_text(f"#!/bin/sh\n{says}\n")
     program.chmod(0o755)
     monkeypatch.setenv("GPAW_PYTHON", str(program))
-    monkeypatch.setattr(espresso, "require_programs", lambda programs: None)
+    monkeypatch.setattr(programs, "require_programs", lambda programs: None)
     with pytest.raises(JobError, match=words):
         gpaw.require_programs()
 

@@ -1,6 +1,7 @@
 """What goes wrong: one line says why, no damaged file under a final name, a rerun finishes."""
 
 import contextlib
+import hashlib
 import importlib
 import inspect
 import io
@@ -18,12 +19,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 from test_workflow import copy_project, snakemake
 
 from collect_labels import collect_labels, verify_checksum
 from label_frame import label_frame
 from moirepol import console, predictor
-from moirepol.dft import espresso, labels
+from moirepol.dft import espresso, labels, programs, pseudopotentials
 from moirepol.errors import JobError
 from moirepol.model import committee, training
 from moirepol.structure.building import build
@@ -273,17 +275,57 @@ class TestPseudopotentials:
         monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path))
         (tmp_path / self.FILE).write_text("another")
         with pytest.raises(JobError, match=rf"{self.FILE} is not the file of that name that pse"):
-            espresso.find_pseudopotentials({"B": self.FILE})
+            pseudopotentials.find_pseudopotentials({"B": self.FILE})
 
     def test_a_file_of_your_own_is_taken(self, tmp_path, monkeypatch):
         monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path))
         (tmp_path / "B.mine.UPF").write_text("mine")
-        found = espresso.find_pseudopotentials({"B": "B.mine.UPF"})
+        found = pseudopotentials.find_pseudopotentials({"B": "B.mine.UPF"})
         assert found == {"B": tmp_path / "B.mine.UPF"}
 
-    def test_those_of_the_shipped_settings_are_listed(self, root):
-        import yaml
+    @pytest.fixture
+    def two_folders(self, tmp_path, monkeypatch):
+        """An own folder, given by a relative path, with one of two files; and the installed one."""
+        for folder, names in (("own", ["B.UPF"]), ("installed", ["B.UPF", "N.UPF"])):
+            (tmp_path / folder).mkdir()
+            for name in names:
+                (tmp_path / folder / name).write_text(f"{folder} {name}")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("ESPRESSO_PSEUDO", "own")
+        folders = (str(tmp_path / "installed"),)
+        return pseudopotentials.find_pseudopotentials({"B": "B.UPF", "N": "N.UPF"}, folders=folders)
 
+    def test_the_files_used_are_those_found(self, two_folders, tmp_path):
+        """Also if they lie in two folders, and if one is given by a relative path."""
+        scratch = tmp_path / "scratch" / "label"
+        scratch.mkdir(parents=True)
+        folder = pseudopotentials.link_pseudopotentials(two_folders.values(), scratch)
+        linked = {file.name: file.read_text() for file in (scratch / folder).iterdir()}
+        assert linked == {"B.UPF": "own B.UPF", "N.UPF": "installed N.UPF"}
+        assert pseudopotentials.link_pseudopotentials([two_folders["N"]], scratch) == folder
+        assert [file.name for file in (scratch / folder).iterdir()] == ["N.UPF"]
+
+    def test_a_file_that_pw_x_did_not_read_is_named(self, two_folders, tmp_path):
+        pseudopotentials.link_pseudopotentials(two_folders.values(), tmp_path)
+        sums = [
+            hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            for path in two_folders.values()
+        ]
+        report = "".join(f"     MD5 check sum: {md5}\n" for md5 in sums)
+        pseudopotentials.check_pseudopotentials_read(tmp_path, report)
+        other = report.replace(sums[1], "0" * 32)
+        with pytest.raises(JobError, match=r"pw.x did not read .*installed/N.UPF: its MD5 is"):
+            pseudopotentials.check_pseudopotentials_read(tmp_path, other)
+
+    def test_the_input_of_pw_x_points_to_the_links(self, tmp_path, monkeypatch, root):
+        recipe = yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"]
+        bilayer = build("AA_slide-0-0-1", 2.51, 3.33)
+        espresso.write_pw_input(tmp_path / "pw.in", bilayer, np.zeros((1, 3)), [1.0], recipe)
+        assert "pseudo_dir = './pseudo/'" in (tmp_path / "pw.in").read_text()
+        names = set(recipe["pseudopotentials"].values())
+        assert {file.name for file in (tmp_path / "pseudo").iterdir()} == names
+
+    def test_those_of_the_shipped_settings_are_listed(self, root):
         recipe = yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"]
         listed = (root / "scripts/moirepol/dft/pseudopotentials.sha256").read_text()
         assert all(f"  {name}\n" in listed for name in recipe["pseudopotentials"].values())
@@ -305,12 +347,12 @@ def make_program(folder: Path, name: str, *lines: str) -> None:
 def test_an_old_program_is_named(tmp_path, monkeypatch, says, words):
     make_program(tmp_path, "pw.x", f"echo {says}")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    espresso._version.cache_clear()
+    programs._version.cache_clear()
     try:
         with pytest.raises(JobError, match=f"^{tmp_path / 'pw.x'} is {words}$"):
-            espresso.require_programs()
+            programs.require_programs()
     finally:
-        espresso._version.cache_clear()
+        programs._version.cache_clear()
 
 
 class TestJob:
@@ -405,8 +447,8 @@ def test_a_program_ends_with_its_job(tmp_path):
     """Also where the job has no time to end it."""
     make_program(tmp_path, "pw.x", "echo started; exec sleep 600")
     code = (
-        "from pathlib import Path; from moirepol.dft import espresso;"
-        "espresso.run_program(['./pw.x'], Path('.'))"
+        "from pathlib import Path; from moirepol.dft import programs;"
+        "programs.run_program(['./pw.x'], Path('.'))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
     run = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
@@ -422,13 +464,13 @@ def test_what_a_killed_scf_can_go_on_from_is_kept(tmp_path, monkeypatch, ends):
     make_program(tmp_path / "bin", "pw.x", ends)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.setattr(espresso, "require_programs", lambda: None)
-    monkeypatch.setattr(labels, "label", lambda *_: espresso.run_program(["pw.x"], scratch))
+    monkeypatch.setattr(labels, "label", lambda *_: programs.run_program(["pw.x"], scratch))
     scratch = tmp_path / "scratch" / "AA_twist-5-6"
-    (scratch / espresso.CHECKPOINT).mkdir(parents=True)
+    (scratch / programs.CHECKPOINT).mkdir(parents=True)
     settings = {"recipe": {"cell_height_A": 16}, "lattice_constant_A": 2.5, "layer_distance_A": 3.3}
     with pytest.raises(JobError, match="^pw.x ended with SIG(KILL|TERM): no output$"):
         label_frame("AA_twist-5-6", settings, scratch, tmp_path / "AA_twist-5-6.nc")
-    assert [path.name for path in scratch.iterdir()] == [espresso.CHECKPOINT]
+    assert [path.name for path in scratch.iterdir()] == [programs.CHECKPOINT]
     assert not list(tmp_path.glob("*.refused"))
 
 

@@ -9,14 +9,14 @@ import yaml
 from scipy.io import FortranFile
 
 import label_frame
-from moirepol.dft import espresso, labels
+from moirepol.dft import espresso, grids, labels, programs
 from moirepol.structure.building import build
 from moirepol.structure.frames import from_dataset, to_dataset
 
 A, D = 2.51, 3.33
 LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 150, "mesh_4_atom_cell": 3, "cell_height_A": 18}
 live = pytest.mark.skipif(
-    not all(map(shutil.which, espresso.PROGRAMS)), reason="needs the first-principles programs"
+    not all(map(shutil.which, programs.PROGRAMS)), reason="needs the first-principles programs"
 )
 
 
@@ -48,11 +48,11 @@ def test_numbers_that_some_frames_lack_stay_apart():
 def test_dipole_of_a_known_density(tmp_path, gamma_only):
     """Gaussians of 8 electrons on each N, the upper displaced by 0.01 A: -0.08 e.A."""
     atoms = build("AA_slide-1-1-3", A, D)
-    reciprocal = 2 * np.pi * atoms.cell.reciprocal().array * espresso.BOHR_A
+    reciprocal = 2 * np.pi * atoms.cell.reciprocal().array * grids.BOHR_A
     heights = atoms.positions[atoms.is_site, 2] + (0, 0.01)
     index = np.arange(0 if gamma_only else -200, 201)
-    q = index * reciprocal[2, 2] / espresso.BOHR_A
-    volume = atoms.get_volume() / espresso.BOHR_A**3
+    q = index * reciprocal[2, 2] / grids.BOHR_A
+    volume = atoms.get_volume() / grids.BOHR_A**3
     density = 8 / volume * np.exp(-0.045 * q**2) * np.exp(-1j * np.outer(heights, q)).sum(axis=0)
     with FortranFile(tmp_path / "charge-density.dat", "w") as file:
         file.write_record(np.array([gamma_only, len(index), 1], "<i4"))
@@ -140,7 +140,7 @@ def test_a_stopped_scf_goes_on(in_three_chunks, tmp_path, starts_with_checkpoint
     """The second call finds one of the chunks done."""
     folder = in_three_chunks
     if starts_with_checkpoint:
-        kept = folder / espresso.CHECKPOINT
+        kept = folder / programs.CHECKPOINT
         kept.mkdir()
         (kept / "pw.in").write_text((folder / "pw.in").read_text() + "! processes: 1\n")
         (kept / "bilayer.state").write_text("x\n")
@@ -173,7 +173,7 @@ def test_a_checkpoint_is_whole_whenever_it_is_killed(in_three_chunks, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         espresso._in_chunks(in_three_chunks, 1, 100)
     label_frame._clear(in_three_chunks)
-    kept = in_three_chunks / espresso.CHECKPOINT
+    kept = in_three_chunks / programs.CHECKPOINT
     assert not kept.exists() or sorted(p.name for p in kept.iterdir()) == ["bilayer.state", "pw.in"]
     in_three_chunks.mkdir(exist_ok=True)
     (in_three_chunks / "pw.in").write_text(given)
@@ -206,7 +206,7 @@ def test_an_interrupted_scf_ends_as_an_uninterrupted_one(recipe, tmp_path, monke
 )
 def test_every_atom_stands_on_a_column_of_the_grid(name, grid):
     atoms = build(name, 2.51, 3.33, 20)
-    assert espresso.grid_on_atoms(atoms, 350) == grid
+    assert grids.grid_on_atoms(atoms, 350) == grid
     if grid:
         columns = atoms.get_scaled_positions()[:, :2] * grid[0]
         np.testing.assert_allclose(columns, np.rint(columns), atol=1e-6)

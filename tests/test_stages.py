@@ -11,7 +11,7 @@ import xarray as xr
 from test_faults import make_program, mounted, processes_in
 from test_workflow import copy_project, snakemake
 
-from moirepol.dft.espresso import PROGRAMS
+from moirepol.dft.programs import PROGRAMS
 from moirepol.model import committee
 from moirepol.workflow.job import PARENT
 

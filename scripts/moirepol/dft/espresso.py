@@ -1,82 +1,39 @@
 """Quantum ESPRESSO: input of pw.x and pw2wannier90.x, running a program, reading its results."""
 
-import contextlib
-import os
 import re
 import shutil
-import signal
-import subprocess
-import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
-from scipy.fft import next_fast_len
 from scipy.io import FortranFile
 
 from moirepol.console import say
-from moirepol.dft import wannier
+from moirepol.dft import programs, wannier
+from moirepol.dft.grids import BOHR_A, grid_on_atoms
+from moirepol.dft.programs import CHECKPOINT, failure_reason, run_program
+from moirepol.dft.pseudopotentials import (
+    check_pseudopotentials_read,
+    find_pseudopotentials,
+    link_pseudopotentials,
+    valence_charge,
+)
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
-from moirepol.errors import JobError, full_disk
-from moirepol.workflow.provenance import sha256
+from moirepol.errors import JobError
 
 PREFIX = "bilayer"
-#: Cells this large keep the state of their scf every so often, and go on from it when killed.
+#: Cells of so many atoms keep the state of their scf from time to time, and continue from it.
 RESTARTABLE_ATOMS = 30
 CHUNK_S = 1800.0
-CHECKPOINT = "checkpoint"
 OUT_OF_TIME = "Maximum CPU time exceeded"
-WATCH_S = 5.0
-PROGRAMS = {
-    "pw.x": "quantum-espresso",
-    "ph.x": "quantum-espresso",
-    "pw2wannier90.x": "quantum-espresso",
-    "wannier90.x": "wannier90",
-}
-#: The oldest versions that this workflow was tested with.
-MINIMUM_VERSIONS = {"pw.x": (6, 7), "ph.x": (6, 7), "pw2wannier90.x": (6, 7), "wannier90.x": (3, 1)}
-CHECKSUMS = Path(__file__).with_name("pseudopotentials.sha256")
-PSEUDOPOTENTIAL_FOLDERS = ("/usr/share/espresso/pseudo",)
-#: Signals that say nothing of the program that they end: by a user, a scheduler, a full memory.
-KILLS = (signal.SIGKILL, signal.SIGTERM)
 HARTREE_FIELD_V_PER_A = 51.4220632
-BOHR_A = 0.529177210903
 
 
-class Killed(JobError):
-    """A program was ended from outside: another attempt may go on from its state."""
-
-
-def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
-    """One line where a program of the label stage is not installed or too old."""
-    for program in programs:
-        if shutil.which(program) is None:
-            raise JobError(
-                f"{program} is not installed; on Debian or Ubuntu: apt install {PROGRAMS[program]}"
-            )
-        found = _version(program)
-        if found < MINIMUM_VERSIONS[program]:
-            found, wanted = (".".join(map(str, v)) for v in (found, MINIMUM_VERSIONS[program]))
-            raise JobError(
-                f"{shutil.which(program)} is version {found or 'unknown'}, "
-                f"needed is {wanted} or later"
-            )
-
-
-@cache
-def _version(program: str) -> tuple[int, ...]:
-    """Major and minor version of a program by its own words; empty where it does not say."""
-    with tempfile.TemporaryDirectory() as folder:
-        # The programs of Quantum ESPRESSO introduce themselves, then miss their input.
-        with contextlib.suppress(JobError):
-            run_program([program, "-v"], Path(folder))
-        text = "".join(out.read_text(errors="replace") for out in Path(folder).glob("*.out"))
-    found = re.search(r"(?:Program \w+ v\.|Wannier90: )(\d+)\.(\d+)", text)
-    return tuple(map(int, found.groups())) if found else ()
+def require_programs() -> None:
+    """Check the programs of a label; JobError for the first that is absent or too old."""
+    programs.require_programs()
 
 
 def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
@@ -96,79 +53,6 @@ def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads:
     }
 
 
-def find_pseudopotentials(
-    files: dict[str, str],
-    variable: str = "ESPRESSO_PSEUDO",
-    folders: tuple[str, ...] = PSEUDOPOTENTIAL_FOLDERS,
-    package: str = "quantum-espresso-data",
-) -> dict[str, Path]:
-    """The pseudopotential file of each element, from $ESPRESSO_PSEUDO or the Debian package.
-
-    A file of a name in pseudopotentials.sha256 must be the very file; a name that is
-    not listed there is yours to answer for, and every label says its checksum.
-    """
-    folders = [os.environ.get(variable, ""), *folders]
-    listed = dict(line.split()[::-1] for line in CHECKSUMS.read_text().splitlines())
-    found = {}
-    for element, name in files.items():
-        places = [Path(folder) / name for folder in folders if folder]
-        found[element] = next((place for place in places if place.is_file()), None)
-        if found[element] is None:
-            raise JobError(
-                f"pseudopotential {name} is not in {' or '.join(str(p.parent) for p in places)}; "
-                f"install {package} or set {variable}"
-            )
-        if listed.get(name, digest := sha256(found[element])) != digest:
-            raise JobError(
-                f"pseudopotential {found[element]} is not the file of that name that "
-                f"{CHECKSUMS.name} lists: its SHA-256 is {digest}, not {listed[name]}"
-            )
-    return found
-
-
-def mesh_size(atoms: Atoms, lattice_constant_A: float, mesh_4_atom_cell: int) -> tuple[int, int]:
-    """Divisions along the two in-plane vectors that match an n x n mesh of the 4-atom cell."""
-    lengths = atoms.cell.lengths()[:2]
-    return tuple(
-        max(1, round(mesh_4_atom_cell * lattice_constant_A / length)) for length in lengths
-    )
-
-
-def uniform_mesh(size: tuple[int, int]) -> np.ndarray:
-    """Gamma-centred k points (nk, 3) in crystal units in [0, 1), the last index fastest."""
-    n1, n2 = size
-    return np.array([[i / n1, j / n2, 0.0] for i in range(n1) for j in range(n2)])
-
-
-def grid_on_atoms(atoms: Atoms, ecutrho_Ry: float) -> tuple[int, int, int] | None:
-    """Divisions of the density's grid along the cell's vectors that put every atom on a column.
-
-    Exchange and correlation are summed on that grid, and an atom between its points is seen a
-    little differently: 2e-5 e.A in the dipoles of a slid layer at 350 Ry. None where no grid up to
-    a third finer than the smallest that holds the cut-off does it, as in most twisted cells.
-    """
-    radius = np.sqrt(ecutrho_Ry) / (2 * np.pi * BOHR_A)
-    *smallest, height = (2 * int(radius * length) + 1 for length in atoms.cell.lengths())
-    fractions = atoms.get_scaled_positions()[:, :2]
-    if smallest[0] == smallest[1]:
-        first = second = _size_on_atoms(smallest[0], fractions)
-    else:
-        first, second = (_size_on_atoms(n, fractions[:, [i]]) for i, n in enumerate(smallest))
-    if first is None or second is None:
-        return None
-    return first, second, next_fast_len(height, real=True)
-
-
-def _size_on_atoms(smallest, fractions):
-    sizes = (
-        n
-        for n in range(smallest, int(1.35 * smallest) + 1)
-        if next_fast_len(n, real=True) == n
-        and np.allclose(n * fractions, np.rint(n * fractions), atol=1e-6)
-    )
-    return next(sizes, None)
-
-
 def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
     """Write the scf input of pw.x; the field of ``atoms.field_V_per_A`` points along +z.
 
@@ -178,13 +62,13 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     field = atoms.field_V_per_A
     electrostatics = "dipole" if field else recipe["electrostatics"]
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
-    folder = next(iter(pseudopotentials.values())).parent
+    links = link_pseudopotentials(pseudopotentials.values(), path.parent)
     sawtooth = electrostatics == "dipole"
     control = {
         "calculation": "'scf'",
         "prefix": f"'{PREFIX}'",
         "outdir": "'.'",
-        "pseudo_dir": f"'{folder}'",
+        "pseudo_dir": f"'{links}'",
         "disk_io": "'low'",
     }
     system = {
@@ -237,76 +121,6 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     path.write_text("\n".join(lines) + "\n")
 
 
-def run_program(
-    command: list[str],
-    folder: Path,
-    stdin: str | None = None,
-    watch: Callable[[str], None] | None = None,
-    excused: str = "",
-) -> str:
-    """Run a program in `folder` with one OpenMP thread; its stdout; JobError where it fails.
-
-    watch : is given the output so far, once in a while. excused : words in the output with which
-    an exit code is no failure.
-
-    It runs on this machine, also inside a Slurm job: Open MPI would otherwise take Slurm's step for
-    its own launcher, and processes stay free to use any core that the job has. It ends with this
-    process, however that ends.
-    """
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("SLURM_", "PMI_", "PMIX_"))
-    } | {
-        "OMP_NUM_THREADS": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "OMPI_MCA_hwloc_base_binding_policy": "none",
-        "OMPI_MCA_mpi_yield_when_idle": "1",
-    }
-    out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
-    with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *command],
-            cwd=folder,
-            stdin=source,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
-        while True:
-            try:
-                code = process.wait(timeout=WATCH_S if watch else None)
-                break
-            except subprocess.TimeoutExpired:
-                watch(out.read_text(errors="replace"))
-            except BaseException:
-                process.kill()
-                process.wait()
-                raise
-    text = out.read_text(errors="replace")
-    if code and not (excused and excused in text):
-        number = -code if code < 0 else code - 128  # the latter is mpirun's way
-        killed = number in KILLS
-        ended = signal.Signals(number).name if killed else f"exit code {code}"
-        words = f"{full_disk(folder)}{' '.join(command)} ended with {ended}: {_reason(text)}"
-        raise Killed(words) if killed else JobError(words)
-    return text
-
-
-def _reason(text):
-    """The program's own words of what went wrong, in one line."""
-    if steps := re.search(r"convergence NOT achieved after\s+(\d+) iterations", text):
-        return f"the scf did not converge within {steps.group(1)} iterations"
-    error = re.search(r"Error in routine[^\n]*\n[^\n]*", text)
-    lines = (
-        error.group(0).splitlines()
-        if error
-        else [line for line in text.splitlines() if line.strip()][-1:]
-    )
-    return " ".join(" ".join(lines).split()) or "no output"
-
-
 def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[str, float]:
     """Run pw.x on ``pw.in``: energy in eV, last scf accuracy in Ry, number of iterations.
 
@@ -319,7 +133,8 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
     """
     text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_parallel("pw", folder, threads)
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
-        raise JobError(f"the scf did not converge: {_reason(text)}")
+        raise JobError(f"the scf did not converge: {failure_reason(text)}")
+    check_pseudopotentials_read(folder, text)
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
     accuracy = float(re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)[-1])
     iterations = int(re.findall(r"convergence has been achieved in\s+(\d+)", text)[-1])
@@ -343,7 +158,7 @@ def run_dielectric(folder: Path) -> np.ndarray:
     text = run_program(["ph.x"], folder, "ph.in")
     found = re.search(r"Dielectric constant in cartesian axis\s+((?:\([^)]*\)\s+){3})", text)
     if found is None or "JOB DONE" not in text:
-        raise JobError(f"ph.x found no dielectric tensor: {_reason(text)}")
+        raise JobError(f"ph.x found no dielectric tensor: {failure_reason(text)}")
     return np.array(re.findall(r"-?\d+\.\d+", found.group(1)), dtype=float).reshape(3, 3)
 
 
@@ -447,12 +262,6 @@ def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) 
     return float(np.dot([charges[symbol] for symbol in atoms.symbols], heights) - electrons)
 
 
-def valence_charge(pseudopotential: Path) -> float:
-    """Charge of the ion that a pseudopotential file (UPF 2) describes, in e."""
-    with open(pseudopotential, errors="replace") as file:
-        return float(re.search(r'z_valence="\s*([^"\s]+)', file.read()).group(1))
-
-
 def program_versions(folder: Path) -> str:
     """The programs of Quantum ESPRESSO that ran in `folder`, with their versions."""
     found = []
@@ -477,7 +286,7 @@ def run_pw2wannier90(folder: Path, threads: int = 1, projections: bool = False) 
     )
     text = _run_parallel("pw2wannier90", folder, threads)
     if "JOB DONE" not in text:
-        raise JobError(f"pw2wannier90.x did not finish: {_reason(text)}")
+        raise JobError(f"pw2wannier90.x did not finish: {failure_reason(text)}")
 
 
 def read_wavefunctions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ import numpy as np
 from ase import Atoms
 from ase.units import Ry
 
-from moirepol.dft import espresso, wannier
+from moirepol.dft import programs, pseudopotentials, wannier
+from moirepol.dft.grids import grid_on_atoms
 from moirepol.errors import JobError
 
 DRIVER = Path(__file__).with_name("gpaw_driver.py")
@@ -22,7 +23,7 @@ INPUT, RESULT = "gpaw.json", "gpaw.npz"
 MINIMUM_VERSION = (22, 8)
 #: $GPAW_SETUP_PATH is GPAW's own name for a folder of PAW data sets.
 find_pseudopotentials = partial(
-    espresso.find_pseudopotentials,
+    pseudopotentials.find_pseudopotentials,
     variable="GPAW_SETUP_PATH",
     folders=("/usr/share/gpaw-setups",),
     package="gpaw-data",
@@ -36,7 +37,7 @@ def python() -> str:
 
 def require_programs() -> None:
     """One line where GPAW or wannier90.x is not installed or too old."""
-    espresso.require_programs(("wannier90.x",))
+    programs.require_programs(("wannier90.x",))
     found = _version(python())
     if not found:
         raise JobError(
@@ -52,7 +53,7 @@ def _version(interpreter):
     """GPAW's version by its own words; empty where there is none."""
     with TemporaryDirectory() as folder:
         try:
-            return espresso.run_program(
+            return programs.run_program(
                 [interpreter, "-I", "-c", "import gpaw; print(gpaw.__version__)"], Path(folder)
             ).strip()
         except (JobError, OSError):
@@ -71,7 +72,7 @@ def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads:
         )
     neighbours = wannier.read_nnkp(folder / f"{wannier.SEED}.nnkp")
     files = find_pseudopotentials(recipe["pseudopotentials"])
-    grid = espresso.grid_on_atoms(atoms, recipe["ecutrho_Ry"] / 4)
+    grid = grid_on_atoms(atoms, recipe["ecutrho_Ry"] / 4)
     job = {
         "atoms": {
             "numbers": atoms.numbers.tolist(),
@@ -95,7 +96,7 @@ def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads:
         "result": RESULT,
     }
     (folder / INPUT).write_text(json.dumps(job))
-    espresso.run_program([python(), "-I", str(DRIVER), INPUT], folder)
+    programs.run_program([python(), "-I", str(DRIVER), INPUT], folder)
     with np.load(folder / RESULT) as found:
         mmn = folder / f"{wannier.SEED}.mmn"
         wannier.write_mmn(mmn, neighbours, found["overlaps"])

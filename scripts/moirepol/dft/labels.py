@@ -9,7 +9,8 @@ import spglib
 
 from moirepol.dft import wannier
 from moirepol.dft.engine import engine_of
-from moirepol.dft.espresso import mesh_size, run_program, uniform_mesh
+from moirepol.dft.grids import mesh_size, uniform_mesh
+from moirepol.dft.programs import run_program
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.material import ELECTRONS_PER_FUNCTION

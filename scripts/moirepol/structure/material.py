@@ -102,7 +102,7 @@ class Material(_Section):
     @property
     def species(self) -> tuple[str, ...]:
         """Chemical symbols, in the order of the basis; the order of types in a network."""
-        return tuple(self.valence_electrons)
+        return tuple(dict.fromkeys(atom.species for atom in self.basis))
 
     @cached_property
     def site_type(self) -> int:
