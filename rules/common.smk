@@ -13,6 +13,7 @@ from moirepol.workflow.configuration import (
     beyond_labels,
     parse_name,
     predictors_of,
+    studies_used_for,
 )
 from moirepol.workflow.provenance import read_netcdf
 from moirepol.workflow.label_sets import (
