@@ -8,25 +8,25 @@ TABULATED = [
     for name in MODELS
     if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
 ]
-CALIBRATED = {
-    "left_out": "slides left out",
-    "strained_aap": "strained AA'",
-    "field_0_03": "field 0.03 V/Å",
-    "distance": "layer distance",
-    "cells_6": "moiré cells, short range",
-    "cells_reach": "moiré cells, long range",
-}
+LABELLED_STUDIES = {name: study["label"] for name, study in STUDIES.items() if "label" in study}
+REACH_STUDIES = studies_used_for("interlayer_reach", STUDIES)
 
 
-REACH_STUDY = "cells_long_range"
+def reach_study() -> dict:
+    """Settings of the study that the smearing widths are fitted with."""
+    if not REACH_STUDIES:
+        raise WorkflowError(
+            "results/reach.csv: no study that can be made has `used_for: [interlayer_reach]`"
+        )
+    return STUDIES[REACH_STUDIES[0]]
 
 
 rule accuracy:
     input:
         "results/accuracy.csv",
         "results/range.csv",
-        "results/reach.csv" if REACH_STUDY in STUDIES else [],
-        "results/checks/calibration.png",
+        "results/reach.csv" if REACH_STUDIES else [],
+        "results/checks/calibration.png" if LABELLED_STUDIES else [],
 
 
 rule judge_frames:
@@ -111,12 +111,12 @@ rule fit_reach:
     input:
         labels=lambda wildcards: [
             judging_file(name)
-            for name in STUDIES[REACH_STUDY]["labels"]
+            for name in reach_study()["labels"]
             if LABEL_SETS[name].get("use") != "validation"
         ],
-        zero_field=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["zero_field"]),
-        response=lambda wildcards: members(STUDIES[REACH_STUDY]["models"]["response"]),
-        polarizability=lambda wildcards: polarizability_file(STUDIES[REACH_STUDY]["long_range"]),
+        zero_field=lambda wildcards: members(reach_study()["models"]["zero_field"]),
+        response=lambda wildcards: members(reach_study()["models"]["response"]),
+        polarizability=lambda wildcards: polarizability_file(reach_study()["long_range"]),
     output:
         reach="results/reach.csv",
     log:
@@ -139,7 +139,7 @@ rule fit_reach:
 
 rule plot_calibration:
     input:
-        studies=[f"results/studies/{study}.nc" for study in CALIBRATED if study in STUDIES],
+        studies=expand("results/studies/{study}.nc", study=LABELLED_STUDIES),
     output:
         data="results/checks/calibration.nc",
         pdf="results/checks/calibration.pdf",
@@ -160,7 +160,7 @@ rule plot_calibration:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        names=CALIBRATED,
+        names=LABELLED_STUDIES,
         code=code_digest("plot_calibration"),
     message:
         "errors against error bars"

@@ -6,14 +6,6 @@ SHOWN_SYSTEMS = systems_shown()
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 
 
-# The paper's large cell, by slides of its own recipe, once its label ships.
-LARGE_CELL_JUDGED = [
-    f"results/studies/{study}.nc"
-    for study in ("cells_reach",)
-    if any("AA_twist-5-6" in frames(s) for s in STUDIES.get(study, {}).get("labels", []))
-]
-
-
 rule evaluate_claims:
     input:
         table="resources/claims.yaml",
@@ -23,7 +15,8 @@ rule evaluate_claims:
         ),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
         labels=direct_labels("twist", "mismatch"),
-        parities=expand("results/models/{model}/parity.nc", model=JUDGED_MODELS) + LARGE_CELL_JUDGED,
+        parities=expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
+        studies=expand("results/studies/{study}.nc", study=studies_used_for("claims", STUDIES)),
     output:
         claims=report(
             "results/claims.csv",

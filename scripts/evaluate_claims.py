@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from moirepol.claims.framework import Results, judge_all
+from moirepol.claims import Results, judge_all
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import read_netcdf
 
@@ -19,15 +19,30 @@ def evaluate_claims(
     dipoles: Sequence[str] = (),
     labels: Sequence[str] = (),
     parities: Sequence[str] = (),
+    studies: Sequence[str] = (),
     predictors: Sequence[str] = (),
 ) -> None:
-    """Judge every claim of `table` (YAML) from the results given and write `claims` (CSV).
+    """Evaluate every claim of a table from the given results.
 
-    maps, charges, dipoles, parities: NetCDF files, all but the last named by their system, the last
-    in a folder named by the model. labels: sets of labels with moire cells; of a cell in several
-    sets the first is taken. predictors: names of the models that predict; another model of
-    the same kind and split is quoted, not judged. A claim whose results are not among them gets the
-    verdict "not yet".
+    The verdict of a claim is "not yet" if a result that it needs is missing.
+
+    Parameters
+    ----------
+    table
+        Claims (YAML), with the paper's own values.
+    claims
+        Table to write (CSV).
+    maps, charges, dipoles
+        NetCDF files named by their system.
+    labels
+        Sets of labels with moire cells. If several sets contain a cell, the first is used.
+    parities
+        Files parity.nc of `evaluate_model`, in folders named by the model.
+    studies
+        Files of `judge_frames`, named by the study.
+    predictors
+        Names of the models used for prediction. The errors of other models of the same kind and
+        split are quoted and do not affect the verdict.
     """
     results = Results(
         maps={Path(path).stem: read_netcdf(path, "P") for path in maps},
@@ -43,6 +58,7 @@ def evaluate_claims(
             read_netcdf(path, "dft", "model").assign_attrs(model=Path(path).parent.name)
             for path in parities
         ],
+        studies={Path(path).stem: read_netcdf(path, "dft", "model") for path in studies},
         predictors=tuple(predictors),
     )
     sections = yaml.safe_load(Path(table).read_text())

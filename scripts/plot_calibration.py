@@ -1,6 +1,7 @@
 """Errors against their bars: the committee's spread and the distance from the training set."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,20 @@ STEP_A = 0.01  # where the axis of deformations goes over from linear to logarit
 def plot_calibration(
     studies: Sequence[str], names: Mapping[str, str], data: str, pdf: str, png: str
 ) -> None:
-    """Draw, for every N atom, error against spread and against what deforms its surroundings.
+    """Draw the error of every N atom against the committee's spread and against the deformation.
 
-    studies : files of `judge_frames`. names : study -> what it is called. data : NetCDF, for every
-    study and N atom the root mean square `error` and `spread` of a component in e.A, `deformation`
-    in A, and per study `within_2`, the part of components off by at most twice the spread.
-    pdf, png : the figure.
+    Parameters
+    ----------
+    studies
+        Files of `judge_frames`, named by the study.
+    names
+        Label of each study in the legend.
+    data
+        NetCDF to write. For every study and N atom it contains the root mean square `error` and
+        `spread` of a component in e.A, and the `deformation` in A. For every study it contains
+        `within_2`, the fraction of components with an error of at most twice the spread.
+    pdf, png
+        The figure to write.
     """
     found = {Path(path).stem: read_netcdf(path, "deformation") for path in studies}
     parts, within = [], {}
@@ -52,7 +61,7 @@ def plot_calibration(
 
     figure, (left, right) = new_figure(4.4, nrows=2)
     right.set_xscale("symlog", linthresh=STEP_A)
-    for study, color, marker in zip(found, COLORS, MARKERS, strict=False):
+    for study, color, marker in zip(found, cycle(COLORS), cycle(MARKERS)):
         chosen = shown.isel(sample=np.flatnonzero(shown["study"] == study))
         error = chosen["error"].clip(FLOOR_EA)
         style = {"color": color, "marker": marker, "markersize": 2.5, "linestyle": "none"}

@@ -5,7 +5,7 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
 def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
-    """Draw P_perp; dashed contours mark P_perp = 0.
+    """Draw P_perp; dotted contours mark P_perp = 0.
 
     polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
     """

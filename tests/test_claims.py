@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +11,17 @@ import xarray as xr
 import yaml
 
 from evaluate_claims import evaluate_claims
-from moirepol.claims.framework import CLAIMS, Results, judge, stacking_matrix
+from moirepol.claims import CLAIMS, Results, judge
+from moirepol.claims.measures import stacking_matrix
 from moirepol.errors import JobError
 from moirepol.physics.polarization import map_dataset, resample
 from moirepol.physics.topology import charges
 from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.provenance import stamp, write_netcdf
 
+TABLE = Path(__file__).parents[1] / "resources" / "claims.yaml"
 N = 48
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])
 CELL = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
@@ -80,15 +86,22 @@ def a_parity(error, split="stackings", family="AA", kind="zero_field"):
     )
 
 
-def judged(name, maps=(), charged=(), frames=(), labels=(), parities=()):
+def paper_of(name):
+    """The paper's own value of a claim."""
+    table = yaml.safe_load(TABLE.read_text())
+    return next(e.get("paper") for part in table.values() for e in part if e["id"] == name)
+
+
+def judged(name, maps=(), charged=(), frames=(), labels=(), parities=(), **more):
     results = Results(
         maps={ds.attrs["system"]: ds for ds in (*maps, *charged)},
         charges={ds.attrs["system"]: a_charge(ds) for ds in charged},
         dipoles={frame.name: frame for frame in frames},
         labels={frame.name: frame for frame in labels},
         parities=list(parities),
+        studies=more.get("studies", {}),
     )
-    return judge(name, results)
+    return judge(name, results, more.get("paper", paper_of(name)))
 
 
 def verdict(name, *results, **more):
@@ -202,7 +215,63 @@ def test_error_at_6_degrees_is_of_an_unseen_label(error, expected):
     parity = a_parity(3e-6).assign_attrs(model="alike", settings="{}")
     parity["frame"] = "sample", ["AA_twist-5-6"] * 4
     parity["split"] = "sample", ["test"] * 4
-    assert "alike" in judged("F2-mae", frames=[frame], labels=[label], parities=[parity])["ours"]
+    files = {"frames": [frame], "labels": [label]}
+    assert "; alike " in judged("F2-mae", parities=[parity], **files)["ours"]
+    ours = judged("F2-mae", studies={"cells_mine": parity}, **files)["ours"]
+    assert "; study cells_mine " in ours
+    assert "alike" not in ours
+
+
+def test_a_study_is_quoted_by_its_own_name(root, tmp_path):
+    """Not by the folder that all studies share."""
+    paths = {kind: [tmp_path / kind / "AA_twist-5-6.nc"] for kind in ("dipoles", "labels")}
+    frames = to_dataset([dipoles_of("AA_twist-5-6")])
+    for kind in ("dipoles", "labels"):
+        write_netcdf(stamp(frames, kind, {}), paths[kind][0])
+    study = a_parity(3e-6).drop_attrs()
+    study["frame"] = "sample", ["AA_twist-5-6"] * 4
+    study["split"] = "sample", ["test"] * 4
+    write_netcdf(stamp(study, "study", {}), tmp_path / "studies" / "cells_mine.nc")
+    evaluate_claims(
+        TABLE,
+        tmp_path / "claims.csv",
+        dipoles=paths["dipoles"],
+        labels=paths["labels"],
+        studies=[tmp_path / "studies" / "cells_mine.nc"],
+    )
+    with open(tmp_path / "claims.csv", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert "study cells_mine" in rows["F2-mae"]["ours"]
+    assert "studies" not in rows["F2-mae"]["ours"]
+
+
+def test_claims_compare_with_the_value_of_the_table():
+    """Another value in the table changes the verdict; without a value there is an error."""
+    charged = [strained("AA_mismatch-99-100", offset=3e-4)]
+    assert verdict("F3-Q-plus", charged=charged) == "reproduced"
+    assert verdict("F3-Q-plus", charged=charged, paper={"Q_N": 0, "Q_M": 1}) == "not reproduced"
+    parities = [a_parity(1e-5)]
+    assert verdict("F1f-mae", parities=parities, paper=1e-6) == "not reproduced"
+    files = {"frames": [dipoles_of("AA_twist-5-6", upper=8.1e-3)]}
+    files["labels"] = [dipoles_of("AA_twist-5-6")]
+    assert verdict("F2-mae", **files) == "reproduced"
+    assert verdict("F2-mae", paper=1e-6, **files) == "not reproduced"
+    twist = [a_twist(first_harmonics())]
+    assert verdict("F2-Q", charged=twist, paper={"Q_N": 1, "Q_M": -1, "total": 0}) == (
+        "not reproduced"
+    )
+    with pytest.raises(JobError, match="key 'paper' is missing"):
+        judge("F2-mae", Results())
+
+
+def test_the_table_has_statements_of_the_paper_alone():
+    """No unused key, no file that is not there, no instruction to a reader."""
+    text = TABLE.read_text()
+    entries = [entry for part in yaml.safe_load(text).values() for entry in part]
+    assert {key for entry in entries for key in entry} == {"id", "claim", "paper", "unit"}
+    assert not re.search(r"paper\.txt|\byour\b|say so", text)
+    with_value = {entry["id"] for entry in entries if "paper" in entry}
+    assert with_value == {name for name, claim in CLAIMS.items() if claim.needs_value}
 
 
 def test_a_label_of_another_structure_is_refused():
@@ -240,7 +309,7 @@ def test_numbers_on_half_the_grid_are_an_error():
 def test_every_claim_names_panels_that_are_drawn(root):
     panels = yaml.safe_load((root / "config.yaml").read_text())["figures"].values()
     drawn = {panel for figure in panels for panel in figure}
-    assert all(set(figure.split(", ")) <= drawn for _, figure in CLAIMS.values() if figure)
+    assert all(set(claim.figure.split(", ")) <= drawn for claim in CLAIMS.values())
 
 
 def dipoles_of(system, upper=8e-3, lower=-8e-3):
@@ -319,9 +388,9 @@ def test_net_polarization_points_to_the_layer_with_more_cells():
 def test_a_charge_within_its_error_is_undecided():
     charge = a_charge(strained("AA_mismatch-99-100", offset=3e-4)).assign(Q_model_error=0.5)
     results = Results(charges={"AA_mismatch-99-100": charge})
-    row = judge("F3-Q-plus", results)
+    row = judge("F3-Q-plus", results, paper_of("F3-Q-plus"))
     assert row["verdict"] == "undecided"
-    assert row["how"].startswith("Its error is larger")
+    assert row["how"].startswith("The error is larger")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Settings: the shipped ones are valid, wrong ones are refused in one telling line."""
 
 import copy
+import re
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from moirepol.errors import ConfigError
 from moirepol.workflow.configuration import check_config, load_schema
+from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.coverage import predictors_of
 
 
@@ -90,6 +92,15 @@ def test_every_setting_is_described_and_no_other_is_let_in():
         ("studies.cells_6.models.response", "aap", ["wanted is a response model of AA"]),
         ("studies.cells_6.long_range", "AA_slide-1-1-3", ["cells_6", "'response' is missing"]),
         ("studies.cells_reach.long_range", "AAp_slide-0-0-1", ["a slide of AA without a field"]),
+        ("studies.cells_reach.used_for", ["figures"], ["used_for.0 = 'figures'", "claims"]),
+        ("studies.cells_6.used_for", ["interlayer_reach"], ["cells_6", "'long_range' is missing"]),
+        (
+            "studies.cells_reach.used_for",
+            ["interlayer_reach"],
+            ["studies.cells_reach.used_for", "one study", "cells_long_range"],
+        ),
+        ("studies.cells_8.label", "layer distance", ["studies.cells_8.label", "distance has"]),
+        ("studies.cells_8.label", "$x$", ["studies.cells_8.label", "matches"]),
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
         ("long_range", {"AAp": "AA_slide-1-1-3"}, ["long_range.AAp", "a slide of AAp"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),
@@ -116,6 +127,26 @@ def test_a_section_of_the_wrong_kind_is_told_too(config, section, value):
 def test_null_removes_an_entry_of_the_default_settings(config):
     config = put(config, "labels.sets.copies", None)
     assert "copies" not in check_config(config)["labels"]["sets"]
+
+
+@pytest.mark.parametrize("old", ["cells_reach", "cells_long_range", "left_out"])
+def test_a_renamed_study_keeps_its_uses(config, old):
+    """Uses and labels of studies follow the configuration, whatever a study is named."""
+    studies = check_config(config)["studies"]
+    renamed = {("renamed" if name == old else name): study for name, study in studies.items()}
+    found = check_config(put(config, "studies", renamed))["studies"]
+    for use in ("claims", "interlayer_reach"):
+        wanted = ["renamed" if name == old else name for name in studies_used_for(use, studies)]
+        assert studies_used_for(use, found) == wanted != []
+    assert [s.get("label") for s in found.values()] == [s.get("label") for s in studies.values()]
+
+
+def test_rules_name_no_study(root, config):
+    """A name in a rule would drop a renamed study from a figure or a table without a message."""
+    text = "".join((root / "rules" / f"{part}.smk").read_text() for part in ("accuracy", "claims"))
+    studies = set(config["studies"]) - {"mismatch"}  # a geometry has this name too
+    named = {name for name in studies if re.search(rf"[\"']{name}[\"']", text)}
+    assert not named
 
 
 def test_null_leaves_the_short_range_alone(config):

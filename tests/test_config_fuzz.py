@@ -170,6 +170,10 @@ def outside(schema):
     return st.one_of(*ranges)
 
 
+#: Keys whose value is text to show: it names no file and reaches no shell.
+FREE_TEXT = ("description", "label")
+
+
 @MANY
 @given(st.data())
 def test_a_number_out_of_range_is_refused(data):
@@ -185,7 +189,7 @@ def test_a_number_out_of_range_is_refused(data):
 def test_a_value_of_another_kind_is_refused(data):
     path, _ = data.draw(st.sampled_from(LEAVES))
     value = data.draw(WRONG_TYPES)
-    if isinstance(value, str) and path[-1] == "description":
+    if isinstance(value, str) and path[-1] in FREE_TEXT:
         return
     if value is None and path[:-1] in REMOVABLE:
         return
@@ -198,7 +202,7 @@ def test_a_value_of_another_kind_is_refused(data):
 @given(st.data())
 def test_a_name_cannot_leave_the_folder_or_reach_a_shell(data):
     """Whatever names a file or a rule's wildcard: only plain names and names of bilayers pass."""
-    path, _ = data.draw(st.sampled_from([leaf for leaf in TEXTS if leaf[0][-1] != "description"]))
+    path, _ = data.draw(st.sampled_from([leaf for leaf in TEXTS if leaf[0][-1] not in FREE_TEXT]))
     message = refusal(put(path, data.draw(NASTY)))
     assert "allowed is" in message or "expected" in message or "names no" in message
 

@@ -89,3 +89,11 @@ def test_a_variable_that_is_not_described_is_found(tmp_path):
     place = ROOT / "results/charge/AA_twist-2-3.nc"
     assert len(faults(path, place.relative_to(ROOT))) == 2
     assert faults(path, (ROOT / "results/other.nc").relative_to(ROOT))
+
+
+def test_the_sides_of_a_split_are_described():
+    """`evaluate_model` writes train, validation and test; `judge_frames` writes test alone."""
+    text = (ROOT / "docs" / "data.md").read_text()
+    rows = re.findall(r"^\| `split` \| sample \| \| (.*) \|$", text, re.M)
+    assert rows[0].startswith("side of the split: train, validation, or test")
+    assert rows[1:] == ["test", "as in parity.nc"]

@@ -53,6 +53,7 @@ READERS = {
         "dipoles": [LABELS],
         "labels": [LABELS],
         "parities": ["parity.nc"],
+        "studies": ["parity.nc"],
     },
     "evaluate_model": {
         "losses": ["loss.nc"],

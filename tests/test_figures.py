@@ -1,8 +1,14 @@
 """What the figures show, beyond the drawing."""
 
-import numpy as np
+import re
 
+import numpy as np
+import pytest
+from test_claims import a_map, first_harmonics
+
+from moirepol.plotting import draw_out_of_plane, new_figure
 from moirepol.structure.frames import read_frames
+from plot_out_of_plane import plot_out_of_plane
 from plot_wannier_centres import STACKINGS, pair_of_sites
 
 
@@ -18,3 +24,14 @@ def test_the_centres_drawn_give_the_dipoles_beside_them(root):
         lower, upper = shown["dipole"].values[:, 2]
         assert lower < 0 < upper
         assert (net[2] < -1e-3) if name == "{E|N}" else (abs(net) < 2e-5).all()
+
+
+@pytest.mark.parametrize("panel", ["fig1b", "fig2d", "fig3d", "fig4b", "fig4c"])
+def test_the_zero_contour_is_described_as_it_is_drawn(root, panel):
+    _, ax = new_figure(2.0)
+    ds = a_map(first_harmonics())
+    draw_out_of_plane(ax, ds, 1e3 * ds["P"].values[2])
+    contours = [c for c in ax.collections if type(c).__name__ == "QuadContourSet"]
+    assert contours and all(c.linestyles == ":" for c in contours)
+    caption = re.search(rf'"{panel}": "(.*)"', (root / "report" / "panel.rst").read_text())[1]
+    assert "dotted" in caption.lower() and "dotted" in plot_out_of_plane.__doc__

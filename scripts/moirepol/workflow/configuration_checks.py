@@ -138,6 +138,47 @@ def _check_studies(config: Mapping[str, Any]) -> None:
             _slide(f"studies.{name}.long_range", study["long_range"], family)
             if "response" not in study["models"]:
                 raise ConfigError(f"{key}: key 'response' is missing, the long range needs it")
+        elif "interlayer_reach" in study.get("used_for", []):
+            raise ConfigError(
+                f"studies.{name}: key 'long_range' is missing, "
+                "used_for: [interlayer_reach] needs it"
+            )
+    fitted = studies_used_for("interlayer_reach", config["studies"])
+    if len(fitted) > 1:
+        raise ConfigError(
+            f"studies.{fitted[1]}.used_for = 'interlayer_reach': allowed is one study, "
+            f"{fitted[0]} has this entry too"
+        )
+    _check_labels_of_studies(config["studies"])
+
+
+def _check_labels_of_studies(studies: Mapping[str, Mapping[str, Any]]) -> None:
+    """Check that no two studies have the same label in the figure."""
+    owners: dict[str, str] = {}
+    for name, study in studies.items():
+        if "label" in study and owners.setdefault(study["label"], name) != name:
+            raise ConfigError(
+                f"studies.{name}.label = {study['label']!r}: allowed is a label of its own, "
+                f"{owners[study['label']]} has the same"
+            )
+
+
+def studies_used_for(use: str, studies: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the names of the studies whose `used_for` contains a use.
+
+    Parameters
+    ----------
+    use
+        Entry of `used_for`.
+    studies
+        The settings ``studies``.
+
+    Returns
+    -------
+    list of str
+        Names in the order of the configuration.
+    """
+    return [name for name, study in studies.items() if use in study.get("used_for", [])]
 
 
 def _check_fig1f(config: Mapping[str, Any]) -> None:
