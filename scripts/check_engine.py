@@ -53,7 +53,7 @@ def check_engine(
 
 
 def layer_dipoles(frame):
-    """Summed dipole (2, 3) of the N atoms of each layer in e.A."""
+    """Return the summed dipole (2, 3) of the N atoms of each layer in e.A."""
     nitrogens = frame.is_site
     layer, dipole = frame.layer[nitrogens], frame.arrays["dipole"][nitrogens]
     return np.array([dipole[layer == side].sum(axis=0) for side in (0, 1)])

@@ -27,8 +27,10 @@ def fit_heterostrain(
     polarizability=(),
     reach_A: Sequence[float] = (0.0, 0.0),
 ) -> None:
-    """Fit once for every place across the layers, with its strips left out; the fits' spread is
-    the error of what they say. Where the others are too few, there is one fit to all strips.
+    """Fit the response to the relative strain of the layers, once for every place across.
+
+    Each fit omits the uniaxial cells of one place. The standard deviation over the fits is their
+    error. If the other cells are too few, there is one fit to all of them.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def _small(geometry, pairs, system, maximum_atoms, common):
 
 
 def _write(path, system, rows, models):
-    """The plan as settings, with the distances as comments."""
+    """Write the plan as settings, with the distances as comments."""
     names = [name for name, _ in rows[1:]]
     lines = [
         f"# Labels proposed for {system}: `./run <target> --configfile <this file>` makes them and",

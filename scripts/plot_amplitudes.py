@@ -89,7 +89,7 @@ def plot_amplitudes(
 
 
 def name_of(frame, kind):
-    """What a prediction's array of dipoles is called in the figure."""
+    """Return the name of a prediction's dipoles in the figure."""
     return LONG if kind == KINDS[0] and KINDS[1] in frame.arrays else SHORT
 
 

@@ -62,7 +62,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
 
 
 def _name(settings):
-    """What a model learned, in words."""
+    """Return what a model predicts, in words."""
     family = settings["family"].replace("AAp", "AA\u2032")
     if settings["kind"] == "zero_field":
         return family

@@ -68,7 +68,7 @@ def point_group(atoms) -> str:
 
 
 def overlined(group) -> str:
-    """A point group with its inversion axes written as they are printed."""
+    """Return a point group with its inversion axes written as they are printed."""
     return re.sub("-(.)", r"$\\bar{\1}$", group)
 
 

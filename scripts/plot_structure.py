@@ -55,7 +55,7 @@ def plot_structure(
 
 
 def _bonds(atoms, layer, lattice):
-    """The three in-plane vectors (3, 2) in A from a B to its N neighbours of the same layer."""
+    """Return the in-plane vectors (3, 2) in angstrom from a B to its N neighbours."""
     swapped = atoms.family == "AAp" and layer == 1
     long_diagonal = lattice.sum(axis=0) / 3 * (-1 if swapped else 1)
     return [long_diagonal - shift for shift in (np.zeros(2), *(lattice * (-1 if swapped else 1)))]

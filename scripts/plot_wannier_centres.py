@@ -95,7 +95,7 @@ def pair_of_sites(atoms) -> xr.Dataset:
 
 
 def draw_site(ax, site, color):
-    """An N with its bonds, its Wannier centres and their centroid, seen along x."""
+    """Draw a site with its bonds, its Wannier centres and their centroid, seen along x."""
     ax.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     y, _ = site["N"].values[1:]
     for end in site["B"].values[:, 1]:

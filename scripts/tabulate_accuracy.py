@@ -117,7 +117,7 @@ def _cell(name, study, ds, errors):
 
 
 def _labels(name, frames):
-    """What the mean dipole of each layer would miss, and by how much labels break symmetry."""
+    """Return the error of each layer's mean dipole, and by how much labels break symmetry."""
     dipoles = np.concatenate([frame.arrays["dipole"][frame.sites] for frame in frames])
     layer = np.concatenate([frame.layer[frame.sites] for frame in frames])
     mean = np.array([dipoles[layer == side].mean(axis=0) for side in (0, 1)])

@@ -79,7 +79,7 @@ def _fields(ds, charges):
 
 
 def _map(ds, fields):
-    """The map, and its switchable parts: label -> renderers and colour bars."""
+    """Return the map, and its switchable parts: label -> renderers and colour bars."""
     cell = ds["cell"].values
     (left, right), (bottom, top) = box = window(cell)
     step = (right - left) / PIXELS
@@ -186,7 +186,7 @@ def _switches(layers):
 
 
 def _cut(ds, fields, marker):
-    """The fields along the long diagonal; the pointer on it marks its place on the map."""
+    """Return the fields along the long diagonal; the pointer on it marks its place on the map."""
     values, places = along_diagonal(ds, np.stack(list(fields.values())))
     distance = np.linalg.norm(places - places[0], axis=1)
     data = dict(zip(fields, values, strict=True))
@@ -242,7 +242,7 @@ def _cut(ds, fields, marker):
 
 
 def _summary(ds, charges, heading):
-    """What the map is and its main numbers, as HTML."""
+    """Return what the map is and its main numbers, as HTML."""
     finest = charges.isel(grid=int(charges["grid"].values.argmax()))
     P = UNIT * ds["P"].values
     rows = [

@@ -146,7 +146,8 @@ def net_of_strain(results: Results) -> Found:
     """
     for system in ("AA_mismatch-99-100", "AA_mismatch-101-100"):
         results.frame(system)
-    net, spread = {"": {}, "direct DFT ": {}}, {}
+    net: dict[str, dict[float, float]] = {"": {}, "direct DFT ": {}}
+    spread: dict[float, float] = {}
     for source, frames in zip(net, (results.dipoles, results.labels), strict=True):
         for name, frame in frames.items():
             if name.startswith("AA_mismatch"):

@@ -141,7 +141,8 @@ class Results:
         for name, ds in self.maps.items():
             if name.startswith(f"{family}_twist"):
                 system = System.parse(name)
-                if system == System(family=family, geometry="twist", indices=system.indices):
+                plain = {"shift": None, "strain_percent": 0.0, "distance_A": None}
+                if system == system.model_copy(update=plain | {"field_V_per_A": 0.0}):
                     found.append((system.twist_angle_deg, ds))
         if len(found) < 2:
             raise NotYet(f"needs maps of two or more twist angles of {family}")

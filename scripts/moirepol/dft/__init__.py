@@ -1,0 +1,1 @@
+"""Labels: dipoles from DFT codes and Wannier centres."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from ase import Atoms
+
+from moirepol.structure.bilayer import Bilayer
 
 #: What computes a recipe without `engine`; not written into it, for that would change its digest.
 DEFAULT = "espresso"
@@ -23,30 +24,46 @@ class Engine(Protocol):
         """JobError where a program that a label needs is missing or too old."""
 
     def find_pseudopotentials(self, files: dict[str, str]) -> dict[str, Path]:
-        """The file of each element, from the names in the recipe."""
+        """Find the file of each element from the names in the recipe."""
 
     def calculate(
         self,
-        atoms: Atoms,
+        atoms: Bilayer,
         kpoints: np.ndarray,
         sites: np.ndarray,
         recipe: Mapping[str, Any],
         folder: Path,
         threads: int = 1,
     ) -> tuple[np.ndarray, dict[str, float | str]]:
-        """The occupied Bloch functions of a bilayer in the field ``info['field_V_per_A']``.
+        """Compute the occupied Bloch functions of a bilayer in its field.
 
-        kpoints : (nk, 3) in crystal units, a full uniform mesh. sites : (nN, 4, 3) in A.
-        folder : holds ``wannier.nnkp``; the overlaps of the neighbours that it lists, full ones,
-        augmentation included, go to ``wannier.mmn``. All else in it is the engine's own.
+        Parameters
+        ----------
+        atoms
+            The bilayer.
+        kpoints
+            A full uniform mesh (nk, 3) in crystal units.
+        sites
+            Places (m, functions, 3) of the trial functions in angstrom.
+        recipe
+            The settings ``labels.recipe``.
+        folder
+            Working folder. It contains ``wannier.nnkp``. The engine writes the overlaps of the
+            neighbours listed there to ``wannier.mmn``, augmentation included.
+        threads
+            MPI processes.
 
-        Returns the projections (nk, nband, 4 nN) on the functions of
-        `moirepol.dft.wannier.projections`, in the bands of the overlaps, and what the audit keeps:
-        ``energy_eV``, ``scf_iterations``,
-        ``density_dipole_eA`` (along z, of the density and the ions), ``programs`` (versions).
+        Returns
+        -------
+        tuple
+            Projections (nk, nband, functions of all sites) on the functions of
+            `moirepol.dft.wannier.projections`, in the bands of the overlaps; and the audit:
+            ``energy_eV``, ``scf_iterations``, ``density_dipole_eA`` (along z, of the density and
+            the ions), ``programs`` (versions).
         """
 
 
 def engine_of(recipe: Mapping[str, Any]) -> Engine:
-    """The engine of a recipe."""
-    return import_module(f"moirepol.dft.{recipe.get('engine', DEFAULT)}")
+    """Return the engine of a recipe."""
+    engine: Any = import_module(f"moirepol.dft.{recipe.get('engine', DEFAULT)}")
+    return engine

@@ -3,7 +3,9 @@
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -22,6 +24,7 @@ from moirepol.dft.pseudopotentials import (
 )
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
 from moirepol.errors import JobError
+from moirepol.structure.bilayer import Bilayer
 
 PREFIX = "bilayer"
 #: Cells of so many atoms keep the state of their scf from time to time, and continue from it.
@@ -36,9 +39,17 @@ def require_programs() -> None:
     programs.require_programs()
 
 
-def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
-    """The Bloch functions of a bilayer by pw.x and pw2wannier90.x: `moirepol.dft.engine.Engine`."""
-    write_pw_input(folder / "pw.in", atoms, *time_reversal_half(kpoints), recipe)
+def calculate(
+    atoms: Bilayer,
+    kpoints: np.ndarray,
+    sites: np.ndarray,
+    recipe: Mapping[str, Any],
+    folder: Path,
+    threads: int = 1,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Compute the Bloch functions of a bilayer by pw.x and pw2wannier90.x."""
+    half, weights = time_reversal_half(kpoints)
+    write_pw_input(folder / "pw.in", atoms, half, weights, recipe)
     audit = run_scf(folder, threads, CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None)
     save = folder / f"{PREFIX}.save"
     unfold_gamma(save)
@@ -53,7 +64,13 @@ def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads:
     }
 
 
-def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> None:
+def write_pw_input(
+    path: Path,
+    atoms: Bilayer,
+    kpoints: np.ndarray,
+    weights: Sequence[float] | np.ndarray,
+    recipe: Mapping[str, Any],
+) -> None:
     """Write the scf input of pw.x; the field of ``atoms.field_V_per_A`` points along +z.
 
     Gamma alone is asked for as real functions, twice as fast (`unfold_gamma` makes them
@@ -64,14 +81,14 @@ def write_pw_input(path: Path, atoms: Atoms, kpoints, weights, recipe: dict) -> 
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
     links = link_pseudopotentials(pseudopotentials.values(), path.parent)
     sawtooth = electrostatics == "dipole"
-    control = {
+    control: dict[str, Any] = {
         "calculation": "'scf'",
         "prefix": f"'{PREFIX}'",
         "outdir": "'.'",
         "pseudo_dir": f"'{links}'",
         "disk_io": "'low'",
     }
-    system = {
+    system: dict[str, Any] = {
         "ibrav": 0,
         "nat": len(atoms),
         "ntyp": len(pseudopotentials),
@@ -176,7 +193,8 @@ def _in_chunks(folder, threads, chunk_s):
     known = checkpoint / "pw.in"
     if not known.is_file() or known.read_text() != base:
         shutil.rmtree(checkpoint, ignore_errors=True)
-    watch = _Watch(folder.name, float(re.search(r"conv_thr = (\S+)", base).group(1)))
+    (threshold,) = re.findall(r"conv_thr = (\S+)", base)
+    watch = _Watch(folder.name, float(threshold))
     while True:
         going_on = checkpoint.is_dir()
         if going_on:
@@ -263,7 +281,7 @@ def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) 
 
 
 def program_versions(folder: Path) -> str:
-    """The programs of Quantum ESPRESSO that ran in `folder`, with their versions."""
+    """Return the programs of Quantum ESPRESSO that ran in `folder`, with their versions."""
     found = []
     for out, pattern in (
         ("pw.out", r"Program (PWSCF v\.\S+)"),

@@ -6,17 +6,19 @@ GPAW belongs to another Python than this environment's, Debian's own by default 
 
 import json
 import os
+from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
-from ase import Atoms
 from ase.units import Ry
 
 from moirepol.dft import programs, pseudopotentials, wannier
 from moirepol.dft.grids import grid_on_atoms
 from moirepol.errors import JobError
+from moirepol.structure.bilayer import Bilayer
 
 DRIVER = Path(__file__).with_name("gpaw_driver.py")
 INPUT, RESULT = "gpaw.json", "gpaw.npz"
@@ -31,7 +33,7 @@ find_pseudopotentials = partial(
 
 
 def python() -> str:
-    """The interpreter that has GPAW."""
+    """Return the interpreter that has GPAW."""
     return os.environ.get("GPAW_PYTHON", "/usr/bin/python3")
 
 
@@ -60,8 +62,15 @@ def _version(interpreter):
             return ""
 
 
-def calculate(atoms: Atoms, kpoints, sites, recipe: dict, folder: Path, threads: int = 1):
-    """The Bloch functions of a bilayer by GPAW: `moirepol.dft.engine.Engine`. One process.
+def calculate(
+    atoms: Bilayer,
+    kpoints: np.ndarray,
+    sites: np.ndarray,
+    recipe: Mapping[str, Any],
+    folder: Path,
+    threads: int = 1,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Compute the Bloch functions of a bilayer by GPAW. One process.
 
     ecutrho_Ry is that of GPAW's finer grid, on which it sums exchange and correlation;
     conv_thr_Ry_per_atom, an energy's and so quadratic, becomes GPAW's own two thresholds.

@@ -11,6 +11,7 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -27,7 +28,8 @@ from gpaw.xc import gga, lda, pawcorrection
 MARGIN = 3
 
 
-def main(job):
+def main(job: dict[str, Any]) -> None:
+    """Compute the Bloch functions of a job and write them to its result file."""
     make_quadrature_threefold()
     atoms = Atoms(**job["atoms"])
     atoms.calc = calc = GPAW(txt="-", **parameters(job))
@@ -35,7 +37,7 @@ def main(job):
 
     kpoints = np.array(job["kpoints"])
     found = [bloch_functions(calc, k) for k in kpoints]
-    result = {f"miller_{n}": miller for n, (miller, *_) in enumerate(found)}
+    result: dict[str, Any] = {f"miller_{n}": miller for n, (miller, *_) in enumerate(found)}
     result |= {f"waves_{n}": waves for n, (_, waves, _) in enumerate(found)}
     np.savez(
         job["result"],
@@ -47,8 +49,8 @@ def main(job):
     )
 
 
-def parameters(job):
-    """Arguments of GPAW; the two layers stand in a cell that is periodic in the plane only."""
+def parameters(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of GPAW; the cell is periodic in the plane only."""
     field = job["field_V_per_A"]
     return job["grid"] | {
         "mode": PW(job["ecut_eV"]),
@@ -66,14 +68,14 @@ def parameters(job):
     }
 
 
-def data_set(element, file):
-    """The PAW data set in a file, gzipped XML: this very file, wherever GPAW itself would look."""
+def data_set(element: str, file: str) -> SetupData:
+    """Read the PAW data set of exactly this file (gzipped XML), wherever GPAW would look."""
     data = SetupData(element, "PBE", readxml=False)
     data.read_xml(gzip.decompress(Path(file).read_bytes()))
     return data
 
 
-def make_quadrature_threefold():
+def make_quadrature_threefold() -> None:
     """Repeat GPAW's angular quadrature, of cubic symmetry, turned by 120 and 240 degrees about z.
 
     Exchange and correlation inside the spheres are summed over 50 directions, and a layer's
@@ -92,7 +94,7 @@ def make_quadrature_threefold():
         module.rnablaY_nLv = slopes
 
 
-def bloch_functions(calc, k):
+def bloch_functions(calc: GPAW, k: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
     """psi_k = sum_G c(G) exp(i (k + G) r) and what the spheres see of it.
 
     Returns the plane waves G (npw, 3), c (nband, npw) and the projections of every atom
@@ -113,7 +115,7 @@ def bloch_functions(calc, k):
     return miller - shift, waves, seen
 
 
-def overlaps(calc, kpoints, neighbours, found):
+def overlaps(calc: GPAW, kpoints: np.ndarray, neighbours: np.ndarray, found: list) -> np.ndarray:
     """M (nk, nb, nband, nband); neighbours (nk, nb, 4): number of k + b, from 1, and G_b."""
     low = np.min([miller.min(axis=0) for miller, *_ in found], axis=0) - MARGIN
     shape = np.max([miller.max(axis=0) for miller, *_ in found], axis=0) - low + 1 + MARGIN

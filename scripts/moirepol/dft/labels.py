@@ -3,6 +3,7 @@
 import resource
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import spglib
@@ -117,7 +118,7 @@ def check(frame: Bilayer) -> None:
 
 
 def fault(frame: Bilayer) -> str:
-    """What is wrong with a label, what was found and what is allowed; empty for a sound one."""
+    """Return what is wrong with a label, its value and what is allowed; empty if nothing is."""
     limits = (
         ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
         ("largest_singular_value", "<=", MAXIMUM_SINGULAR_VALUE),
@@ -135,14 +136,18 @@ def fault(frame: Bilayer) -> str:
 
 
 def total_dipole(frame: Bilayer) -> np.ndarray:
-    """Dipole (3,) of a frame's cell in e.A: the sum over its N atoms."""
+    """Return the dipole (3,) of a frame's cell in e.angstrom, the sum over its sites."""
     return frame.dipoles.sum(axis=0)
 
 
 def symmetry_residual(frame: Bilayer) -> float:
-    """Largest component in e.A by which dipoles break a symmetry of their structure and field."""
+    """Return the largest component in e.angstrom by which dipoles break a symmetry.
+
+    The symmetries are those of the structure that the field leaves.
+    """
     cell = np.asarray(frame.cell)
-    found = spglib.get_symmetry((cell, frame.get_scaled_positions(), frame.numbers), symprec=1e-4)
+    structure: Any = (cell, frame.get_scaled_positions(), frame.numbers)
+    found: Any = spglib.get_symmetry(structure, symprec=1e-4)
     fractions, dipole = frame.get_scaled_positions()[frame.is_site], frame.dipoles
     worst = 0.0
     for rotation, translation in zip(found["rotations"], found["translations"], strict=True):
@@ -156,8 +161,8 @@ def symmetry_residual(frame: Bilayer) -> float:
     return worst
 
 
-def core_seconds():
-    """Processor time of this process and of the programs that it has run, in s."""
+def core_seconds() -> float:
+    """Return the processor time of this process and of the programs that it has run, in s."""
     kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     return sum(t for u in map(resource.getrusage, kinds) for t in (u.ru_utime, u.ru_stime))
 

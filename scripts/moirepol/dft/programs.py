@@ -113,6 +113,7 @@ def run_program(
                 code = process.wait(timeout=WATCH_S if watch else None)
                 break
             except subprocess.TimeoutExpired:
+                assert watch
                 watch(out.read_text(errors="replace"))
             except BaseException:
                 process.kill()

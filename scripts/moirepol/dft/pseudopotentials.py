@@ -117,6 +117,6 @@ def check_pseudopotentials_read(folder: Path, output: str) -> None:
 
 
 def valence_charge(pseudopotential: Path) -> float:
-    """Charge of the ion that a pseudopotential file (UPF 2) describes, in e."""
-    with open(pseudopotential, errors="replace") as file:
-        return float(re.search(r'z_valence="\s*([^"\s]+)', file.read()).group(1))
+    """Return the charge of the ion that a pseudopotential file (UPF 2) describes, in e."""
+    text = pseudopotential.read_text(errors="replace")
+    return float(re.findall(r'z_valence="\s*([^"\s]+)', text)[0])

@@ -37,8 +37,8 @@ WFC_HEADER = np.dtype(
 )
 
 
-def time_reversal_half(kpoints_full):
-    """One k point of each pair k, -k, and its weight.
+def time_reversal_half(kpoints_full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return one k point of each pair k, -k, and its weight.
 
     kpoints_full: (nk, 3), crystal units, a mesh closed under k -> -k modulo reciprocal vectors.
     Returns (kpoints, weights): the first member of each pair in the order given, (nhalf, 3), and
@@ -53,7 +53,7 @@ def time_reversal_half(kpoints_full):
     return kpoints_full[first], np.where(own == partner, 1, 2)[first]
 
 
-def unfold_time_reversal(save_dir, kpoints_full):
+def unfold_time_reversal(save_dir: str | Path, kpoints_full: np.ndarray) -> None:
     """Rewrite a Quantum ESPRESSO save folder in place so that it holds the full k mesh.
 
     save_dir: `<prefix>.save` of a pw.x 6.7 scf on at least one of each pair k, -k (norm-conserving
@@ -116,7 +116,7 @@ def unfold_time_reversal(save_dir, kpoints_full):
         _put_in_place(new_dir, save_dir)
 
 
-def unfold_gamma(save_dir):
+def unfold_gamma(save_dir: str | Path) -> None:
     """Rewrite in place the save folder of a `K_POINTS gamma` scf as that of one complex k point.
 
     save_dir: `<prefix>.save` of pw.x 6.7, of the kinds that `unfold_time_reversal` takes. A folder
@@ -227,7 +227,7 @@ def _read_schema(path, gamma_only="false"):
         if found != value:
             raise JobError(f"{path}: {name} is {found}, not {value}")
     blocks = xml.findall("output/band_structure/ks_energies")
-    if not blocks or len(blocks) != int(xml.findtext("output/band_structure/nks")):
+    if not blocks or len(blocks) != int(xml.findtext("output/band_structure/nks", "0")):
         raise JobError(f"{path}: the k points do not match their number")
     return xml
 
@@ -255,7 +255,7 @@ def _read_density_basis(path):
 
 
 def _positions(miller):
-    """Function: Miller indices (n, 3) -> their places (n,) in the list `miller`, -1 if absent."""
+    """Return a function: Miller indices (n, 3) -> places (n,) in `miller`, -1 if absent."""
     low, high = miller.min(axis=0), miller.max(axis=0)
     table = np.full(high - low + 1, -1)
     table[tuple((miller - low).T)] = np.arange(len(miller))
@@ -270,7 +270,7 @@ def _positions(miller):
 
 
 def _read_wavefunctions(path, gamma_only=False):
-    """The records of a wfc file; coefficients (nbnd, npw), miller (npw, 3), k in 1/bohr."""
+    """Yield the records of a wfc file; coefficients (nbnd, npw), miller (npw, 3), k in 1/bohr."""
     with _open_records(path) as records:
         header = records.read_record(WFC_HEADER)[0]
         largest, waves, spinors, bands = records.read_record("<i4")

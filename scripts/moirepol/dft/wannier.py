@@ -102,7 +102,9 @@ def projection_sites(bilayer: Bilayer, bond_fraction: float) -> np.ndarray:
     return places
 
 
-def write_win(path: Path, atoms: Bilayer, kpoints: np.ndarray, mesh, sites: np.ndarray) -> None:
+def write_win(
+    path: Path, atoms: Bilayer, kpoints: np.ndarray, mesh: tuple[int, int], sites: np.ndarray
+) -> None:
     """Input of wannier90.x: no minimization, the trial functions' places as guiding centres."""
     count = sites.shape[0] * sites.shape[1]
     orbitals = [function.orbital for function in atoms.material.dipole_site.functions]
@@ -136,7 +138,7 @@ def extend_nnkp(path: Path) -> int:
     """
     rows, text = read_nnkp(path), path.read_text()
     near = rows.shape[1]
-    table = re.search(r"begin kpoints\s+\d+\s+(.*?)end kpoints", text, re.S).group(1)
+    (table,) = re.findall(r"begin kpoints\s+\d+\s+(.*?)end kpoints", text, re.S)
     kpoints = np.array(table.split(), dtype=float).reshape(-1, 3)
     index = {_key(k): number for number, k in enumerate(kpoints, start=1)}
     lines = []
@@ -159,15 +161,18 @@ def extend_nnkp(path: Path) -> int:
 
 
 def read_nnkp(path: Path) -> np.ndarray:
-    """Neighbours of every k point in a .nnkp file (nk, nb, 5): both numbers, from 1, and k + b's
-    reciprocal lattice vector.
+    """Read the neighbours (nk, nb, 5) of every k point in a .nnkp file.
+
+    A row contains the numbers of both points, from 1, and the reciprocal lattice vector of k + b.
     """
-    block = re.search(r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", path.read_text(), re.S)
-    return np.array(block.group(2).split(), dtype=int).reshape(-1, int(block.group(1)), 5)
+    ((count, block),) = re.findall(
+        r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", path.read_text(), re.S
+    )
+    return np.array(block.split(), dtype=int).reshape(-1, int(count), 5)
 
 
 def _key(k):
-    """A k point in crystal units modulo reciprocal lattice vectors, as something hashable."""
+    """Return a k point in crystal units modulo reciprocal lattice vectors, hashable."""
     return tuple((np.rint(1e6 * np.asarray(k)).astype(int) % 1_000_000).tolist())
 
 
@@ -300,11 +305,11 @@ def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near
             m = u[k].conj().T @ overlaps.matrices[k, column] @ u[overlaps.second[k, column]]
             half = np.exp(0.5j * places @ b_vectors[column])
             phases[number] = -log_diagonal(half[:, None] * m * half).imag
-        phases = phases.reshape(len(MULTIPLES), len(leading), len(places))
+        of_multiple = phases.reshape(len(MULTIPLES), len(leading), len(places))
         steps = weights[:, None] * b_vectors[leading] / len(u)
         for order, coefficients in COEFFICIENTS.items():
             used = np.array(coefficients)
-            displacements[order] += np.einsum("c,cbn,bi->ni", used, phases[: len(used)], steps)
+            displacements[order] += np.einsum("c,cbn,bi->ni", used, of_multiple[: len(used)], steps)
     return {order: d.reshape(-1, per_site, 3) for order, d in displacements.items()}
 
 
@@ -340,7 +345,7 @@ def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer
 
 
 def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Final centres (n, 3) in A and spreads (n,) in A^2 that wannier90.x wrote."""
+    """Read the final centres (n, 3) in A and spreads (n,) in A^2 that wannier90.x wrote."""
     text = (folder / f"{SEED}.wout").read_text()
     final = text.rsplit("Final State", 1)[-1]
     number = r"\s*(-?\d+\.\d+)"
@@ -354,7 +359,7 @@ def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def version(folder: Path) -> str:
-    """The version of the wannier90.x that ran in `folder`."""
+    """Return the version of the wannier90.x that ran in `folder`."""
     text = (folder / f"{SEED}.wout").read_text(errors="replace")
     found = re.search(r"Release: (\d\S+)", text)
     return found.group(1) if found else "unknown"

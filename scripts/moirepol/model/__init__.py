@@ -1,0 +1,1 @@
+"""Dipole models: networks, training and committees."""

@@ -1,0 +1,1 @@
+"""Physics of the dipoles: long range, heterostrain, polarization fields, topology."""

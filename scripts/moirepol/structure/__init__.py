@@ -1,0 +1,1 @@
+"""Structures: names, materials, bilayers, their symmetry and their files."""

@@ -1,0 +1,1 @@
+"""What the workflow's rules and jobs need: settings, plans, jobs, provenance, digests."""

@@ -40,7 +40,7 @@ def check_relations(config: Mapping[str, Any]) -> None:
 
 
 def _check_recipes(config: Mapping[str, Any]) -> None:
-    """The density's cut-off is at least four times that of the wave functions."""
+    """Check that the density's cut-off is at least four times that of the wave functions."""
     for name in (STANDARD, *config["labels"]["variants"]):
         recipe = recipe_of(config, name)
         if recipe["ecutrho_Ry"] < 4 * recipe["ecutwfc_Ry"]:
@@ -188,13 +188,13 @@ def _check_fig1f(config: Mapping[str, Any]) -> None:
 
 
 def _check_long_range(config: Mapping[str, Any]) -> None:
-    """The long range of a family comes from one of its slides."""
+    """Check that the long range of a family comes from one of its slides."""
     for family, slide in config["long_range"].items():
         _slide(f"long_range.{family}", slide, family)
 
 
 def _sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """A sweep has bilayers, all of them moire cells that the models can be asked about."""
+    """Check that a sweep has bilayers, all of them moiré cells that the models can predict."""
     _systems(f"{key}.systems", sweep.get("systems", []))
     names = systems_of_sweep(sweep)
     if not names:
@@ -224,7 +224,7 @@ def _systems(key: str, names: list[str]) -> None:
 
 
 def _slide(key: str, name: str, family: str) -> None:
-    """The name must be that of a slide of the family without a field."""
+    """Check that a name is that of a slide of the family without a field."""
     _systems(key, [name])
     system = System.parse(name)
     if (system.family, system.geometry, system.field_V_per_A) != (family, "slide", 0):
@@ -232,7 +232,7 @@ def _slide(key: str, name: str, family: str) -> None:
 
 
 def _strips(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
-    """The name must be that of a set of the family's strips, without a field and not held out."""
+    """Check that a name is that of a set of uniaxial cells without a field, not held out."""
     _known(key, name, config["labels"]["sets"])
     label_set = config["labels"]["sets"][name]
     systems = [System.parse(frame) for frame in frames_of(label_set)]
@@ -247,7 +247,7 @@ def _strips(key: str, name: str, family: str, config: Mapping[str, Any]) -> None
 
 
 def _predictor(config: Mapping[str, Any], key: str, family: str, kind: str, name: str) -> None:
-    """The name must be that of a model of this kind and family."""
+    """Check that a name is that of a model of this kind and family."""
     _known(key, name, config["models"])
     model = config["models"][name]
     if (model["family"], model["kind"]) != (family, kind):

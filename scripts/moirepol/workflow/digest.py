@@ -77,7 +77,7 @@ def _file_of(module: str) -> Path | None:
 
 @cache
 def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
-    """Normalized source, and the files of the project that it imports anywhere."""
+    """Return the normalized source, and the files of the project that it imports anywhere."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = path.relative_to(SCRIPTS).parent.parts
     modules: set[str] = set()
