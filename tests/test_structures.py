@@ -182,3 +182,20 @@ def test_a_strip_is_strained_along_one_vector_and_shifted_across():
     np.testing.assert_allclose(tau[:, 1], 1 / 3)
     with pytest.raises(ValueError, match="does not contain all stackings"):
         strip.stacking_points()
+
+
+@pytest.mark.parametrize("family", ["AA", "AAp"])
+def test_a_sheared_cell_is_a_simple_shear_of_the_upper_layer(family):
+    cell = build(f"{family}_shear-9_shift-1-0-3", 2.51, 3.33)
+    lower, upper = cell.lattices
+    assert len(cell) == 36
+    # Rows r' = r G^T: the displacement gradient of the upper layer against the lower one.
+    gradient = (np.linalg.inv(lower) @ upper).T - np.eye(2)
+    along, normal = np.array([1, np.sqrt(3)]) / 2, np.array([np.sqrt(3), -1]) / 2
+    shear = -1 / 9 / np.cos(np.pi / 6)
+    np.testing.assert_allclose(gradient, shear * np.outer(along, normal), atol=1e-12)
+    tau = cell.site_stackings
+    np.testing.assert_allclose((tau[:, 0] + 0.5) % 1 - 0.5, 1 / 3, atol=1e-9)
+    assert len(np.unique(tau[cell.site_layers == 0, 1].round(6))) == 9
+    with pytest.raises(ValueError, match="does not contain all stackings"):
+        cell.stacking_points()

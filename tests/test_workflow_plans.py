@@ -142,6 +142,9 @@ class TestModels:
         ("name", "message"),
         [
             ("AA_twist-1-2_strain+1", r"^AA_twist-1-2_strain\+1: files are named by the one"),
+            ("AA_moire-2-3-3-2", "^AA_moire-2-3-3-2: files are .* spelling AA_twist-2-3$"),
+            ("AA_moire-4-0-3-0", "^AA_moire-4-0-3-0: files are .* spelling AA_mismatch-3-4$"),
+            ("AA_twist-2-3_d3.330", "^AA_twist-2-3_d3.330: .*; the name is AA_twist-2-3$"),
             ("AA_twist-2-2", "^AA_twist-2-2: twist needs two different numbers"),
             ("AA_twist-2-3_d3.400", "^AA_twist-2-3_d3.400: a layer distance of 3.4"),
         ],
@@ -212,6 +215,8 @@ class TestFigures:
 
     def test_another_name_of_a_system(self, config):
         file = figure_plan.canonical_file(config, "views", "AA_angle-2.00", "html")
+        assert file == "results/views/AA_twist-16-17.html"
+        file = figure_plan.canonical_file(config, "views", "AA_angle-2.00_d3.33", "html")
         assert file == "results/views/AA_twist-16-17.html"
         with pytest.raises(ConfigError, match="^AA_angle-0.05: the nearest cell"):
             figure_plan.canonical_file(config, "views", "AA_angle-0.05", "html")

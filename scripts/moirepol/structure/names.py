@@ -10,6 +10,8 @@ family         ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparalle
 ``mismatch-U-L``   U x U cells of the upper layer on L x L of the lower; eta = 1 - U/L
 ``moire-m-n-p-q``  both: the cell is m a1 + n a2 of the lower and p a1 + q a2 of the upper layer
 ``strip-U-L``      mismatch along a1 only: U x 1 cells of the upper layer on L x 1 of the lower
+``shear-L``        simple shear of the upper layer along a2: both have L x 1 cells, and the first
+                   vector of the cell is L a1 of the lower, L a1 + a2 of the upper layer
 ``shift-i-j-n``    the upper layer of a moire cell shifted by (i a1 + j a2) / n of its own cell
 ``strain+1.0``     biaxial strain of both layers, in %
 ``d3.40``          layer distance in A, where it is not the configured one
@@ -23,7 +25,7 @@ import cmath
 import math
 import re
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -79,7 +81,15 @@ class System(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _slides_in_lowest_terms(cls, values):
+    def _in_one_spelling(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Write slides in lowest terms, and a moiré cell that is a twist or mismatch as such."""
+        indices = values.get("indices") or ()
+        if values.get("geometry") == "moire" and len(indices) == 4:
+            m, n, p, q = indices
+            if min(m, n) > 0 and (p, q) == (n, m) and m != n and math.gcd(m, n) == 1:
+                values = values | {"geometry": "twist", "indices": (m, n)}
+            elif n == q == 0 and m != p and min(m, p) > 0 and math.gcd(m, p) == 1:
+                values = values | {"geometry": "mismatch", "indices": (p, m)}
         for key in ("indices", "shift"):
             slide = values.get(key) or ()
             if any(slide) and (key == "shift" or values.get("geometry") == "slide"):

@@ -173,4 +173,6 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
         If no system below `maps.maximum_atoms` has this name.
     """
     system = system_of(name, config["maps"]["maximum_atoms"])
+    if system.distance_A == config["layer_distance_A"]:
+        system = system.model_copy(update={"distance_A": None})
     return f"results/{stage}/{system.name}.{ending}"

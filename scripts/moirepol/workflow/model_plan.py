@@ -93,6 +93,9 @@ def members_for(config: Mapping[str, Any], kind: str, name: str) -> list[str]:
         If the name is not spelled as in file names, or if the models do not cover the system.
     """
     canonical = system_of(name).name
+    if system_of(name).distance_A == config["layer_distance_A"]:
+        plain = system_of(name).model_copy(update={"distance_A": None}).name
+        raise ConfigError(f"{name}: this is the configured layer distance; the name is {plain}")
     if name != canonical:
         raise ConfigError(f"{name}: files are named by the one spelling {canonical}")
     try:
