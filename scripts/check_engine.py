@@ -38,12 +38,17 @@ def check_engine(
     ds = xr.Dataset(
         {
             "dipole": (
-                ("code", "slide", "layer", "xyz"),
+                ("code", "slide", "layer", "component"),
                 [[layer_dipoles(frame) for frame in row] for row in frames],
                 {"units": "e.angstrom", "long_name": "dipole of each layer's N atoms, summed"},
             )
         },
-        coords={"code": codes, "slide": list(theirs), "layer": list(LAYERS), "xyz": list("xyz")},
+        coords={
+            "code": codes,
+            "slide": list(theirs),
+            "layer": list(LAYERS),
+            "component": list("xyz"),
+        },
     )
     kept = dict(zip(codes, settings, strict=True))
     write_netcdf(stamp(ds, "Labels by two codes", kept), check)
@@ -63,16 +68,16 @@ def compare(ds):
     """Table of a check, one row a slide: every quantity by both codes and their difference."""
     total = ds["dipole"].sum("layer")
     quantities = {
-        "P_perp": total.sel(xyz="z"),
-        "P_par": np.hypot(total.sel(xyz="x"), total.sel(xyz="y")),
-        **{f"{layer}_z": ds["dipole"].sel(layer=layer, xyz="z") for layer in LAYERS},
-        "response": response(total.sel(xyz="z")),
+        "P_perp": total.sel(component="z"),
+        "P_par": np.hypot(total.sel(component="x"), total.sel(component="y")),
+        **{f"{layer}_z": ds["dipole"].sel(layer=layer, component="z") for layer in LAYERS},
+        "response": response(total.sel(component="z")),
     }
     columns = {}
     for name, values in quantities.items():
         columns |= {f"{name}_{code}": values.sel(code=code) for code in ds["code"].values}
         columns[f"{name}_difference"] = values[1] - values[0]
-    rows = xr.Dataset({name: column.drop_vars(("code", "xyz", "layer"), errors="ignore")
+    rows = xr.Dataset({name: column.drop_vars(("code", "component", "layer"), errors="ignore")
                        for name, column in columns.items()}).to_dataframe()  # fmt: skip
     rows.insert(0, "point", [point(name) for name in rows.index])
     return rows

@@ -58,7 +58,7 @@ def compute_polarizability(
     ds = xr.Dataset(
         {
             "epsilon": (
-                ("xyz", "field"),
+                ("component", "field"),
                 epsilon,
                 {"units": "1", "long_name": "dielectric tensor of the periodic cell, electrons"},
             ),
@@ -73,7 +73,7 @@ def compute_polarizability(
                 unit | {"long_name": "response of the cell's dipole to an applied field along z"},
             ),
         },
-        coords={"xyz": list("xyz")},
+        coords={"component": list("xyz")},
         attrs={
             "system": system,
             "settings_digest": digest(settings),

@@ -25,10 +25,10 @@ def evaluate_model(
     ----------
     members, losses : models and training courses of the committee, member by member
     labels : files of the labels that the members divided among them
-    parity : NetCDF, for every N atom of every frame: ``dft`` and ``model`` (sample, xyz) in e.A,
-        the mean over the members for which the frame is on that side of the split, with
+    parity : NetCDF, for every N atom of every frame: ``dft`` and ``model`` (sample, component) in
+        e.A, the mean over the members for which the frame is on that side of the split, with
         ``spread``, the standard deviation over them, and ``members``, their number;
-        ``mae`` (side, xyz)
+        ``mae`` (side, component)
     loss : NetCDF, the courses of all members
     """
     courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]

@@ -41,8 +41,8 @@ def plot_calibration(
         wrong = np.abs(ds["model"] - ds["dft"])
         part = xr.Dataset(
             {
-                "error": np.sqrt((wrong**2).mean("xyz")),
-                "spread": np.sqrt((ds["spread"] ** 2).mean("xyz")),
+                "error": np.sqrt((wrong**2).mean("component")),
+                "spread": np.sqrt((ds["spread"] ** 2).mean("component")),
                 "deformation": ds["deformation"],
             }
         )

@@ -48,8 +48,8 @@ def study_convergence(
     }
     units = {"units": "e.angstrom"}
     ds = xr.Dataset({name: ("recipe", value, units) for name, value in values.items()})
-    ds["dipole"] = ("recipe", "slide", "nitrogen", "xyz"), single, units
-    ds = ds.assign_coords(recipe=names, slide=list(slides), xyz=["x", "y", "z"])
+    ds["dipole"] = ("recipe", "slide", "nitrogen", "component"), single, units
+    ds = ds.assign_coords(recipe=names, slide=list(slides), component=["x", "y", "z"])
     write_netcdf(stamp(ds, "Convergence of the labels", {"standard": settings} | changes), study)
     rows = ds[list(values)].to_dataframe()
     for name in ("P_perp_AB", "P_par_A"):

@@ -78,8 +78,8 @@ def a_parity(error, split="stackings", family="AA", kind="zero_field"):
     dft = np.zeros((4, 3))
     return xr.Dataset(
         {
-            "dft": (("sample", "xyz"), dft),
-            "model": (("sample", "xyz"), dft + np.array([0, 0, error, error])[:, None]),
+            "dft": (("sample", "component"), dft),
+            "model": (("sample", "component"), dft + np.array([0, 0, error, error])[:, None]),
             "split": ("sample", ["train", "train", "validation", "validation"]),
         },
         attrs={"settings": json.dumps(settings)},

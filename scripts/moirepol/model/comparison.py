@@ -14,7 +14,7 @@ MEANINGS = {
 
 
 def compared(frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int, side: str):
-    """Comparison of one frame: ``dft``, ``model`` and ``spread`` (sample, xyz) in e.A, and more.
+    """Compare one frame: ``dft``, ``model`` and ``spread`` (sample, component) in e.A, and more.
 
     model, spread : (n, 3) on the N atoms, of `members` members. side : train, validation or test.
     """
@@ -22,9 +22,9 @@ def compared(frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int
     each = np.full(len(centres), 1)
     return xr.Dataset(
         {
-            "dft": (("sample", "xyz"), frame.arrays["dipole"][centres]),
-            "model": (("sample", "xyz"), model),
-            "spread": (("sample", "xyz"), spread),
+            "dft": (("sample", "component"), frame.arrays["dipole"][centres]),
+            "model": (("sample", "component"), model),
+            "spread": (("sample", "component"), spread),
             "layer": ("sample", frame.layer[centres]),
             "members": ("sample", members * each),
             "split": ("sample", np.full(len(centres), side, dtype=object)),
@@ -34,8 +34,8 @@ def compared(frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int
 
 
 def together(parts: list[xr.Dataset], what: str) -> xr.Dataset:
-    """All comparisons, one after the other, with their ``mae`` (side, xyz) and units."""
-    ds = xr.concat(parts, dim="sample").assign_coords(xyz=["x", "y", "z"])
+    """All comparisons, one after the other, with their ``mae`` (side, component) and units."""
+    ds = xr.concat(parts, dim="sample").assign_coords(component=["x", "y", "z"])
     error = np.abs(ds["model"] - ds["dft"])
     ds["mae"] = error.groupby(ds["split"]).mean("sample").rename(split="side")
     for name, meaning in MEANINGS.items():

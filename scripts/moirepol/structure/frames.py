@@ -19,15 +19,15 @@ from moirepol.workflow.provenance import read_netcdf
 
 #: name -> (further dimensions, unit, long name)
 ATOM_ARRAYS = {
-    "layer": ((), "1", "layer: 0 lower, 1 upper"),
-    "dipole": (("xyz",), "e.angstrom", "dipole of the N atom, Eq. (1)"),
+    "layer": ((), "1", "layer of the atom: 0 lower, 1 upper"),
+    "dipole": (("component",), "e.angstrom", "dipole of the N atom, Eq. (1)"),
     "dipole_spread": (
-        ("xyz",),
+        ("component",),
         "e.angstrom",
         "standard deviation of the dipole over the committee",
     ),
     "dipole_short_range": (
-        ("xyz",),
+        ("component",),
         "e.angstrom",
         "dipole of the N atom without the field of the others",
     ),
@@ -37,20 +37,22 @@ ATOM_ARRAYS = {
         "displacement of the N atom's neighbours from the nearest surroundings trained on",
     ),
     "dipole_member": (
-        ("member", "xyz"),
+        ("member", "component"),
         "e.angstrom",
         "dipole of the N atom by each member of the committee",
     ),
-    "wannier_centre": (("centre", "xyz"), "angstrom", "Wannier centres owned by the N atom"),
+    "wannier_centre": (("centre", "component"), "angstrom", "Wannier centres owned by the N atom"),
     "wannier_spread": (("centre",), "angstrom2", "spread of the Wannier functions of the N atom"),
 }
+#: Arrays whose variable has another name in files, where `layer` is a dimension.
+FILE_NAMES = {"layer": "atom_layer"}
 INFO_ARRAYS = {
     "layer_cell": (
-        ("sheet", "vector", "xy"),
+        ("layer", "vector", "xy"),
         "angstrom",
         "primitive in-plane vectors of each layer",
     ),
-    "layer_origin": (("sheet", "xy"), "angstrom", "a hexagon centre of each layer"),
+    "layer_origin": (("layer", "xy"), "angstrom", "a hexagon centre of each layer"),
 }
 
 
@@ -60,16 +62,17 @@ def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr
     ds["n_atoms"] = "frame", [len(frame) for frame in frames]
     ds["n_atoms"].attrs.update(sample_dimension="atom", long_name="atoms of the frame")
     cells = np.array([np.asarray(frame.cell) for frame in frames])
-    ds["cell"] = ("frame", "vector3", "xyz"), cells
+    ds["cell"] = ("frame", "vector3", "component"), cells
     ds["cell"].attrs.update(units="angstrom", long_name="cell vectors")
     ds["number"] = "atom", np.concatenate([frame.numbers for frame in frames])
     ds["number"].attrs.update(long_name="atomic number")
-    ds["position"] = ("atom", "xyz"), np.concatenate([frame.positions for frame in frames])
+    ds["position"] = ("atom", "component"), np.concatenate([frame.positions for frame in frames])
     ds["position"].attrs.update(units="angstrom", long_name="Cartesian position")
     for name, (dims, unit, long_name) in ATOM_ARRAYS.items():
         if all(name in frame.arrays for frame in frames):
             values = np.concatenate([frame.arrays[name] for frame in frames])
-            ds[name] = ("atom", *dims), values, {"units": unit, "long_name": long_name}
+            variable = FILE_NAMES.get(name, name)
+            ds[variable] = ("atom", *dims), values, {"units": unit, "long_name": long_name}
     for name, (dims, unit, long_name) in INFO_ARRAYS.items():
         values = np.array([frame.info[name] for frame in frames])
         ds[name] = ("frame", *dims), values, {"units": unit, "long_name": long_name}
@@ -88,7 +91,7 @@ def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr
             unit = "angstrom"
         if unit:
             ds[name].attrs["units"] = unit
-    return ds.assign_coords(xyz=["x", "y", "z"])
+    return ds.assign_coords(component=["x", "y", "z"])
 
 
 def from_dataset(ds: xr.Dataset) -> list[Bilayer]:
@@ -105,8 +108,8 @@ def from_dataset(ds: xr.Dataset) -> list[Bilayer]:
             pbc=True,
         )
         for array in ATOM_ARRAYS:
-            if array in ds:
-                frame.set_array(array, ds[array].values[atoms])
+            if (variable := FILE_NAMES.get(array, array)) in ds:
+                frame.set_array(array, ds[variable].values[atoms])
         frame.info["name"] = str(name)
         for array in INFO_ARRAYS:
             frame.info[array] = ds[array].values[index]
