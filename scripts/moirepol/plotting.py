@@ -1,5 +1,9 @@
 """Shared style and pieces of the figures: maps of periodic fields in a journal column."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -7,13 +11,16 @@ matplotlib.use("Agg")
 import matplotlib.patheffects as effects
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import ListedColormap
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.figure import Figure
 from scipy.ndimage import map_coordinates
 
 COLUMN_INCHES = 3.4
 UNIT = 1e3
 DIPOLE = r"$10^{-3}\,e\,\mathrm{\AA}$"
-STYLE = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 8,
     "axes.labelsize": 8,
@@ -40,24 +47,24 @@ LAYER_COLORS = ("tab:blue", "tab:red")
 SHARE_OF_CHARGE = 0.97
 # N points down, M up.
 POINT_COLORS = {"G": "black", "N": "tab:blue", "M": "tab:red"}
-HALO = [effects.withStroke(linewidth=1.6, foreground="white")]
+HALO: list[effects.AbstractPathEffect] = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
-def new_figure(height_inches, **subplots):
-    """A figure of one journal column and its axes, in the common style."""
+def new_figure(height_inches: float, **subplots: Any) -> tuple[Figure, Axes]:
+    """Make a figure of one journal column and its axes, in the common style."""
     matplotlib.rcParams.update(STYLE)
     return plt.subplots(figsize=(COLUMN_INCHES, height_inches), **subplots)
 
 
-def save(figure, pdf, png):
+def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     """Write both formats, without dates, so that the same data give the same files."""
     figure.savefig(pdf, metadata={"CreationDate": None, "ModDate": None})
     figure.savefig(png, metadata={"Software": None})
     plt.close(figure)
 
 
-def map_figure(ds):
-    """Figure and axes shaped for a map of this cell, with some of its periodic surroundings."""
+def map_figure(ds: xr.Dataset) -> tuple[Figure, Axes]:
+    """Make a figure and axes for a map of this cell, with some of its surroundings."""
     (left, right), (bottom, top) = window(ds["cell"].values)
     width = 0.74 * COLUMN_INCHES
     height = min(width * (top - bottom) / (right - left), 3.0)
@@ -69,8 +76,10 @@ def map_figure(ds):
     return figure, ax
 
 
-def window(cell, margin=0.11):
-    """Box ((left, right), (bottom, top)) around the cell (2, 2), never higher than wide."""
+def window(
+    cell: np.ndarray, margin: float = 0.11
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the box ((left, right), (bottom, top)) around a cell, never higher than wide."""
     corners = np.array([[0, 0], cell[0], cell[1], cell[0] + cell[1]])
     edge = margin * np.linalg.norm(cell[0])
     low, high = corners.min(axis=0) - edge, corners.max(axis=0) + edge
@@ -78,8 +87,8 @@ def window(cell, margin=0.11):
     return (low[0] - missing, high[0] + missing), (low[1], high[1])
 
 
-def sample(field, cell, xy):
-    """A periodic field (..., n, n) at the places xy (..., 2) in A, by cubic splines."""
+def sample(field: np.ndarray, cell: np.ndarray, xy: np.ndarray) -> np.ndarray:
+    """Return a periodic field (..., n, n) at the places xy (..., 2) in A, by cubic splines."""
     n = field.shape[-1]
     nodes = np.moveaxis(xy @ np.linalg.inv(cell) * n, -1, 0)
     flat = field.reshape(-1, n, n)
@@ -87,7 +96,15 @@ def sample(field, cell, xy):
     return np.reshape(values, field.shape[:-2] + xy.shape[:-1])
 
 
-def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
+def draw_field(
+    ax: Axes,
+    ds: xr.Dataset,
+    field: np.ndarray,
+    label: str | None,
+    cmap: str | Colormap = "RdBu_r",
+    limits: tuple[float, float] | None = None,
+    pixels: int = 400,
+) -> tuple[np.ndarray, np.ndarray]:
     """Colour the axes by a periodic field (n, n); colours of signed data are centred at zero.
 
     label: of the colour bar; None draws none. limits: (low, high) of the colours; by default
@@ -118,7 +135,7 @@ def draw_field(ax, ds, field, label, cmap="RdBu_r", limits=None, pixels=400):
     return xy, values
 
 
-def places_in_window(ax, ds, per_cell):
+def places_in_window(ax: Axes, ds: xr.Dataset, per_cell: int) -> np.ndarray:
     """Places (K, 2) in A of a triangular grid, `per_cell` along each cell vector, in the axes."""
     return _places_in((ax.get_xlim(), ax.get_ylim()), ds["cell"].values, per_cell)
 
@@ -130,7 +147,13 @@ def _places_in(box, cell, per_cell):
     return places[((places > low) & (places < high)).all(axis=1)]
 
 
-def arrows_in_box(box, cell, P_par, per_cell=12, longest=None):
+def arrows_in_box(
+    box: Sequence[Sequence[float]],
+    cell: np.ndarray,
+    P_par: np.ndarray,
+    per_cell: int = 12,
+    longest: float | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Places (K, 2) in A of a triangular grid in a box, and arrows (K, 2) in A for P_par (2, n, n).
 
     An arrow for |P_par| = longest, by default the field's largest, nearly fits between the places.
@@ -141,7 +164,14 @@ def arrows_in_box(box, cell, P_par, per_cell=12, longest=None):
     return places, sample(P_par, cell, places).T * 0.95 * spacing / longest
 
 
-def draw_arrows(ax, ds, P_par, per_cell=12, color="black", longest=None):
+def draw_arrows(
+    ax: Axes,
+    ds: xr.Dataset,
+    P_par: np.ndarray,
+    per_cell: int = 12,
+    color: str = "black",
+    longest: float | None = None,
+) -> None:
     """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n).
 
     longest: |P_par| of the longest arrow that fits the grid; by default the field's largest.
@@ -163,14 +193,16 @@ def draw_arrows(ax, ds, P_par, per_cell=12, color="black", longest=None):
     )
 
 
-def draw_cell(ax, ds, triangles=False, names="GNMABC", fontsize=7):
+def draw_cell(
+    ax: Axes, ds: xr.Dataset, triangles: bool = False, names: str = "GNMABC", fontsize: float = 7
+) -> None:
     """Outline of the cell, or of the two triangles around M and N, dashed; points by name.
 
     names: of the points to mark.
     """
     cell = ds["cell"].values
     corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
-    style = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
+    style: dict[str, Any] = {"color": "black", "linewidth": 0.7, "linestyle": (0, (4, 2))}
     ax.plot(*corners.T, **style | ({} if triangles else {"linestyle": "-"}))
     if triangles:
         ax.plot(*np.array([cell[0], cell[1]]).T, **style)
@@ -185,7 +217,7 @@ def draw_cell(ax, ds, triangles=False, names="GNMABC", fontsize=7):
         text.set_path_effects(HALO)
 
 
-def named_places(ds):
+def named_places(ds: xr.Dataset) -> list[tuple[str, float, float]]:
     """(label, x, y) in A of the named points of a map, in its cell and on all of its border."""
     cell = ds["cell"].values
     places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
@@ -198,14 +230,14 @@ def named_places(ds):
     return found
 
 
-def draw_in_plane(ax, ds, P_par):
+def draw_in_plane(ax: Axes, ds: xr.Dataset, P_par: np.ndarray) -> None:
     """Colour the axes by |P_par| and draw its direction, P_par (2, n, n) in units of DIPOLE."""
     size = np.linalg.norm(P_par, axis=0)
     draw_field(ax, ds, size, rf"$|P_\parallel|$ ({DIPOLE})", LIGHT, (0, size.max()))
     draw_arrows(ax, ds, P_par)
 
 
-def draw_charge(ax, ds, q):
+def draw_charge(ax: Axes, ds: xr.Dataset, q: np.ndarray) -> None:
     """Colour the axes by a charge density q (n, n) in A^-2."""
     limit = np.quantile(np.abs(q), SHARE_OF_CHARGE)
     power = int(np.floor(np.log10(limit or 1.0)))
@@ -214,13 +246,13 @@ def draw_charge(ax, ds, q):
     draw_field(ax, ds, q / 10.0**power, label, limits=tuple(limits))
 
 
-def draw_out_of_plane(ax, ds, P_perp):
+def draw_out_of_plane(ax: Axes, ds: xr.Dataset, P_perp: np.ndarray) -> None:
     """Colour the axes by P_perp (n, n) in units of DIPOLE, with a dotted line where it is zero."""
     xy, values = draw_field(ax, ds, P_perp, rf"$P_\perp$ ({DIPOLE})")
     ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
 
 
-def largest_of(**values):
+def largest_of(**values: float) -> str:
     """Words for the largest sizes of `P_perp` and the like, given in UNIT."""
     words = []
     for name, value in values.items():
@@ -230,23 +262,23 @@ def largest_of(**values):
     return f"largest {', '.join(words)} ({DIPOLE})"
 
 
-def figure_data(ds, names):
-    """The variables that a panel shows, with the cell and its points and no coordinate unused."""
+def figure_data(ds: xr.Dataset, names: Iterable[str]) -> xr.Dataset:
+    """Return the variables that a panel shows, with the cell and its points."""
     shown = ds.drop_vars(set(ds.data_vars) - {*names, "cell"})
     used = {"point"}.union(*(variable.dims for variable in shown.data_vars.values()))
     return shown.drop_vars(name for name, c in shown.coords.items() if not used.issuperset(c.dims))
 
 
-def colors_of(count):
+def colors_of(count: int) -> np.ndarray:
     """Colours for an ordered series of `count` lines, from dark to light."""
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
 
 
-def one_strain(ds):
-    """A sweep in its first strain."""
+def one_strain(ds: xr.Dataset) -> xr.Dataset:
+    """Return a sweep in its first strain."""
     return ds.isel(strain=0)
 
 
-def one_geometry(ds):
-    """A sweep's first system in its first strain."""
+def one_geometry(ds: xr.Dataset) -> xr.Dataset:
+    """Return a sweep's first system in its first strain."""
     return ds.isel(system=0, strain=0)

@@ -163,7 +163,8 @@ class Predictor:
             None if a term has nothing left.
         """
         terms = [term.without(name) for term in self.terms]
-        return None if any(term is None for term in terms) else Predictor(terms)
+        left = [term for term in terms if term is not None]
+        return Predictor(left) if len(left) == len(terms) else None
 
     def expand(self, bilayer: Bilayer) -> Expansion:
         """Expand the dipoles of a bilayer in powers of the field.
@@ -221,7 +222,7 @@ class Predictor:
         mean = sum(part.mean(axis=0) for part in parts)
         spread = np.sqrt(sum(standard_deviation(part) ** 2 for part in parts))
         sizes = {len(part) for part in parts}
-        members = sum(parts) if len(sizes) == 1 else None
+        members = np.sum(parts, axis=0) if len(sizes) == 1 else None
 
         predicted = bilayer.copy()
         predicted.field_V_per_A = field

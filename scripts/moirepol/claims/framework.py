@@ -141,8 +141,7 @@ class Results:
         for name, ds in self.maps.items():
             if name.startswith(f"{family}_twist"):
                 system = System.parse(name)
-                plain = {"shift": None, "strain_percent": 0.0, "distance_A": None}
-                if system == system.model_copy(update=plain | {"field_V_per_A": 0.0}):
+                if system == system.plain:
                     found.append((system.twist_angle_deg, ds))
         if len(found) < 2:
             raise NotYet(f"needs maps of two or more twist angles of {family}")

@@ -322,7 +322,9 @@ def log_diagonal(matrix: np.ndarray) -> np.ndarray:
     return np.einsum("ij,j,ji->i", vectors, np.log(values), inverse)
 
 
-def marzari_vanderbilt_centres(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int):
+def marzari_vanderbilt_centres(
+    overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int
+) -> np.ndarray:
     """Single centres (nN, 4, 3) in A by the second-order formula, as wannier90.x has them.
 
     Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), phases taken about each N.

@@ -100,7 +100,7 @@ def load(path: str | Path) -> Member:
 
 
 def member_of(data: dict) -> Member:
-    """The member in a model file's content."""
+    """Return the member in a model file's content."""
     known = {
         key.removeprefix("known_"): value
         for key, value in data["@variables"].items()

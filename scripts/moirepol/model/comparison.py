@@ -13,7 +13,9 @@ MEANINGS = {
 }
 
 
-def compared(frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int, side: str):
+def compared(
+    frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int, side: str
+) -> xr.Dataset:
     """Compare one frame: ``dft``, ``model`` and ``spread`` (sample, component) in e.A, and more.
 
     model, spread : (n, 3) on the N atoms, of `members` members. side : train, validation or test.
@@ -34,9 +36,9 @@ def compared(frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int
 
 
 def together(parts: list[xr.Dataset], what: str) -> xr.Dataset:
-    """All comparisons, one after the other, with their ``mae`` (side, component) and units."""
+    """Return all comparisons, one after the other, with their ``mae`` (side, component)."""
     ds = xr.concat(parts, dim="sample").assign_coords(component=["x", "y", "z"])
-    error = np.abs(ds["model"] - ds["dft"])
+    error = abs(ds["model"] - ds["dft"])
     ds["mae"] = error.groupby(ds["split"]).mean("sample").rename(split="side")
     for name, meaning in MEANINGS.items():
         ds[name].attrs.update(units="e.angstrom", long_name=f"{meaning}, {what}")

@@ -22,7 +22,7 @@ LIMIT_A = 0.025
 
 
 def surroundings(frames: Iterable[Bilayer]) -> dict[str, np.ndarray]:
-    """What frames hold, as arrays: layer_cell (k, 2, 2, 2) and distance (k,) in A, stacking (k, 2).
+    """Return arrays of frames: layer_cell (k, 2, 2, 2), distance (k,) in A, stacking (k, 2).
 
     The stacking is in fractions, NaN for a moire cell, which holds all of them.
     """
@@ -45,9 +45,9 @@ def environment_distance(
     Also returns the deformation in A: the same for the layers' lattices and distance alone, the
     part that more stackings cannot make smaller.
     """
-    nitrogens = atoms.is_site
+    is_site = atoms.is_site
     found = np.full(len(atoms), np.nan)
-    found[nitrogens] = np.inf
+    found[is_site] = np.inf
     deformations = [np.inf, np.inf]
     d = atoms.layer_distance_A
     groups = np.column_stack([known["layer_cell"].reshape(-1, 8), known["distance"]]).round(6)
@@ -56,7 +56,7 @@ def environment_distance(
         lattices = group[:8].reshape(2, 2, 2)
         slides = known["stacking"][members]
         for layer in (0, 1):
-            of_layer = np.flatnonzero(nitrogens & (atoms.layer == layer))
+            of_layer = np.flatnonzero(is_site & (atoms.layer == layer))
             own, other = _displacement(atoms.lattices, lattices, layer)
             reach = np.sqrt(max(cutoff_A**2 - d**2, 0.0))
             apart = np.hypot(reach / 2 * other, d - group[8])
@@ -82,7 +82,7 @@ def _displacement(cells, known, layer):
 
 def _images(stackings, family):
     """All stackings that symmetry makes of some, in the unit cell and around it."""
-    turned = [transform_slide(tau, op) for tau in stackings for op in layer_symmetries(family)]
-    turned = np.unique(np.round(turned, 6) % 1.0, axis=0)
+    images = [transform_slide(tau, op) for tau in stackings for op in layer_symmetries(family)]
+    turned = np.unique(np.round(images, 6) % 1.0, axis=0)
     steps = np.array(list(product((-1, 0, 1), repeat=2)))
     return (turned[:, None] + steps).reshape(-1, 2)

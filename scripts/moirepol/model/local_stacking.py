@@ -55,12 +55,12 @@ class LocalStackingNeighbours:
                 apart = self.basis[other, symbol] - self.basis[own, self.site]
                 moved = (other - own) * slid[here]
                 found[here, other] = self.images + (apart + moved)[:, None]
-            found = found.reshape(len(centres), -1, 3)
-            length = np.linalg.norm(found, axis=-1)
+            found_flat = found.reshape(len(centres), -1, 3)
+            length = np.linalg.norm(found_flat, axis=-1)
             length[(length > self.cutoff) | (length < 1e-6)] = np.inf
             most = max(1, int(np.isfinite(length).sum(axis=1).max(initial=1)))
             order = np.argsort(length, axis=1)[:, :most]
-            chosen = np.take_along_axis(found, order[..., None], axis=1) @ turns
+            chosen = np.take_along_axis(found_flat, order[..., None], axis=1) @ turns
             near = np.isfinite(np.take_along_axis(length, order, axis=1))
             vectors.append(np.where(near[..., None], chosen, np.inf))
         return Environments(vectors)

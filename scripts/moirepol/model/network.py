@@ -130,7 +130,7 @@ class Network:
         return np.concatenate([a.ravel() for a in self.arrays])
 
     @weights.setter
-    def weights(self, vector):
+    def weights(self, vector: np.ndarray) -> None:
         start = 0
         for array in self.arrays:
             array[...] = vector[start : start + array.size].reshape(array.shape)
@@ -149,7 +149,7 @@ class Network:
             rows.append(row / self._stat["dstd"][self.centre_type, 0] if normalize else row)
         return rows
 
-    def set_statistics(self, environment: Environments, gain: float):
+    def set_statistics(self, environment: Environments, gain: float) -> None:
         """Scale the rows to the width `gain` over the neighbours found, without a shift."""
         rows = np.concatenate([r.reshape(-1, 4) for r in self.rows(environment, normalize=False)])
         rows = rows[rows[:, 0] > 0]
@@ -164,7 +164,7 @@ class Network:
         return hidden, g, np.matmul(g, g[:, : self.axis].swapaxes(-1, -2))
 
     def invariants(self, environment: Environments) -> np.ndarray:
-        """The descriptor D (n, width x axis), the same for rotated and mirrored environments."""
+        """Return the descriptor D (n, width x axis), invariant under rotations and mirrors."""
         return self._describe(self.rows(environment))[2].reshape(len(environment), -1)
 
     def dipoles(self, environment: Environments) -> np.ndarray:
@@ -182,7 +182,7 @@ class Network:
         states = _fit(self._fitting, d.reshape(n, -1))
         dipole = np.einsum("nm,nmc->nc", states[-1], g[..., 1:])
 
-        gradients = []
+        gradients: list[np.ndarray] = []
         delta = np.ascontiguousarray(g[..., 1:].swapaxes(1, 2))  # (n, 3, width)
         for k in reversed(range(len(self._fitting))):
             layer, x = self._fitting[k], states[k]
@@ -208,7 +208,7 @@ class Network:
         embedding = []
         for net, row, h in zip(self._embedding, rows, hidden, strict=True):
             delta = np.matmul(row[:, None], slope.swapaxes(-1, -2))  # (n, 3, K, width)
-            own = []
+            own: list[np.ndarray] = []
             for k in reversed(range(len(net))):
                 x, width = h[k], h[k].shape[-1]
                 skip = (
@@ -256,7 +256,7 @@ def _fit(net, x):
 
 
 def distinct(network: Network, environment: Environments) -> np.ndarray:
-    """Indices of one atom of every set whose environments agree up to a rotation or a mirror.
+    """Return one atom of every set whose environments agree up to a rotation or a mirror.
 
     An equivariant model gives all of them the same, turned, dipole.
     """
@@ -272,8 +272,8 @@ def fit(
     noise: float,
     iterations: int,
     report: Callable[[int, float], None] = lambda iteration, loss: None,
-):
-    """Most probable weights by damped Gauss-Newton steps, starting from, and tied to, those drawn.
+) -> None:
+    """Find the most probable weights by damped Gauss-Newton steps from a random start.
 
     Minimizes |y - f(w)|^2 / noise^2 + |w - w0|^2: normal noise on the labels, and normal weights of
     unit width around the random start w0, so that networks of different starts are draws from
@@ -290,7 +290,7 @@ def fit(
     start = network.weights
     y = targets.ravel()
 
-    def objective(weights):
+    def objective(weights: np.ndarray):
         network.weights = weights
         residual = y - network.dipoles(environment).ravel()
         return residual @ residual / noise**2 + (weights - start) @ (weights - start), residual

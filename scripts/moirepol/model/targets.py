@@ -24,7 +24,7 @@ KINDS = ("zero_field", "response", "curvature")
 def targets(
     frames: Iterable[Bilayer], family: str, kind: str, field_V_per_A: float
 ) -> list[Bilayer]:
-    """The frames of a family with what a model learns as array ``dipole``, (n, 3) in e.A.
+    """Return the frames of a family with what a model learns as array ``dipole``, (n, 3) in e.A.
 
     A frame in a field is matched with the other frames of the same structure by its name; each
     structure comes once, under its name without a field.

@@ -37,7 +37,7 @@ def train(
 
 
 def model_section(frames: list[Bilayer], protocol: dict, seed: int) -> dict:
-    """The section `model` of deepmd-kit's input."""
+    """Return the section `model` of deepmd-kit's input."""
     neighbours = _environments(frames, protocol["rcut_A"])
     most = [np.isfinite(v[..., 0]).sum(axis=1).max() for v in neighbours.vectors]
     return {
@@ -86,7 +86,8 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
     scale, steps = protocol["label_scale"], protocol["steps"]
     chosen = nn.distinct(network, known)
     held_out, answers = _environments(judges, network.cutoff), _dipoles(judges)
-    started, course = time.monotonic(), []
+    started = time.monotonic()
+    course: list[dict[str, float]] = []
     with progress(total=steps, desc=f"training, seed {seed}", unit="step") as bar:
 
         def report(step, rmse):
@@ -193,7 +194,8 @@ def _write_deepmd_data(frames, folder, scale):
 
 def _follow(arguments, folder, scale, steps, seed):
     print("+ dp --tf", *arguments, flush=True)
-    started, course = time.monotonic(), []
+    started = time.monotonic()
+    course: list[dict[str, float]] = []
     curve = folder / "lcurve.out"
     with (
         subprocess.Popen(deepmd_command(arguments), cwd=folder) as process,

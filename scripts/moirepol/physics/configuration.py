@@ -7,24 +7,23 @@ import numpy as np
 from moirepol.errors import JobError
 from moirepol.physics.polarization import Sites
 from moirepol.structure.bilayer import Bilayer
-from moirepol.structure.names import System
 from moirepol.structure.symmetry import symmetry_copies
 
 
 def labelled_slides(
     frames: Iterable[Bilayer], family: str, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The primitive cell (2, 2) in A and the dipoles (n * n, layer, 3) in e.A of an n x n grid.
+    """Return the primitive cell (2, 2) in A and dipoles (n * n, layer, 3) in e.A of a grid.
 
     Of `frames` the unstrained slides of `family` without a field at the default distance count;
     their symmetry copies fill the grid tau = (i a1 + j a2) / n, j fastest. JobError where they
     leave a gap.
     """
-    cell, slides = None, {}
+    cell, slides = np.zeros((2, 2)), {}
     for frame in frames:
         system = frame.system
-        plain = System(family=family, geometry=system.geometry, indices=system.indices)
-        if system != plain or system.geometry != "slide" or n % system.indices[2]:
+        wanted = system.family == family and system.geometry == "slide" and system == system.plain
+        if not wanted or n % system.indices[2]:
             continue
         cell = frame.cell.array[:2, :2]
         for copy in symmetry_copies(frame):

@@ -58,7 +58,9 @@ def terms(tau: np.ndarray) -> np.ndarray:
     return np.hstack([np.ones((len(tau), 1)), np.cos(phase), np.sin(phase)])
 
 
-def fit(strips: list[Bilayer], slides: Callable[[np.ndarray], np.ndarray]):
+def fit(
+    strips: list[Bilayer], slides: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """First and second order by least squares.
 
     Parameters
@@ -71,14 +73,14 @@ def fit(strips: list[Bilayer], slides: Callable[[np.ndarray], np.ndarray]):
     """
     found, left = [], []
     for layer in (LOWER, UPPER):
-        rows, values = [], []
+        rows, parts = [], []
         for strip in strips:
             chosen = strip.is_site & (strip.layer == layer)
             tau = strip.stacking_at(strip.positions[chosen, :2])
             e, here = strain_of(strip), terms(tau)
             rows.append(np.hstack([e * here, e**2 * here]))
-            values.append(strip.arrays["dipole"][chosen] - slides(tau)[:, layer])
-        matrix, values = np.concatenate(rows), np.concatenate(values)
+            parts.append(strip.arrays["dipole"][chosen] - slides(tau)[:, layer])
+        matrix, values = np.concatenate(rows), np.concatenate(parts)
         solved, _, rank, _ = np.linalg.lstsq(matrix, values, rcond=WELL_POSED)
         if rank < matrix.shape[1]:
             raise JobError(
@@ -91,7 +93,7 @@ def fit(strips: list[Bilayer], slides: Callable[[np.ndarray], np.ndarray]):
 
 
 def read_fits(path: str | Path) -> xr.Dataset:
-    """A file of `fit_heterostrain`."""
+    """Read a file of `fit_heterostrain`."""
     return read_netcdf(path, "first_order", "left_out", "strip")
 
 
@@ -132,7 +134,8 @@ def heterostrain_correction(bilayer: Bilayer, first_order: np.ndarray) -> np.nda
     """
     layer, tau = bilayer.site_layers, bilayer.site_stackings
     cells, change = bilayer.lattices, np.zeros((len(layer), 3))
-    uniaxial = not np.isclose(*(np.linalg.norm(vector) for vector in cells[LOWER]))
+    first, second = np.linalg.norm(cells[LOWER], axis=1)
+    uniaxial = not np.isclose(first, second)
     for own in (LOWER, UPPER):
         here = layer == own
         if uniaxial:

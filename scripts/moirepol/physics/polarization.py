@@ -8,20 +8,22 @@ shared between their equivalents. It passes through every dipole, is smooth, and
 of the dipoles to round-off; no choice of triangles or diagonals enters.
 """
 
+from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
 import xarray as xr
 
+from moirepol.structure.bilayer import LAYERS, Bilayer
+
 COMPONENTS = ("x", "y", "z")
-LAYERS = ("lower", "upper")
 #: Named points along the long diagonal of a moire cell, and where on it each stands.
 DIAGONAL = ("G", "N", "C", "M", "G")
 ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
 PC_PER_M = 1602.176634  # of 1 e/A
 
 
-def diagonalize(matrix):
+def diagonalize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Unimodular U, V with U matrix V diagonal, for an integer 2 x 2 matrix of full rank."""
     D, U, V = np.array(matrix, dtype=int), np.eye(2, dtype=int), np.eye(2, dtype=int)
     while D[0, 1] or D[1, 0]:
@@ -40,8 +42,19 @@ class Sites:
     """The sites of one Bravais lattice in a larger cell, and the plane waves that live on them."""
 
     def __init__(self, sites, lattice, cell):
-        """sites: (N, 2) in A, all on one lattice. lattice, cell: (2, 2) row vectors in A, cell a
-        superlattice.
+        """Find the place of every site in its lattice.
+
+        Parameters
+        ----------
+        sites
+            Places (N, 2) in angstrom, all on one lattice.
+        lattice, cell
+            Row vectors (2, 2) in angstrom; the cell is a superlattice.
+
+        Raises
+        ------
+        ValueError
+            If the sites are no Bravais lattice, or do not fill the cell once.
         """
         ratio = cell @ np.linalg.inv(lattice)
         self.super_cell = np.rint(ratio).astype(int)
@@ -58,9 +71,19 @@ class Sites:
             raise ValueError("the sites do not fill the cell once")
         self.cell, self.origin = cell, np.linalg.solve(cell.T, sites[0])
 
-    def waves(self, values):
-        """Band-limited expansion of values (N, c): integer wave vectors k (K, 2), coefficients
-        (K, c) with value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u.
+    def waves(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Expand values at the sites in plane waves, band-limited.
+
+        Parameters
+        ----------
+        values
+            Values (N, c).
+
+        Returns
+        -------
+        tuple of ndarray
+            Integer wave vectors k (K, 2) and coefficients C (K, c), with
+            value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u.
         """
         if np.isnan(values).any():
             raise ValueError("a site has no value")
@@ -74,7 +97,7 @@ class Sites:
         phase = np.exp(-2j * np.pi * (k @ self.origin))
         return k, C[owner] * (share * phase)[:, None]
 
-    def values(self, k, C):
+    def values(self, k: np.ndarray, C: np.ndarray) -> np.ndarray:
         """Real part of plane waves (K, 2), (K, c) at the sites: (N, c)."""
         h = (k @ self.U.T * self.signs) % self.sizes
         table = np.zeros((*self.sizes, C.shape[1]), dtype=complex)
@@ -82,7 +105,9 @@ class Sites:
         return np.fft.ifft2(table, axes=(0, 1)).real[self.slot] * self.sizes.prod()
 
 
-def shortest_equivalents(k, super_cell, reciprocal):
+def shortest_equivalents(
+    k: np.ndarray, super_cell: np.ndarray, reciprocal: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fold wave vectors into the Brillouin zone of a layer, centred at zero.
 
     k: (K, 2) integers in units of the moire cell's reciprocal vectors (2, 2). On the layer's sites
@@ -97,14 +122,14 @@ def shortest_equivalents(k, super_cell, reciprocal):
     return owner, images[owner, image], 1 / shortest.sum(axis=1)[owner]
 
 
-def on_grid(k, C, n):
+def on_grid(k: np.ndarray, C: np.ndarray, n: int) -> np.ndarray:
     """Evaluate plane waves (K, 2), (K, c) at the n x n grid nodes u = (i/n, j/n): (c, n, n)."""
     table = np.zeros((n, n, C.shape[1]), dtype=complex)
     np.add.at(table, (k[:, 0] % n, k[:, 1] % n), C)
     return np.moveaxis(np.fft.ifft2(table, axes=(0, 1)).real * n**2, -1, 0)
 
 
-def layer_fields(atoms, n, array="dipole"):
+def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     """Dipole per N of each layer, interpolated on the n x n grid of the moire cell.
 
     atoms: a frame with arrays `dipole` (e.A) and `layer` and info `layer_cell`. Returns
@@ -121,7 +146,7 @@ def layer_fields(atoms, n, array="dipole"):
     return np.array(fields)
 
 
-def net_polarization(dipoles, cell):
+def net_polarization(dipoles: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """Dipole per area, in pC/m, of a cell (3, 3) in A with dipoles (n, ..., 3) in e.A.
 
     NaN is no dipole. The sum of all N atoms is that of the charges, however it is divided between
@@ -130,7 +155,7 @@ def net_polarization(dipoles, cell):
     return PC_PER_M * np.nansum(dipoles, axis=0) / abs(np.linalg.det(cell[:2, :2]))
 
 
-def first_harmonics(P, cell):
+def first_harmonics(P: np.ndarray, cell: np.ndarray) -> tuple[float, float]:
     """Amplitudes of the six shortest waves of a field P (3, n, n) on a cell (2, 2), their mean.
 
     Returns (P_perp, P_par): of the component along z, and of the length of the one in the plane.
@@ -143,12 +168,12 @@ def first_harmonics(P, cell):
     return float(waves[2].mean()), float(np.hypot(*waves[:2]).mean())
 
 
-def harmonics(atoms, array="dipole", n=48):
+def harmonics(atoms: Bilayer, array: str = "dipole", n: int = 48) -> tuple[float, float]:
     """`first_harmonics` (P_perp, P_par) of a bilayer's summed layers, by one array of dipoles."""
     return first_harmonics(layer_fields(atoms, n, array).sum(axis=0), atoms.cell.array[:2, :2])
 
 
-def resample(field, n):
+def resample(field: np.ndarray, n: int) -> np.ndarray:
     """Move a periodic band-limited field (..., m, m) to another grid (..., n, n).
 
     Exact where the field's wave vectors are below m / 2, as they are on every map.
@@ -161,8 +186,8 @@ def resample(field, n):
     return on_grid(k, C, n).reshape(*field.shape[:-2], n, n)
 
 
-def cell_points(cell, points):
-    """Data set of a cell's vectors (2, 2) and its named points, label -> xy, all in A."""
+def cell_points(cell: np.ndarray, points: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """Return a data set of a cell's vectors (2, 2) and its named points, label -> xy, all in A."""
     places = np.array(list(points.values()))
     length = {"units": "angstrom"}
     return xr.Dataset(
@@ -175,8 +200,10 @@ def cell_points(cell, points):
     )
 
 
-def map_dataset(P_layer, cell, points):
-    """The map layout: P and P_layer on the grid, with places, cell and high-symmetry points.
+def map_dataset(
+    P_layer: np.ndarray, cell: np.ndarray, points: Mapping[str, np.ndarray]
+) -> xr.Dataset:
+    """Return the map layout: P and P_layer on the grid, with places, cell and high-symmetry points.
 
     P_layer: (2 LAYERS, 3, n, n) in e.A per N. cell: (2, 2) row vectors in A. points: label -> xy in
     A. n must be a multiple of 6, so that all points are nodes.
@@ -203,16 +230,16 @@ def map_dataset(P_layer, cell, points):
     )
 
 
-def point_fractions(ds):
-    """Fractional places (u, v) of the named points of a map: label -> (2,), G at zero."""
+def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the fractional places (u, v) of the named points of a map, G at zero."""
     places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
     fractions = places @ np.linalg.inv(ds["cell"].values)
     fractions = (fractions - fractions[list(ds["point"].values).index("G")] + 1e-9) % 1 - 1e-9
     return dict(zip(ds["point"].values.tolist(), fractions, strict=True))
 
 
-def along_diagonal(ds, field):
-    """A field (..., n, n) on a map's grid along the cell's long diagonal, from G over N, C, M to G.
+def along_diagonal(ds: xr.Dataset, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a field (..., n, n) along a map's long diagonal, from G over N, C, M to G.
 
     Returns the values (..., n + 1) and the places (n + 1, 2) in A.
     """

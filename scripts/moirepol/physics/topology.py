@@ -12,6 +12,8 @@ M and N have index +1 and G has -2, whatever the helicity (Bloch or Neel), so th
 Q_point = (sgn P_perp(point) - sgn P_perp(G)) / 2 for both.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 METHODS = ("finite_difference", "berg_luscher", "sign_rule")
@@ -21,7 +23,7 @@ REGIONS = ("N", "M", "total")
 OPPOSITE = 1e-6
 
 
-def unit_vectors(P, zero_tolerance):
+def unit_vectors(P: np.ndarray, zero_tolerance: float) -> np.ndarray:
     """Directions of the polarization, with P = 0 kept as the zero vector.
 
     P: (3, n, n), any unit. zero_tolerance: what counts as zero, as a fraction of the largest |P|.
@@ -32,7 +34,7 @@ def unit_vectors(P, zero_tolerance):
     return np.where(zero, 0.0, P / np.where(zero, 1.0, size))
 
 
-def triangle_weights(n):
+def triangle_weights(n: int) -> np.ndarray:
     """Share of every grid node that belongs to each of the two triangles.
 
     Nodes on an edge belong to both by halves, and so does G (three of its six sectors each).
@@ -44,7 +46,7 @@ def triangle_weights(n):
     return np.stack([first, 1.0 - first])
 
 
-def finite_difference(n):
+def finite_difference(n: np.ndarray) -> np.ndarray:
     """Charge at every node, Eq. (3) of the paper with centred differences.
 
     n: (3, n, n) unit vectors. The differences along the three lattice directions a1, a2 and a2 - a1
@@ -53,7 +55,7 @@ def finite_difference(n):
     around it and the sum over a triangle lacks a charge of order 1/n.
     """
 
-    def difference(i, j):
+    def difference(i: int, j: int) -> np.ndarray:
         return (np.roll(n, (-i, -j), (1, 2)) - np.roll(n, (i, j), (1, 2))) / 2
 
     d1, d2, d3 = difference(1, 0), difference(0, 1), difference(-1, 1)
@@ -61,14 +63,14 @@ def finite_difference(n):
     return (n * turns).sum(axis=0) / (12 * np.pi)
 
 
-def solid_angle(n1, n2, n3):
+def solid_angle(n1: np.ndarray, n2: np.ndarray, n3: np.ndarray) -> np.ndarray:
     """Signed solid angle of the spherical triangle n1 n2 n3, over 4 pi (Berg and Luscher 1981).
 
     n1, n2, n3: (3, ...) unit vectors. NaN where a corner is the zero vector or where two corners
     are opposite, so that no shortest triangle exists.
     """
 
-    def dot(a, b):
+    def dot(a: np.ndarray, b: np.ndarray):
         return (a * b).sum(axis=0)
 
     volume = dot(n1, np.cross(n2, n3, axis=0))
@@ -78,7 +80,7 @@ def solid_angle(n1, n2, n3):
     return np.where(undefined, np.nan, np.arctan2(volume, rest) / (2 * np.pi))
 
 
-def berg_luscher(n):
+def berg_luscher(n: np.ndarray) -> tuple[np.ndarray, int]:
     """Solid angles of the 2 n^2 grid triangles, summed over the two large triangles.
 
     n: (3, n, n) unit vectors. Grid triangles with an undefined angle (a corner at a zero of P: six
@@ -97,7 +99,7 @@ def berg_luscher(n):
     return np.array([first, second]), left_out
 
 
-def sign_rule(P_perp, zero_tolerance):
+def sign_rule(P_perp: np.ndarray, zero_tolerance: float) -> np.ndarray:
     """Q = (sgn P_perp(centre) - sgn P_perp(G)) / 2 for the two triangles.
 
     P_perp: (n, n), n a multiple of 3. zero_tolerance: absolute, in the unit of P_perp: a smaller
@@ -109,8 +111,8 @@ def sign_rule(P_perp, zero_tolerance):
     return (sign[1:] - sign[0]) / 2
 
 
-def charges(P, zero_tolerance):
-    """The charges of both triangles by the three methods.
+def charges(P: np.ndarray, zero_tolerance: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Compute the charges of both triangles by the three methods.
 
     P: (3, n, n), n a multiple of 3, G at the origin. zero_tolerance: fraction of the largest |P|
     that counts as zero. Returns (Q (3 METHODS, 2 triangles), density (n, n) charge per node of the
@@ -128,7 +130,7 @@ def charges(P, zero_tolerance):
     return np.array(Q), density, left_out
 
 
-def triangle_of(uv):
+def triangle_of(uv: np.ndarray) -> int:
     """Which triangle (0 or 1) is centred at the fractional point uv (2,)."""
     for index, centre in enumerate((1 / 3, 2 / 3)):
         if np.allclose((np.asarray(uv) - centre + 0.5) % 1, 0.5, atol=1e-6):
@@ -136,7 +138,7 @@ def triangle_of(uv):
     raise ValueError(f"no triangle of the cell is centred at {tuple(uv)}")
 
 
-def by_region(Q, points):
+def by_region(Q: np.ndarray, points: Mapping[str, np.ndarray]) -> np.ndarray:
     """Charges (..., 2 triangles) as (..., 3 REGIONS): around N, around M, total.
 
     points: label -> fractional place of N and M.

@@ -77,7 +77,7 @@ def build(
 
 
 def _layers(system, a):
-    """The moire cell (2, 2), and of each layer primitive cell, origin and number of cells.
+    """Return the moiré cell (2, 2), and of each layer primitive cell, origin and number of cells.
 
     A shifted cell is moved until G is at its origin: the pattern stays, the atoms do not. A strip
     holds other stackings when shifted.

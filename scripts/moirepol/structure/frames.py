@@ -68,14 +68,14 @@ def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr
     ds["number"].attrs.update(long_name="atomic number")
     ds["position"] = ("atom", "component"), np.concatenate([frame.positions for frame in frames])
     ds["position"].attrs.update(units="angstrom", long_name="Cartesian position")
-    for name, (dims, unit, long_name) in ATOM_ARRAYS.items():
+    for name, (dims, unit_of_array, long_name) in ATOM_ARRAYS.items():
         if all(name in frame.arrays for frame in frames):
             values = np.concatenate([frame.arrays[name] for frame in frames])
             variable = FILE_NAMES.get(name, name)
-            ds[variable] = ("atom", *dims), values, {"units": unit, "long_name": long_name}
-    for name, (dims, unit, long_name) in INFO_ARRAYS.items():
+            ds[variable] = ("atom", *dims), values, {"units": unit_of_array, "long_name": long_name}
+    for name, (dims, unit_of_array, long_name) in INFO_ARRAYS.items():
         values = np.array([frame.info[name] for frame in frames])
-        ds[name] = ("frame", *dims), values, {"units": unit, "long_name": long_name}
+        ds[name] = ("frame", *dims), values, {"units": unit_of_array, "long_name": long_name}
     scalars = {
         name: "" if isinstance(value, str) else np.nan
         for frame in frames
@@ -84,7 +84,7 @@ def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr
     }
     for name, absent in scalars.items():
         ds[name] = "frame", np.array([frame.info.get(name, absent) for frame in frames])
-        unit = (units or {}).get(name)
+        unit: str | None = (units or {}).get(name)
         if unit is None and name.endswith("_V_per_A"):
             unit = "V/angstrom"
         elif unit is None and name.endswith("_A"):

@@ -45,7 +45,7 @@ WISH = re.compile(
 
 
 def _anonymous(grammar):
-    """A grammar as a Snakemake wildcard constraint, which has no named groups."""
+    """Return a grammar as a Snakemake wildcard constraint, which has no named groups."""
     return re.sub(r"\?P<[a-z]+>", "?:", grammar)
 
 
@@ -83,7 +83,7 @@ class System(BaseModel):
     @classmethod
     def _in_one_spelling(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Write slides in lowest terms, and a moiré cell that is a twist or mismatch as such."""
-        indices = values.get("indices") or ()
+        indices = tuple(values.get("indices", ()))
         if values.get("geometry") == "moire" and len(indices) == 4:
             m, n, p, q = indices
             if min(m, n) > 0 and (p, q) == (n, m) and m != n and math.gcd(m, n) == 1:
@@ -137,7 +137,7 @@ class System(BaseModel):
     @classmethod
     @cache
     def parse(cls, name: str) -> "System":
-        """The system of this name; ValueError, in one line, for a name outside the grammar."""
+        """Return the system of this name; ValueError, in one line, for one outside the grammar."""
         match = GRAMMAR.fullmatch(name)
         if match is None:
             raise ValueError(
@@ -148,14 +148,16 @@ class System(BaseModel):
             tuple(int(number) for number in (match[key] or "").split("-")[1:])
             for key in ("indices", "shift")
         )
-        return cls(
-            family=match["family"],
-            geometry=match["geometry"],
-            indices=indices,
-            shift=shift or None,
-            strain_percent=float(match["strain"] or 0.0),
-            distance_A=float(match["distance"]) if match["distance"] else None,
-            field_V_per_A=float(match["field"] or 0.0),
+        return cls.model_validate(
+            {
+                "family": match["family"],
+                "geometry": match["geometry"],
+                "indices": indices,
+                "shift": shift or None,
+                "strain_percent": float(match["strain"] or 0.0),
+                "distance_A": float(match["distance"]) if match["distance"] else None,
+                "field_V_per_A": float(match["field"] or 0.0),
+            }
         )
 
     @property
@@ -173,6 +175,12 @@ class System(BaseModel):
         return "_".join(parts)
 
     @property
+    def plain(self) -> "System":
+        """The same geometry without shift, strain, layer distance and field."""
+        options = {"shift": None, "strain_percent": 0.0, "distance_A": None, "field_V_per_A": 0.0}
+        return self.model_copy(update=options)
+
+    @property
     def supercells(self) -> tuple[Supercell, Supercell]:
         """The moire cell's two vectors, in primitive vectors of the lower and of the upper layer.
 
@@ -180,23 +188,24 @@ class System(BaseModel):
         """
         match self.geometry:
             case "strip":
-                upper, lower = self.indices
-                return ((lower, 0), (0, 1)), ((upper, 0), (0, 1))
+                U, L = self.indices
+                return ((L, 0), (0, 1)), ((U, 0), (0, 1))
             case "shear":
                 (length,) = self.indices
                 return ((length, 0), (0, 1)), ((length, 1), (0, 1))
             case "slide":
                 first = (1, 0), (1, 0)
             case "mismatch":
-                upper, lower = self.indices
-                first = (lower, 0), (upper, 0)
+                U, L = self.indices
+                first = (L, 0), (U, 0)
             case "twist":
                 m, n = self.indices
                 first = (m, n), (n, m)
             case "moire":
-                first = self.indices[:2], self.indices[2:]
-        lower, upper = (((m, n), (-n, m + n)) for m, n in first)
-        return lower, upper
+                m, n, p, q = self.indices
+                first = (m, n), (p, q)
+        (m, n), (p, q) = first
+        return ((m, n), (-n, m + n)), ((p, q), (-q, p + q))
 
     @property
     def n_atoms(self) -> int:
@@ -205,8 +214,9 @@ class System(BaseModel):
 
     @property
     def n_periods(self) -> int:
-        """Periods of the moire pattern in the cell; 0 for slides and strips, which do not hold
-        all stackings.
+        """Periods of the moiré pattern in the cell.
+
+        It is 0 for translated bilayers and uniaxial cells, which do not contain all stackings.
         """
         lower, upper = self.supercells
         return _determinant(*(_minus(a, b) for a, b in zip(lower, upper, strict=True)))
@@ -221,15 +231,14 @@ class System(BaseModel):
 
     @property
     def twist_angle_deg(self) -> float:
-        """Angle by which the upper layer is turned against the lower, counter-clockwise, in
-        degrees.
-        """
+        """Twist angle of the upper layer against the lower, counter-clockwise, in degrees."""
         return -math.degrees(cmath.phase(self.ratio))
 
     @property
     def eta(self) -> float:
-        """Lattice mismatch eta = 1 - a_lower / a_upper, > 0 where the lower layer is compressed; of
-        a strip along a1.
+        """Lattice mismatch eta = 1 - a_lower / a_upper; of a uniaxial cell along a1.
+
+        It is positive where the lower layer is compressed.
         """
         if self.geometry == "shear":
             return 0.0
@@ -267,7 +276,7 @@ class System(BaseModel):
 
 
 def describe(name: str) -> str:
-    """A system's description, or that of a configuration space `configuration_<family>`."""
+    """Return a system's description, or that of a configuration space `configuration_<family>`."""
     if name.startswith("configuration_"):
         return f"All stackings of {name.removeprefix('configuration_')}"
     text = System.parse(name).description
@@ -275,7 +284,7 @@ def describe(name: str) -> str:
 
 
 def nearest(name: str, maximum_atoms: int) -> System:
-    """The system of a name in any spelling, or the cell nearest to a wished angle or mismatch.
+    """Return the system of a name in any spelling, or the cell nearest to an angle or mismatch.
 
     Wishes are ``<family>_angle-2.00``, ``<family>_eta+0.0100`` or both, ``_angle-2.00_eta+0.0100``,
     with further options. Of all cells that hold one period of the pattern the nearest is found in
@@ -341,7 +350,7 @@ def _around(z):
 
 
 def _in_first_sector(lower):
-    """The supercells (m, n, p, q) with p, q = lower - 1, turned until no number is negative."""
+    """Return the supercells (m, n, p, q) with p, q = lower - 1, none of them negative."""
     (m, n), (p, q) = lower, (lower[0] - 1, lower[1])
     for _ in range(6):
         if min(m, n, p, q) >= 0:

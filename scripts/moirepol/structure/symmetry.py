@@ -80,7 +80,7 @@ def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
         image = np.rint(n * transform_slide(np.array([i, j]) / n, operation)).astype(int) % n
         target = system.model_copy(update={"indices": (int(image[0]), int(image[1]), n)})
         if target.name not in copies:
-            atoms = build(target, lattice_constant, distance, frame.cell.array[2, 2])
+            atoms = build(target, float(lattice_constant), float(distance), frame.cell.array[2, 2])
             copies[target.name] = _turned(frame, atoms, operation)
     return list(copies.values())
 
