@@ -265,6 +265,7 @@ rule benchmark_labels:
     params:
         frame=CONVERGENCE_SLIDES[0],
         settings=settings_of(config, STANDARD),
+        brute_force=lambda wildcards: recipe_of(config, "brute_force"),
         meshes=lambda wildcards: [int(n) for n in wildcards.meshes.split("-")],
         scratch=lambda wildcards: f"results/scratch/benchmark_labels/{wildcards.meshes}",
         code=code_digest("benchmark_labels"),

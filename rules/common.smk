@@ -18,6 +18,7 @@ from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.label_sets import (
     STANDARD,
     geometries_of_sweep,
+    recipe_of,
     settings_of,
     shipped_frames,
     systems_of_sweep,

@@ -22,20 +22,13 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: The paper's way: 12 atoms, 24 x 24 x 1, 600 eV (44 Ry), PAW, maximally localized sp3 functions.
 PAPER_MESH = 24
-BRUTE_FORCE = {
-    "pseudopotentials": {
-        "B": "B.pbe-n-kjpaw_psl.1.0.0.UPF",
-        "N": "N.pbe-n-kjpaw_psl.1.0.0.UPF",
-    },
-    "ecutwfc_Ry": 44,
-    "ecutrho_Ry": 352,
-}
 STOCK = "num_iter = 500\nconv_window = 3\nconv_tol = 1.0e-10\nnum_print_cycles = 100"
 
 
 def benchmark_labels(
     frame: str,
     settings: Mapping[str, Any],
+    brute_force: Mapping[str, Any],
     meshes: Sequence[int],
     scratch: str,
     comparison: str,
@@ -43,6 +36,7 @@ def benchmark_labels(
 ) -> None:
     """Label the slide `frame` by the recipe of `settings` and by brute force, and compare.
 
+    brute_force : recipe of the calculation to compare with.
     meshes : n of the n x n x 1 meshes that brute force is run on. Without the paper's 24 its cost
     there is extrapolated, linearly in the number of k points, from the last two given; the
     labels' difference is then that of those coarser meshes.
@@ -66,7 +60,7 @@ def benchmark_labels(
             folder = scratch / f"brute_force_{n}"
             folder.mkdir()
             used = labels.core_seconds()
-            found = _brute_force(atoms, recipe | BRUTE_FORCE, n, folder)
+            found = _brute_force(atoms, brute_force, n, folder)
             used = labels.core_seconds() - used
             rows.append(_row(f"brute force {n} x {n}", n * n, used, found, layers))
     finally:
@@ -123,17 +117,17 @@ def _brute_force(slide: Bilayer, recipe, n, folder):
     run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     espresso.run_pw2wannier90(folder, projections=True)
     run_program(["wannier90.x", wannier.SEED], folder)
-    nitrogens = atoms.sites
-    centres, _ = wannier.read_wannier90(folder, atoms.material.functions_per_site * len(nitrogens))
-    steps = (centres[:, None] - atoms.positions[nitrogens]) @ np.linalg.inv(atoms.cell.array)
+    sites = atoms.sites
+    centres, _ = wannier.read_wannier90(folder, atoms.material.functions_per_site * len(sites))
+    steps = (centres[:, None] - atoms.positions[sites]) @ np.linalg.inv(atoms.cell.array)
     steps = (steps - np.rint(steps)) @ atoms.cell.array
     owner = np.linalg.norm(steps, axis=-1).argmin(axis=1)
-    if (np.bincount(owner, minlength=len(nitrogens)) != 4).any():
+    if (np.bincount(owner, minlength=len(sites)) != 4).any():
         return np.full((2, 3), np.nan)
-    shifts = np.zeros((len(nitrogens), 3))
+    shifts = np.zeros((len(sites), 3))
     np.add.at(shifts, owner, steps[np.arange(len(owner)), owner])
-    dipole = labels.with_dipoles(atoms, shifts).arrays["dipole"][nitrogens]
-    layer = atoms.layer[nitrogens]
+    dipole = labels.with_dipoles(atoms, shifts).arrays["dipole"][sites]
+    layer = atoms.layer[sites]
     return np.array([dipole[layer == side].mean(axis=0) for side in (0, 1)])
 
 

@@ -59,8 +59,8 @@ def check_engine(
 
 def layer_dipoles(frame):
     """Return the summed dipole (2, 3) of the N atoms of each layer in e.A."""
-    nitrogens = frame.is_site
-    layer, dipole = frame.layer[nitrogens], frame.arrays["dipole"][nitrogens]
+    sites = frame.is_site
+    layer, dipole = frame.layer[sites], frame.arrays["dipole"][sites]
     return np.array([dipole[layer == side].sum(axis=0) for side in (0, 1)])
 
 

@@ -48,8 +48,8 @@ def plan_labels(
     wanted_system = System.parse(system)
 
     def surroundings(atoms):
-        nitrogens = atoms.sites
-        chosen = nitrogens[:: 1 + len(nitrogens) // SAMPLE]
+        sites = atoms.sites
+        chosen = sites[:: 1 + len(sites) // SAMPLE]
         return network.invariants(Neighbours(atoms, network.symbols, network.cutoff).of(chosen))
 
     def made(name):

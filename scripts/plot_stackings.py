@@ -73,12 +73,13 @@ def overlined(group) -> str:
 
 
 def draw_top(ax, atoms):
-    """Both layers from above, over three by three cells; N filled, B open."""
+    """Both layers from above, over three by three cells; dipole sites filled, other atoms open."""
     shifts = np.array(list(np.ndindex(5, 5))) - 2
     cell = atoms.cell.array[:2, :2]
     for layer, size in ((0, 22), (1, 9)):
         color = LAYER_COLORS[layer]
-        for symbol, face in (("B", "white"), ("N", color)):
+        for symbol in atoms.material.species:
+            face = color if symbol == atoms.material.dipole_site.species else "white"
             home = atoms.positions[(atoms.layer == layer) & (atoms.symbols == symbol), :2]
             xy = (home + (shifts @ cell)[:, None]).reshape(-1, 2)
             style = {"edgecolors": color, "linewidths": 0.6, "zorder": 2 + layer}

@@ -36,10 +36,11 @@ def plot_structure(
     for layer, lattice in enumerate(atoms.lattices):
         color = LAYER_COLORS[layer]
         here = atoms.layer == layer
-        for symbol, face in (("B", "white"), ("N", color)):
+        for symbol in atoms.material.species:
+            face = color if symbol == atoms.material.dipole_site.species else "white"
             home = atoms.positions[here & (atoms.symbols == symbol), :2]
             xy = np.concatenate([home + (np.array(s) - 1) @ cell for s in np.ndindex(3, 3)])
-            if symbol == "B":
+            if symbol == atoms.material.dipole_site.bonded.species:
                 for step in _bonds(atoms, layer, lattice):
                     ends = np.stack([xy, xy + step], axis=1)
                     lines = np.concatenate([ends, np.full((len(xy), 1, 2), np.nan)], axis=1)

@@ -22,7 +22,7 @@ LEGEND = {"ncols": 4, "columnspacing": 1.2, "handletextpad": 0.1}
 
 
 def plot_wannier_centres(parallel: str, antiparallel: str, data: str, pdf: str, png: str):
-    """Draw, above, an N of each layer with its B and its Wannier centres; below, the dipoles.
+    """Draw, above, a site of each layer with its bonds and Wannier centres; below, the dipoles.
 
     parallel, antiparallel: label sets with the slides of `STACKINGS`. data, pdf, png: the panel's
     NetCDF and pictures to write. Seen along x; y is measured from the lower N, z from the plane of
@@ -58,7 +58,8 @@ def plot_wannier_centres(parallel: str, antiparallel: str, data: str, pdf: str, 
     axes[2, 0].set(xlim=(-0.55, 2.55), ylim=(-1.45 * largest, 1.45 * largest))
     axes[2, 0].set_ylabel(f"$p_z$ ({DIPOLE})")
     figure.align_ylabels(axes[:, 0])
-    figure.legend(handles=legend_handles(), loc="outside upper center", **LEGEND)
+    material = frames[next(iter(STACKINGS.values()))].material
+    figure.legend(handles=legend_handles(material), loc="outside upper center", **LEGEND)
     save(figure, pdf, png)
 
 
@@ -68,8 +69,8 @@ def pair_of_sites(atoms) -> xr.Dataset:
     Positions are in A, x and y from the lower N, z from the plane of the layer.
     """
     order = np.argsort(atoms.site_layers)
-    nitrogens, bonds = atoms.sites[order], bonds_of_sites(atoms)[order]
-    sites = atoms.positions[nitrogens] - atoms.positions[nitrogens[0]]
+    chosen, bonds = atoms.sites[order], bonds_of_sites(atoms)[order]
+    sites = atoms.positions[chosen] - atoms.positions[chosen[0]]
     images = sites[1, :2] + (np.array(list(np.ndindex(5, 5))) - 2) @ atoms.cell.array[:2, :2]
     x, y = np.abs(images.round(6)).T
     sites[1, :2] = images[np.lexsort((y, x))[0]]
@@ -78,16 +79,16 @@ def pair_of_sites(atoms) -> xr.Dataset:
     about = {"units": "angstrom"}
     return xr.Dataset(
         {
-            "N": (("layer", "component"), sites, about),
-            "B": (("layer", "bond", "component"), sites[:, None] + bonds, about),
+            "site_place": (("layer", "component"), sites, about),
+            "bonded_place": (("layer", "bond", "component"), sites[:, None] + bonds, about),
             "wannier_centre": (
                 ("layer", "centre", "component"),
-                sites[:, None] + centres[nitrogens],
+                sites[:, None] + centres[chosen],
                 about | {"long_name": "Wannier centres owned by the N atom"},
             ),
             "dipole": (
                 ("layer", "component"),
-                atoms.arrays["dipole"][nitrogens],
+                atoms.arrays["dipole"][chosen],
                 {"units": "e.angstrom", "long_name": "dipole of the N atom, Eq. (1)"},
             ),
         }
@@ -97,10 +98,17 @@ def pair_of_sites(atoms) -> xr.Dataset:
 def draw_site(ax, site, color):
     """Draw a site with its bonds, its Wannier centres and their centroid, seen along x."""
     ax.axhline(0, color="0.8", linewidth=0.6, zorder=0)
-    y, _ = site["N"].values[1:]
-    for end in site["B"].values[:, 1]:
+    y, _ = site["site_place"].values[1:]
+    for end in site["bonded_place"].values[:, 1]:
         ax.plot([y, end], [0, 0], color=color, zorder=1)
-    ax.plot(site["B"][:, 1], 0 * site["B"][:, 1], "o", color=color, markerfacecolor="white", ms=4)
+    ax.plot(
+        site["bonded_place"][:, 1],
+        0 * site["bonded_place"][:, 1],
+        "o",
+        color=color,
+        markerfacecolor="white",
+        ms=4,
+    )
     ax.plot(y, 0, "o", color=color, markersize=4.5)
     centres = site["wannier_centre"].values * [1, 1, UNIT]
     ax.plot(*centres[:, 1:].T, "o", color=CENTRE, markersize=3, markeredgewidth=0, zorder=3)
@@ -133,12 +141,20 @@ def draw_dipoles(ax, p):
     ax.tick_params(axis="x", length=0)
 
 
-def legend_handles():
-    """N, B, Wannier centre and centroid."""
+def legend_handles(material):
+    """Return the keys of dipole site, bonded atom, Wannier centre and centroid."""
     grey = {"linestyle": "none", "color": "0.4"}
     return [
-        Line2D([], [], marker="o", ms=4.5, label="N", **grey),
-        Line2D([], [], marker="o", ms=4, markerfacecolor="white", label="B", **grey),
+        Line2D([], [], marker="o", ms=4.5, label=material.dipole_site.species, **grey),
+        Line2D(
+            [],
+            [],
+            marker="o",
+            ms=4,
+            markerfacecolor="white",
+            label=material.dipole_site.bonded.species,
+            **grey,
+        ),
         Line2D([], [], marker="o", ms=3, ls="none", color=CENTRE, label="Wannier centre"),
         Line2D([], [], marker="_", ms=9, ls="none", color=CENTROID, label="their centroid"),
     ]

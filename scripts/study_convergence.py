@@ -48,7 +48,7 @@ def study_convergence(
     }
     units = {"units": "e.angstrom"}
     ds = xr.Dataset({name: ("recipe", value, units) for name, value in values.items()})
-    ds["dipole"] = ("recipe", "slide", "nitrogen", "component"), single, units
+    ds["dipole"] = ("recipe", "slide", "site", "component"), single, units
     ds = ds.assign_coords(recipe=names, slide=list(slides), component=["x", "y", "z"])
     write_netcdf(stamp(ds, "Convergence of the labels", {"standard": settings} | changes), study)
     rows = ds[list(values)].to_dataframe()
