@@ -5,7 +5,7 @@ import yaml
 from scipy.spatial.distance import cdist
 
 from moirepol.model.committee import load
-from moirepol.model.network import Neighbours
+from moirepol.model.neighbours import Neighbours
 from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System

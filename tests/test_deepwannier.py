@@ -8,8 +8,9 @@ import xarray as xr
 
 from moirepol.errors import JobError
 from moirepol.model import committee, splits, targets, training
-from moirepol.model import network as nn
+from moirepol.model import neighbours as nn
 from moirepol.model.domain import LIMIT_A
+from moirepol.model.gauss_newton import distinct
 from moirepol.physics.heterostrain import TERMS, Heterostrain
 from moirepol.predictor import NetworkTerm, Predictor
 from moirepol.structure.building import build
@@ -115,7 +116,7 @@ def test_distinct_environments_are_counted_once(trained):
     atoms = build("AA_twist-1-2", A, D)
     near = nn.Neighbours(atoms, SPECIES, 6.0).of(atoms.sites)
     # D3 with C2 axes that swap the layers: six copies of each general N, of 14.
-    assert len(nn.distinct(trained[2].network, near)) < 5
+    assert len(distinct(trained[2].network, near)) < 5
 
 
 @pytest.mark.parametrize("angle_deg", [1.5, 21.8, 37.0])

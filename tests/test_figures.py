@@ -19,7 +19,9 @@ def test_the_centres_drawn_give_the_dipoles_beside_them(root):
     for name, frame in STACKINGS.items():
         shown = pair_of_sites(frames[frame])
         centroid = shown["wannier_centre"].mean("centre")
-        np.testing.assert_allclose(shown["dipole"], -8 * (centroid - shown["site_place"]), atol=1e-12)
+        np.testing.assert_allclose(
+            shown["dipole"], -8 * (centroid - shown["site_place"]), atol=1e-12
+        )
         net = shown["dipole"].values.sum(axis=0)
         lower, upper = shown["dipole"].values[:, 2]
         assert lower < 0 < upper

@@ -7,7 +7,7 @@ import pytest
 
 from moirepol.errors import JobError
 from moirepol.model.local_stacking import LocalStackingNeighbours
-from moirepol.model.network import Neighbours
+from moirepol.model.neighbours import Neighbours
 from moirepol.physics import heterostrain as hs
 from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
 from moirepol.structure.building import build

@@ -138,10 +138,13 @@ class TestCodeDigest:
         (tmp_path / "moirepol").mkdir()
         files = {
             "make.py": "from moirepol.middle import f\nf()",
-            "moirepol/middle.py": "from moirepol import inner\n\ndef f():\n    return inner.x\n",
+            "moirepol/middle.py": "from moirepol import inner, named\n\ndef f():\n    return inner.x\n",
             "moirepol/inner.py": "x = 1",
             "moirepol/other.py": "y = 1",
+            "moirepol/named/__init__.py": "from importlib import import_module",
+            "moirepol/named/one.py": "z = 1",
         }
+        (tmp_path / "moirepol" / "named").mkdir()
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         monkeypatch.setattr(code, "SCRIPTS", tmp_path)
@@ -157,6 +160,7 @@ class TestCodeDigest:
             ("moirepol/inner.py", "x = 2", True),
             ("moirepol/inner.py", '"""Words."""\nx  =  1  # words', False),
             ("moirepol/other.py", "y = 2", False),
+            ("moirepol/named/one.py", "z = 2", True),
             ("make.py", "from moirepol.middle import f\nf(), f()", True),
         ],
     )

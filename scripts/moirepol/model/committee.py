@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from moirepol.errors import JobError, full_disk
+from moirepol.model.descriptors import network_of
 from moirepol.model.local_stacking import LocalStackingNeighbours
-from moirepol.model.network import Neighbours, Network
+from moirepol.model.neighbours import Neighbours
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.material import DEFAULT_MATERIAL, load_material
 
@@ -30,7 +31,7 @@ BLOCK = 256  # sites evaluated at a time
 class Member:
     """One trained model of a committee."""
 
-    network: Network
+    network: Any
     info: dict[str, Any]  #: family, kind, field_V_per_A, scale and the settings of its training
     known: dict[str, np.ndarray]  #: names and surroundings of the training frames
 
@@ -107,7 +108,7 @@ def member_of(data: dict) -> Member:
         if key.startswith("known_")
     }
     return Member(
-        Network(data["model"], _site_type(data["model"])), json.loads(data["moirepol"]), known
+        network_of(data["model"], _site_type(data["model"])), json.loads(data["moirepol"]), known
     )
 
 

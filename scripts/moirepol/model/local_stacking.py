@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from moirepol.model.network import Environments
+from moirepol.model.neighbours import Environments
 from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
 from moirepol.structure.building import build
 
@@ -20,7 +20,7 @@ class LocalStackingNeighbours:
 
     The slide has the upper layer's lattice, turned as the layer is that an N atom faces: of its own
     layer's orientation the network sees nothing. Takes the place of
-    `moirepol.model.network.Neighbours`.
+    `moirepol.model.neighbours.Neighbours`.
     """
 
     def __init__(self, atoms: Bilayer, symbols: tuple[str, ...], cutoff: float):

@@ -10,9 +10,11 @@ import numpy as np
 
 from moirepol.console import progress
 from moirepol.errors import JobError, full_disk
-from moirepol.model import network as nn
 from moirepol.model.committee import LOSS, deepmd_command, run_deepmd
+from moirepol.model.descriptors import DEFAULT, descriptor_module, network_of
 from moirepol.model.domain import surroundings
+from moirepol.model.gauss_newton import distinct, fit
+from moirepol.model.neighbours import Neighbours, join
 from moirepol.structure.bilayer import Bilayer
 
 #: Room for neighbours, over the most that any training frame has: strained and twisted cells.
@@ -40,20 +42,11 @@ def model_section(frames: list[Bilayer], protocol: dict, seed: int) -> dict:
     """Return the section `model` of deepmd-kit's input."""
     neighbours = _environments(frames, protocol["rcut_A"])
     most = [np.isfinite(v[..., 0]).sum(axis=1).max() for v in neighbours.vectors]
+    sel = [int(np.ceil(NEIGHBOUR_ROOM * number)) for number in most]
+    descriptor = descriptor_module(protocol.get("descriptor", DEFAULT))
     return {
         "type_map": list(frames[0].material.species),
-        "descriptor": {
-            "type": "se_e2_a",
-            "rcut": protocol["rcut_A"],
-            "rcut_smth": protocol["rcut_smooth_A"],
-            "sel": [int(np.ceil(NEIGHBOUR_ROOM * number)) for number in most],
-            "neuron": list(protocol["descriptor_neurons"]),
-            "axis_neuron": protocol["axis_neurons"],
-            "type_one_side": True,
-            "set_davg_zero": True,
-            "precision": "float64",
-            "seed": seed,
-        },
+        "descriptor": descriptor.descriptor_section(protocol, sel, seed),
         "fitting_net": {
             "type": "dipole",
             "neuron": list(protocol["fitting_neurons"]),
@@ -66,7 +59,7 @@ def model_section(frames: list[Bilayer], protocol: dict, seed: int) -> dict:
 
 
 def _environments(frames, cutoff):
-    return nn.join([nn.Neighbours(f, f.material.species, cutoff).of(f.sites) for f in frames])
+    return join([Neighbours(f, f.material.species, cutoff).of(f.sites) for f in frames])
 
 
 def _dipoles(frames):
@@ -80,11 +73,11 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
     numpy_section = section | {"fitting_net": dict(section["fitting_net"])}
     del numpy_section["fitting_net"]["sel_type"]
     model = get_model(numpy_section).serialize()
-    network = nn.Network(model, frames[0].material.site_type)
+    network = network_of(model, frames[0].material.site_type)
     known = _environments(frames, network.cutoff)
     network.set_statistics(known, protocol["row_gain"])
     scale, steps = protocol["label_scale"], protocol["steps"]
-    chosen = nn.distinct(network, known)
+    chosen = distinct(network, known)
     held_out, answers = _environments(judges, network.cutoff), _dipoles(judges)
     started = time.monotonic()
     course: list[dict[str, float]] = []
@@ -103,7 +96,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
             bar.set_postfix_str(f"RMSE {rmse / scale:.1e} e.A", refresh=False)
             bar.update(step - bar.n)
 
-        nn.fit(
+        fit(
             network,
             known[chosen],
             _dipoles(frames)[chosen] * scale,

@@ -93,7 +93,9 @@ def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
                 if ast.get_docstring(node) is not None:
                     node.body = node.body[1:]
     modules |= {name.rpartition(".")[0] for name in modules if name.startswith("moirepol.")}
-    files = (_file_of(module) for module in sorted(modules - PLUMBING - {""}))
+    files = [_file_of(module) for module in sorted(modules - PLUMBING - {""})]
+    if path.name == "__init__.py" and "importlib" in modules:  # it imports its modules by name
+        files += sorted(path.parent.glob("[!_]*.py"))
     return _dump(tree), tuple(file for file in files if file is not None)
 
 

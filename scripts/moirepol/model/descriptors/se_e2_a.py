@@ -14,85 +14,42 @@ evaluation of the wanted atoms alone, block by block, which makes large cells ch
 read from and written to deepmd-kit's own model format.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from ase import Atoms
-from scipy.linalg import cho_factor, cho_solve
-from scipy.spatial import cKDTree
+
+from moirepol.model.neighbours import Environments
 
 
-@dataclass
-class Environments:
-    """Neighbours of n atoms, one padded array (n, K, 3) of vectors r_j - r_i in A for each type.
+def descriptor_section(protocol: dict[str, Any], sel: list[int], seed: int) -> dict[str, Any]:
+    """Return the section `descriptor` of deepmd-kit's input.
 
-    Padding stands at an infinite distance.
+    Parameters
+    ----------
+    protocol
+        Settings of the training.
+    sel
+        Largest number of neighbours of each type.
+    seed
+        Seed of the random weights.
+
+    Returns
+    -------
+    dict
+        The section.
     """
-
-    vectors: list[np.ndarray]
-
-    def __len__(self):
-        return len(self.vectors[0])
-
-    def __getitem__(self, index):
-        return Environments([v[index] for v in self.vectors])
-
-
-class Neighbours:
-    """Who stands near whom in one structure, periodic in the plane (not along z)."""
-
-    def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):
-        cell = np.asarray(atoms.cell)[:2, :2]
-        scaled = atoms.get_scaled_positions(wrap=True)[:, :2]
-        self.positions = np.column_stack([scaled @ cell, atoms.positions[:, 2]])
-        self.cutoff = cutoff
-        margin = cutoff * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9
-        reach = np.ceil(margin).astype(int)
-        axes = [np.arange(-n, n + 1) for n in reach]
-        shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-        kinds = np.array(atoms.get_chemical_symbols())
-        self.points, self.trees = [], []
-        for symbol in symbols:
-            own = np.flatnonzero(kinds == symbol)
-            images = scaled[own] + shifts[:, None]
-            shift, which = np.nonzero(((images > -margin) & (images < 1 + margin)).all(axis=-1))
-            points = self.positions[own[which]]
-            points[:, :2] += shifts[shift] @ cell
-            self.points.append(points)
-            self.trees.append(cKDTree(points))
-
-    def of(self, centres: np.ndarray) -> Environments:
-        """Environments of the atoms `centres` (indices): all atoms within the cut-off, by type."""
-        wanted = self.positions[centres]
-        vectors = []
-        for points, tree in zip(self.points, self.trees, strict=True):
-            most = tree.query_ball_point(wanted, self.cutoff, return_length=True).max(initial=1)
-            distance, index = tree.query(
-                wanted, k=np.arange(1, most + 1), distance_upper_bound=self.cutoff
-            )
-            found = np.isfinite(distance) & (distance > 1e-6)
-            vector = np.full((*distance.shape, 3), np.inf)
-            vector[found] = (points[np.where(found, index, 0)] - wanted[:, None])[found]
-            vectors.append(vector)
-        return Environments(vectors)
-
-
-def join(parts: list[Environments]) -> Environments:
-    """One `Environments` of many, padded to the largest."""
-    joined = []
-    for kind in range(len(parts[0].vectors)):
-        blocks = [part.vectors[kind] for part in parts]
-        most = max(block.shape[1] for block in blocks)
-        joined.append(
-            np.concatenate(
-                [
-                    np.pad(b, ((0, 0), (0, most - b.shape[1]), (0, 0)), constant_values=np.inf)
-                    for b in blocks
-                ]
-            )
-        )
-    return Environments(joined)
+    return {
+        "type": "se_e2_a",
+        "rcut": protocol["rcut_A"],
+        "rcut_smth": protocol["rcut_smooth_A"],
+        "sel": sel,
+        "neuron": list(protocol["descriptor_neurons"]),
+        "axis_neuron": protocol["axis_neurons"],
+        "type_one_side": True,
+        "set_davg_zero": True,
+        "precision": "float64",
+        "seed": seed,
+    }
 
 
 class Network:
@@ -253,78 +210,3 @@ def _fit(net, x):
                 y += x
         states.append(y)
     return states
-
-
-def distinct(network: Network, environment: Environments) -> np.ndarray:
-    """Return one atom of every set whose environments agree up to a rotation or a mirror.
-
-    An equivariant model gives all of them the same, turned, dipole.
-    """
-    invariants = network.invariants(environment)
-    rounded = np.round(invariants / np.abs(invariants).max(), 9)
-    return np.sort(np.unique(rounded, axis=0, return_index=True)[1])
-
-
-def fit(
-    network: Network,
-    environment: Environments,
-    targets: np.ndarray,
-    noise: float,
-    iterations: int,
-    report: Callable[[int, float], None] = lambda iteration, loss: None,
-) -> None:
-    """Find the most probable weights by damped Gauss-Newton steps from a random start.
-
-    Minimizes |y - f(w)|^2 / noise^2 + |w - w0|^2: normal noise on the labels, and normal weights of
-    unit width around the random start w0, so that networks of different starts are draws from
-    (approximately) the posterior and their spread an error bar. There are fewer labels than
-    weights, so a step is solved in the space of the labels,
-    dw = J^T (J J^T + a noise^2)^-1 (y - f + J u / a) - u / a with u = w - w0 and a = 1 + damping
-    (Levenberg-Marquardt; More, Lect. Notes Math. 630, 105 (1978); damping after Nielsen 1999).
-
-    Parameters
-    ----------
-    targets : (n, 3) labels, scaled; noise in the same units
-    report : called with (iteration, root mean square residual)
-    """
-    start = network.weights
-    y = targets.ravel()
-
-    def objective(weights: np.ndarray):
-        network.weights = weights
-        residual = y - network.dipoles(environment).ravel()
-        return residual @ residual / noise**2 + (weights - start) @ (weights - start), residual
-
-    weights, damping, growth, idle = start, None, 2.0, 0
-    value, residual = objective(weights)
-    for iteration in range(1, iterations + 1):
-        network.weights = weights
-        jacobian = network.jacobian(environment)[1].reshape(y.size, -1)
-        kernel = jacobian @ jacobian.T
-        if damping is None:
-            damping = 1e-2 * np.trace(kernel) / y.size / noise**2
-        tied = weights - start
-        moved = jacobian @ tied
-        while True:
-            a = 1 + damping
-            shifted = kernel + a * noise**2 * np.eye(y.size)
-            z = cho_solve(cho_factor(shifted, overwrite_a=True), residual + moved / a)
-            step = jacobian.T @ z - tied / a
-            linear = residual - jacobian @ step
-            foreseen = value - (linear @ linear / noise**2 + (tied + step) @ (tied + step))
-            trial, trial_residual = objective(weights + step)
-            gain = (value - trial) / foreseen
-            if gain > 0 or damping > 1e15:
-                break
-            damping *= growth
-            growth *= 2
-        if not gain > 0:
-            break
-        damping *= max(1 / 10, 1 - (2 * gain - 1) ** 3)
-        growth = 2.0
-        idle = idle + 1 if value - trial < 1e-3 * value else 0
-        weights, value, residual = weights + step, trial, trial_residual
-        report(iteration, float(np.sqrt(residual @ residual / y.size)))
-        if idle == 10:
-            break
-    network.weights = weights

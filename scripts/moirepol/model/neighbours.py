@@ -1,0 +1,83 @@
+"""Neighbours of the dipole sites: what every descriptor is computed from.
+
+`Neighbours` uses k-d trees of scipy instead of `ase.neighborlist`: it evaluates chosen sites block
+by block, so that a cell of a million atoms fits into memory.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from scipy.spatial import cKDTree
+
+
+@dataclass
+class Environments:
+    """Neighbours of n atoms, one padded array (n, K, 3) of vectors r_j - r_i in A for each type.
+
+    Padding stands at an infinite distance.
+    """
+
+    vectors: list[np.ndarray]
+
+    def __len__(self):
+        return len(self.vectors[0])
+
+    def __getitem__(self, index):
+        return Environments([v[index] for v in self.vectors])
+
+
+class Neighbours:
+    """Who stands near whom in one structure, periodic in the plane (not along z)."""
+
+    def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):
+        cell = np.asarray(atoms.cell)[:2, :2]
+        scaled = atoms.get_scaled_positions(wrap=True)[:, :2]
+        self.positions = np.column_stack([scaled @ cell, atoms.positions[:, 2]])
+        self.cutoff = cutoff
+        margin = cutoff * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9
+        reach = np.ceil(margin).astype(int)
+        axes = [np.arange(-n, n + 1) for n in reach]
+        shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+        kinds = np.array(atoms.get_chemical_symbols())
+        self.points, self.trees = [], []
+        for symbol in symbols:
+            own = np.flatnonzero(kinds == symbol)
+            images = scaled[own] + shifts[:, None]
+            shift, which = np.nonzero(((images > -margin) & (images < 1 + margin)).all(axis=-1))
+            points = self.positions[own[which]]
+            points[:, :2] += shifts[shift] @ cell
+            self.points.append(points)
+            self.trees.append(cKDTree(points))
+
+    def of(self, centres: np.ndarray) -> Environments:
+        """Environments of the atoms `centres` (indices): all atoms within the cut-off, by type."""
+        wanted = self.positions[centres]
+        vectors = []
+        for points, tree in zip(self.points, self.trees, strict=True):
+            most = tree.query_ball_point(wanted, self.cutoff, return_length=True).max(initial=1)
+            distance, index = tree.query(
+                wanted, k=np.arange(1, most + 1), distance_upper_bound=self.cutoff
+            )
+            found = np.isfinite(distance) & (distance > 1e-6)
+            vector = np.full((*distance.shape, 3), np.inf)
+            vector[found] = (points[np.where(found, index, 0)] - wanted[:, None])[found]
+            vectors.append(vector)
+        return Environments(vectors)
+
+
+def join(parts: list[Environments]) -> Environments:
+    """One `Environments` of many, padded to the largest."""
+    joined = []
+    for kind in range(len(parts[0].vectors)):
+        blocks = [part.vectors[kind] for part in parts]
+        most = max(block.shape[1] for block in blocks)
+        joined.append(
+            np.concatenate(
+                [
+                    np.pad(b, ((0, 0), (0, most - b.shape[1]), (0, 0)), constant_values=np.inf)
+                    for b in blocks
+                ]
+            )
+        )
+    return Environments(joined)
