@@ -47,6 +47,7 @@ WRONG_TYPES = st.sampled_from([None, True, [], {}, "text", math.nan, math.inf, [
 FULL_CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
 #: What the shipped settings leave out, so that every key of the schema is met with.
 FULL_CONFIG["labels"]["recipe"]["engine"] = "espresso"
+FULL_CONFIG["protocols"]["second_order"]["descriptor"] = "se_e2_a"
 FULL_CONFIG["labels"]["variants"]["every_key"] = dict(FULL_CONFIG["labels"]["recipe"])
 RESPONSE = FULL_CONFIG["models"]["aa_response"]
 FULL_CONFIG["models"] |= {

@@ -138,7 +138,7 @@ class TestCodeDigest:
         (tmp_path / "moirepol").mkdir()
         files = {
             "make.py": "from moirepol.middle import f\nf()",
-            "moirepol/middle.py": "from moirepol import inner, named\n\ndef f():\n    return inner.x\n",
+            "moirepol/middle.py": "from moirepol import inner, named\n\ndef f(): return inner.x\n",
             "moirepol/inner.py": "x = 1",
             "moirepol/other.py": "y = 1",
             "moirepol/named/__init__.py": "from importlib import import_module",
