@@ -1,6 +1,7 @@
 """Which files the rules need: labels, models and figures, from the settings alone."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -83,9 +84,14 @@ class TestLabels:
         assert label_plan.audited_file(computed, "aa", folder) == "results/labels/aa.nc"
         assert label_plan.audited_sets(computed, folder) == label_plan.own_sets(computed)
 
+    def test_direct_cells_are_those_of_our_own_code(self, config, root):
+        files = label_plan.direct_labels(config, str(root / "resources" / "labels"), "twist")
+        names = [Path(file).stem for file in files]
+        assert "twist_6_01" in names and "twist_gpaw" not in names
+
     def test_labels_by_another_code_are_comparisons(self, config):
         own = label_plan.own_sets(config)
-        assert set(config["labels"]["sets"]) - set(own) == {"aa_gpaw"}
+        assert set(config["labels"]["sets"]) - set(own) == {"aa_gpaw", "twist_gpaw"}
         assert not label_plan.is_recheckable(config, "aa_gpaw")
         assert label_plan.is_recheckable(config, "aa")
         assert not label_plan.is_recheckable(config, "twist_6_01")

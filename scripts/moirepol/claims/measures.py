@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import xarray as xr
+from ase.geometry import find_mic
 
 from moirepol.claims.framework import Found, NotYet, Results
 from moirepol.physics.polarization import point_fractions, resample
@@ -98,10 +99,11 @@ def direct_mapping(ds: xr.Dataset, configuration: xr.Dataset) -> np.ndarray:
 
 def nearest_image(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """Return the shortest periodic images of in-plane vectors (..., 2)."""
-    fractions = vectors @ np.linalg.inv(cell)
-    images = ((fractions - np.rint(fractions))[..., None, :] + SHIFTS) @ cell
-    best = np.linalg.norm(images, axis=-1).argmin(axis=-1)
-    return np.take_along_axis(images, best[..., None, None], axis=-2)[..., 0, :]
+    cell_3d = np.eye(3)
+    cell_3d[:2, :2] = cell
+    flat = np.pad(np.reshape(vectors, (-1, 2)), ((0, 0), (0, 1)))
+    nearest, _ = find_mic(flat, cell_3d, pbc=[True, True, False])
+    return nearest[:, :2].reshape(np.shape(vectors))
 
 
 def distance_to_segment(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import spglib
+from ase.geometry import find_mic
 
 from moirepol.dft import wannier
 from moirepol.dft.engine import engine_of
@@ -79,7 +80,7 @@ def label(
     labelled.set_site_array("wannier_spread", spreads.reshape(len(places), -1))
     singular = np.linalg.svd(overlaps.matrices, compute_uv=False)
     distances = np.linalg.norm(centres - places, axis=-1)
-    difference = _minimum_image(judged - second_order.reshape(-1, 3), atoms)
+    difference, _ = find_mic(judged - second_order.reshape(-1, 3), atoms.cell)
     labelled.info.update(
         audit,
         mesh_1=mesh[0],
@@ -165,8 +166,3 @@ def core_seconds() -> float:
     """Return the processor time of this process and of the programs that it has run, in s."""
     kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     return sum(t for u in map(resource.getrusage, kinds) for t in (u.ru_utime, u.ru_stime))
-
-
-def _minimum_image(vectors, atoms):
-    fractions = vectors @ np.linalg.inv(atoms.cell)
-    return (fractions - np.rint(fractions)) @ np.asarray(atoms.cell)

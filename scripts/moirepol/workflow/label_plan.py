@@ -273,7 +273,8 @@ def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> l
     return [
         audited_file(config, name, folder)
         for name in audited_sets(config, folder)
-        if any(System.parse(frame).geometry in geometries for frame in frames(config, name))
+        if name in own_sets(config)
+        and any(System.parse(frame).geometry in geometries for frame in frames(config, name))
     ]
 
 
