@@ -9,16 +9,6 @@ TABULATED = [
     if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
 ]
 LABELLED_STUDIES = {name: study["label"] for name, study in STUDIES.items() if "label" in study}
-REACH_STUDIES = studies_used_for("interlayer_reach", STUDIES)
-
-
-def reach_study() -> dict:
-    """Settings of the study that the smearing widths are fitted with."""
-    if not REACH_STUDIES:
-        raise WorkflowError(
-            "results/reach.csv: no study that can be made has `used_for: [interlayer_reach]`"
-        )
-    return STUDIES[REACH_STUDIES[0]]
 
 
 rule accuracy:

@@ -217,6 +217,16 @@ def studies() -> dict[str, dict]:
 
 
 STUDIES = studies()
+REACH_STUDIES = studies_used_for("interlayer_reach", STUDIES)
+
+
+def reach_study() -> dict:
+    """Settings of the study that the smearing widths are fitted with."""
+    if not REACH_STUDIES:
+        raise WorkflowError(
+            "results/reach.csv: no study that can be made has `used_for: [interlayer_reach]`"
+        )
+    return STUDIES[REACH_STUDIES[0]]
 
 
 def studied(kind: str):
