@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from collect_labels import verify_checksum
 from moirepol.dft.labels import AUDIT_UNITS, fault, total_dipole
 from moirepol.structure.frames import read_frames
+from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import CHECKSUMS, REFUSED
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 

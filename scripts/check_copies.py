@@ -1,8 +1,8 @@
 """Check that symmetry copies are copies: equivalent slides, labelled directly."""
 
-import numpy as np
 import xarray as xr
 
+from moirepol.dft.agreement import largest_difference, require
 from moirepol.errors import JobError
 from moirepol.structure.frames import read_frames
 from moirepol.structure.symmetry import symmetry_copies
@@ -50,24 +50,6 @@ def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str
     title = "Slides labelled directly, against copies by symmetry"
     write_netcdf(stamp(ds, title, {"limit_eA": limit_eA}), copies_check)
     require(ds, limit_eA)
-
-
-def largest_difference(frame, other):
-    """Largest component in e.A by which the dipoles of two frames of one structure differ."""
-    apart = frame.positions - other.positions
-    fractions = apart @ np.linalg.inv(frame.cell.array)
-    if np.abs(fractions - np.rint(fractions)).max() > 1e-6:
-        raise JobError(f"{frame.name}: the two structures differ")
-    return float(np.nanmax(np.abs(frame.arrays["dipole"] - other.arrays["dipole"])))
-
-
-def require(ds, limit_eA):
-    """JobError, one line, where a label made twice differs by more than the limit."""
-    worst = ds["difference_eA"].to_series()
-    if not worst.max() <= limit_eA:
-        raise JobError(
-            f"{worst.idxmax()} differs by {worst.max():.2g} e.A, allowed is {limit_eA:g}"
-        )
 
 
 if __name__ == "__main__":

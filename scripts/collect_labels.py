@@ -1,14 +1,9 @@
 """Collect the frames of one label set, shipped and computed, into one NetCDF file."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from moirepol.dft.labels import AUDIT_UNITS, check
-from moirepol.errors import JobError
-from moirepol.structure.frames import read_frames, to_dataset
-from moirepol.workflow.label_sets import CHECKSUMS, digest
-from moirepol.workflow.provenance import read_netcdf, sha256, stamp, write_netcdf
+from moirepol.workflow.label_files import collect_frames
 
 
 def collect_labels(
@@ -32,50 +27,11 @@ def collect_labels(
     computed
         Files of single frames.
     shipped
-        A set that the other frames come from. Its SHA-256 must be listed beside it.
+        A set that the other frames come from.
     title
         Name of the set.
-
-    Raises
-    ------
-    JobError
-        If a frame is missing, fails its audit, or was made with other settings or pseudopotentials.
     """
-    found = {}
-    files = list(computed)
-    if shipped:
-        verify_checksum(Path(shipped))
-        files.insert(0, shipped)
-    wanted = digest(settings)
-    pseudopotentials = None
-    for file in files:
-        ds = read_netcdf(file)
-        if ds.attrs.get("settings_digest") != wanted:
-            raise JobError(f"{file} was made with other settings; remove it to make it again")
-        pseudopotentials = pseudopotentials or ds.attrs["pseudopotentials_sha256"]
-        if ds.attrs["pseudopotentials_sha256"] != pseudopotentials:
-            raise JobError(
-                f"{file} was made with other pseudopotential files than {files[0]}; "
-                "remove one of them to make it again"
-            )
-        for frame in read_frames(file):
-            check(frame)
-            found[frame.name] = frame
-    missing = [frame for frame in frames if frame not in found]
-    if missing:
-        raise JobError(f"{len(missing)} frames are missing, the first is {missing[0]}")
-    ds = to_dataset([found[frame] for frame in frames], units=AUDIT_UNITS)
-    ds = stamp(ds, f"DFT labels, set {title}", settings)
-    ds = ds.assign_attrs(settings_digest=wanted, pseudopotentials_sha256=pseudopotentials)
-    write_netcdf(ds, labels)
-
-
-def verify_checksum(path: Path) -> None:
-    """JobError where a shipped file is not the one its folder's table lists."""
-    table = path.parent / CHECKSUMS
-    listed = table.read_text().splitlines() if table.is_file() else []
-    if not path.is_file() or f"{sha256(path)}  {path.name}" not in listed:
-        raise JobError(f"{path} is not the file that {table} lists: restore it from the repository")
+    collect_frames(frames, settings, labels, computed, shipped or None, title)
 
 
 if __name__ == "__main__":

@@ -1,107 +1,30 @@
-"""Label one bilayer: the dipole of every N atom from a DFT code and wannier90.x."""
+"""Label one bilayer: the dipole of every site from a DFT code and wannier90.x."""
 
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from moirepol.dft import labels
-from moirepol.dft.engine import engine_of
-from moirepol.dft.programs import CHECKPOINT, Killed
-from moirepol.errors import JobError, full_disk
-from moirepol.structure.building import build
-from moirepol.structure.frames import to_dataset
-from moirepol.workflow.digest import code_digest
-from moirepol.workflow.label_sets import REFUSED, digest
-from moirepol.workflow.locks import alone_in
-from moirepol.workflow.provenance import sha256, stamp, write_netcdf
+from moirepol.dft.label_file import write_label
 
 
 def label_frame(
     frame: str, settings: Mapping[str, Any], scratch: str, label: str, threads: int = 1
 ) -> None:
-    """Label one bilayer: compute the dipole of each N atom from first principles.
+    """Label one bilayer: compute the dipole of each site from first principles.
 
     Parameters
     ----------
     frame
         Name of the system.
     settings
-        `moirepol.workflow.label_sets.settings_of` of the recipe.
+        Settings of the recipe, `moirepol.workflow.label_sets.settings_of`.
     scratch
-        Folder for the programs' files. It is emptied before and removed afterwards, except for the
-        state from which an interrupted scf of a large cell continues. One job at a time works in
-        it.
+        Folder for the programs' files.
     label
-        NetCDF file to write, one frame. Attribute `code_digest` is the digest of this script and of
-        the modules that it uses. The reason for a rejected label is kept beside it, in
-        ``<frame>.refused``.
+        NetCDF file to write. The reason for a rejected label is kept beside it.
     threads
         MPI processes.
-
-    Raises
-    ------
-    JobError
-        If a program is missing or fails, or if the label fails its audit.
     """
-    recipe = settings["recipe"]
-    engine = engine_of(recipe)
-    engine.require_programs()
-    atoms = build(
-        frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
-    )
-    with alone_in(scratch):
-        refused = Path(label).parent / f"{frame}{REFUSED}"
-        labelled = _label(atoms, settings, Path(scratch), refused, threads)
-    ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
-    ds.attrs["settings_digest"] = digest(settings)
-    ds.attrs["code_digest"] = code_digest("label_frame")
-    ds.attrs["pseudopotentials_sha256"] = " ".join(
-        f"{path.name}:{sha256(path)}"
-        for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()
-    )
-    write_netcdf(ds, label)
-
-
-def _label(atoms, settings, scratch, refused, threads):
-    _clear(scratch)
-    scratch.mkdir(parents=True, exist_ok=True)
-    refused.unlink(missing_ok=True)
-    try:
-        labelled = labels.label(
-            atoms, settings["recipe"], settings["lattice_constant_A"], scratch, threads
-        )
-    except JobError as error:
-        for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
-            print(
-                f"--- end of {out.name} ---",
-                *out.read_text(errors="replace").splitlines()[-40:],
-                sep="\n",
-            )
-        no_room = full_disk(scratch)
-        if no_room or isinstance(error, Killed):
-            _clear(scratch)
-            raise JobError(f"{no_room}{str(error).removeprefix(no_room)}") from error
-        shutil.rmtree(scratch, ignore_errors=True)
-        refused.parent.mkdir(parents=True, exist_ok=True)
-        refused.write_text(f"{error}\n")
-        raise
-    except BaseException:
-        _clear(scratch)
-        raise
-    shutil.rmtree(scratch, ignore_errors=True)
-    return labelled
-
-
-def _clear(scratch):
-    """Remove a folder, but for the state that an interrupted scf can go on from."""
-    for path in scratch.glob("*"):
-        if path.is_dir() and path.name != CHECKPOINT:
-            shutil.rmtree(path)
-        elif not path.is_dir():
-            path.unlink()
-    if scratch.is_dir() and not any(scratch.iterdir()):
-        scratch.rmdir()
+    write_label(frame, settings, scratch, label, threads)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import xarray as xr
 import yaml
 from test_workflow import copy_project, snakemake
 
-from collect_labels import collect_labels, verify_checksum
+from collect_labels import collect_labels
 from label_frame import label_frame
 from moirepol import console, predictor
 from moirepol.dft import espresso, labels, programs, pseudopotentials
@@ -31,6 +31,7 @@ from moirepol.model import committee, training
 from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow import job, locks
+from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import digest, settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from ship_labels import ship_labels
@@ -103,7 +104,8 @@ READERS = {
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"\b(read_(netcdf|frames|fits|polarizability)|(Predictor|LongRange)\.from_files?)\("
+    r"\b((collect_frames|read_(netcdf|frames|fits|polarizability))"
+    r"|(Predictor|LongRange)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
@@ -128,10 +130,7 @@ def test_every_script_that_reads_netcdf_is_among_the_readers():
     found = {
         path.stem
         for path in (ROOT / "scripts").glob("*.py")
-        if re.search(
-            r"\b(read_(netcdf|frames|fits|polarizability)|Predictor\.from_files|LongRange\.from_file)\(",
-            path.read_text(),
-        )
+        if READING.search(path.read_text(encoding="utf-8"))
     }
     assert found == set(READERS) | {"ship_labels"}  # which has a test of its own
 

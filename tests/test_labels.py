@@ -8,8 +8,8 @@ import pytest
 import yaml
 from scipy.io import FortranFile
 
-import label_frame
 from moirepol.dft import espresso, grids, labels, programs
+from moirepol.dft.label_file import clear_scratch
 from moirepol.structure.building import build
 from moirepol.structure.frames import from_dataset, to_dataset
 
@@ -172,7 +172,7 @@ def test_a_checkpoint_is_whole_whenever_it_is_killed(in_three_chunks, monkeypatc
     monkeypatch.setattr(Path, "rename", rename_or_die)
     with pytest.raises(KeyboardInterrupt):
         espresso._in_chunks(in_three_chunks, 1, 100)
-    label_frame._clear(in_three_chunks)
+    clear_scratch(in_three_chunks)
     kept = in_three_chunks / programs.CHECKPOINT
     assert not kept.exists() or sorted(p.name for p in kept.iterdir()) == ["bilayer.state", "pw.in"]
     in_three_chunks.mkdir(exist_ok=True)

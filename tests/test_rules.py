@@ -1,5 +1,6 @@
 """Every rule fits the function of its script, and the adapter checks the same in each job."""
 
+import ast
 import inspect
 import io
 import os
@@ -131,3 +132,11 @@ def test_one_value_for_a_list(annotation, value, expected):
     if annotation is not inspect.Parameter.empty:
         function.__annotations__["argument"] = annotation
     assert coerce_lists(function, {"argument": value}) == {"argument": expected}
+
+
+def test_no_script_imports_another(root):
+    scripts = {path.stem for path in (root / "scripts").glob("*.py")}
+    for path in (root / "scripts").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not imported & scripts, path.name

@@ -6,8 +6,10 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -16,7 +18,7 @@ from moirepol.errors import JobError, full_disk
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 
 
-def stamp(ds: xr.Dataset, title: str, settings: dict | None = None) -> xr.Dataset:
+def stamp(ds: xr.Dataset, title: str, settings: Mapping[str, Any] | None = None) -> xr.Dataset:
     """Add the provenance of a data set to its attributes.
 
     Parameters

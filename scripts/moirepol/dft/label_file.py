@@ -1,0 +1,108 @@
+"""One label, from a name to its file: scratch folder, interruption, rejection, provenance."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from moirepol.dft import labels
+from moirepol.dft.engine import engine_of
+from moirepol.dft.programs import CHECKPOINT, Killed
+from moirepol.errors import JobError, full_disk
+from moirepol.structure.building import build
+from moirepol.structure.frames import to_dataset
+from moirepol.workflow.digest import code_digest
+from moirepol.workflow.label_sets import REFUSED, digest
+from moirepol.workflow.locks import alone_in
+from moirepol.workflow.provenance import sha256, stamp, write_netcdf
+
+
+def write_label(
+    frame: str,
+    settings: Mapping[str, Any],
+    scratch: str | Path,
+    label: str | Path,
+    threads: int = 1,
+) -> None:
+    """Label one bilayer: compute the dipole of each N atom from first principles.
+
+    Parameters
+    ----------
+    frame
+        Name of the system.
+    settings
+        `moirepol.workflow.label_sets.settings_of` of the recipe.
+    scratch
+        Folder for the programs' files. It is emptied before and removed afterwards, except for the
+        state from which an interrupted scf of a large cell continues. One job at a time works in
+        it.
+    label
+        NetCDF file to write, one frame. Attribute `code_digest` is the digest of the script
+        `label_frame` and of the modules that it uses. The reason for a rejected label is kept
+        beside it, in ``<frame>.refused``.
+    threads
+        MPI processes.
+
+    Raises
+    ------
+    JobError
+        If a program is missing or fails, or if the label fails its audit.
+    """
+    recipe = settings["recipe"]
+    engine = engine_of(recipe)
+    engine.require_programs()
+    atoms = build(
+        frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
+    )
+    with alone_in(scratch):
+        refused = Path(label).parent / f"{frame}{REFUSED}"
+        labelled = _label(atoms, settings, Path(scratch), refused, threads)
+    ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
+    ds.attrs["settings_digest"] = digest(settings)
+    ds.attrs["code_digest"] = code_digest("label_frame")
+    ds.attrs["pseudopotentials_sha256"] = " ".join(
+        f"{path.name}:{sha256(path)}"
+        for path in engine.find_pseudopotentials(recipe["pseudopotentials"]).values()
+    )
+    write_netcdf(ds, label)
+
+
+def _label(atoms, settings, scratch, refused, threads):
+    clear_scratch(scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    refused.unlink(missing_ok=True)
+    try:
+        labelled = labels.label(
+            atoms, settings["recipe"], settings["lattice_constant_A"], scratch, threads
+        )
+    except JobError as error:
+        for out in sorted(scratch.glob("*.out")) + sorted(scratch.glob("*.werr")):
+            print(
+                f"--- end of {out.name} ---",
+                *out.read_text(errors="replace").splitlines()[-40:],
+                sep="\n",
+            )
+        no_room = full_disk(scratch)
+        if no_room or isinstance(error, Killed):
+            clear_scratch(scratch)
+            raise JobError(f"{no_room}{str(error).removeprefix(no_room)}") from error
+        shutil.rmtree(scratch, ignore_errors=True)
+        refused.parent.mkdir(parents=True, exist_ok=True)
+        refused.write_text(f"{error}\n")
+        raise
+    except BaseException:
+        clear_scratch(scratch)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+    return labelled
+
+
+def clear_scratch(scratch: Path) -> None:
+    """Remove a folder, except for the state from which an interrupted scf continues."""
+    for path in scratch.glob("*"):
+        if path.is_dir() and path.name != CHECKPOINT:
+            shutil.rmtree(path)
+        elif not path.is_dir():
+            path.unlink()
+    if scratch.is_dir() and not any(scratch.iterdir()):
+        scratch.rmdir()
