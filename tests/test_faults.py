@@ -1,7 +1,6 @@
 """What goes wrong: one line says why, no damaged file under a final name, a rerun finishes."""
 
 import contextlib
-import hashlib
 import importlib
 import inspect
 import io
@@ -307,11 +306,11 @@ class TestPseudopotentials:
 
     def test_a_file_that_pw_x_did_not_read_is_named(self, two_folders, tmp_path):
         pseudopotentials.link_pseudopotentials(two_folders.values(), tmp_path)
-        sums = [
-            hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-            for path in two_folders.values()
-        ]
-        report = "".join(f"     MD5 check sum: {md5}\n" for md5 in sums)
+        sums = [pseudopotentials.md5(path) for path in two_folders.values()]
+        report = "".join(
+            f"X read from file:\n     ./pseudo/{path.name}\n     MD5 check sum: {md5}\n"
+            for path, md5 in zip(two_folders.values(), sums, strict=True)
+        )
         pseudopotentials.check_pseudopotentials_read(tmp_path, report)
         other = report.replace(sums[1], "0" * 32)
         with pytest.raises(JobError, match=r"pw.x did not read .*installed/N.UPF: its MD5 is"):

@@ -1,5 +1,6 @@
 """Labels: what is kept along with a frame, and small live calculations where programs exist."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from scipy.io import FortranFile
 
 from moirepol.dft import espresso, grids, labels, programs
 from moirepol.dft.label_file import clear_scratch
+from moirepol.dft.pseudopotentials import check_pseudopotentials_read, md5
+from moirepol.errors import JobError
 from moirepol.structure.building import build
 from moirepol.structure.frames import from_dataset, to_dataset
 
@@ -210,3 +213,73 @@ def test_every_atom_stands_on_a_column_of_the_grid(name, grid):
     if grid:
         columns = atoms.get_scaled_positions()[:, :2] * grid[0]
         np.testing.assert_allclose(columns, np.rint(columns), atol=1e-6)
+
+
+class TestPseudopotentialsOfARun:
+    """pw.x reads the files whose checksums a label records, wherever they are found."""
+
+    B, N = "B.pbe-n-rrkjus_psl.1.0.0.UPF", "N.pbe-n-kjpaw_psl.0.1.UPF"  # this N is not listed
+    INSTALLED = Path("/usr/share/espresso/pseudo")
+
+    @pytest.fixture
+    def run(self, recipe, tmp_path):
+        """The scf of 4 atoms at Gamma: a function that returns the check sums that pw.x prints."""
+        recipe = recipe | {"ecutwfc_Ry": 15, "ecutrho_Ry": 90, "cell_height_A": 12}
+        recipe |= {"pseudopotentials": {"B": self.B, "N": self.N}, "conv_thr_Ry_per_atom": 1e-3}
+        recipe |= {"electrostatics": "dipole"}
+        bilayer = build("AA_slide-1-1-3", A, D, recipe["cell_height_A"])
+
+        def run(chunk_s=None):
+            folder = tmp_path / "run"
+            folder.mkdir(exist_ok=True)
+            path = folder / "pw.in"
+            espresso.write_pw_input(path, bilayer, np.zeros((1, 3)), np.ones(1), recipe)
+            espresso.run_scf(folder, 1, chunk_s)
+            return re.findall(r"MD5 check sum: (\w+)", (folder / "pw.out").read_text())
+
+        return run
+
+    @pytest.fixture
+    def own(self, tmp_path, monkeypatch):
+        """A folder of the user with another N file of the same name as the installed one."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "own").mkdir()
+        content = (self.INSTALLED / self.N).read_text()
+        (tmp_path / "own" / self.N).write_text(content + "<!-- own -->\n")
+        monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path / "own"))
+        return tmp_path / "own"
+
+    @live
+    def test_a_folder_with_one_of_two_files(self, run, own):
+        assert run() == [md5(self.INSTALLED / self.B), md5(own / self.N)]
+
+    @live
+    def test_a_relative_folder(self, run, own, monkeypatch):
+        (own / self.B).write_bytes((self.INSTALLED / self.B).read_bytes())
+        monkeypatch.setenv("ESPRESSO_PSEUDO", "own")
+        assert run() == [md5(own / self.B), md5(own / self.N)]
+        assert run(chunk_s=100) == [md5(own / self.B), md5(own / self.N)]
+
+    @live
+    def test_another_file_than_the_one_found_is_rejected(self, run, own):
+        run()
+        link = own.parent / "run" / "pseudo" / self.N
+        link.unlink()
+        link.symlink_to(self.INSTALLED / self.N)
+        text = (own.parent / "run" / "pw.out").read_text()
+        with pytest.raises(JobError, match=rf"^pw.x did not read .*{self.N}: its MD5 is "):
+            check_pseudopotentials_read(own.parent / "run", text)
+
+    def test_other_pseudopotentials_make_another_input(self, recipe, tmp_path, monkeypatch):
+        """So a checkpoint of other files is not used."""
+        monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path))
+        recipe = recipe | {"pseudopotentials": {"B": "B.own.UPF", "N": "N.own.UPF"}}
+        bilayer = build("AA_slide-1-1-3", A, D, recipe["cell_height_A"])
+        inputs = []
+        for content in ("one", "other"):
+            for name in recipe["pseudopotentials"].values():
+                (tmp_path / name).write_text(content)
+            path = tmp_path / "pw.in"
+            espresso.write_pw_input(path, bilayer, np.zeros((1, 3)), np.ones(1), recipe)
+            inputs.append(path.read_text())
+        assert inputs[0] != inputs[1]

@@ -20,6 +20,7 @@ from moirepol.dft.pseudopotentials import (
     check_pseudopotentials_read,
     find_pseudopotentials,
     link_pseudopotentials,
+    md5,
     valence_charge,
 )
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
@@ -135,6 +136,8 @@ def write_pw_input(
         ]
     else:
         lines.append("K_POINTS gamma")
+    # A state that was made with other files does not fit this input.
+    lines += [f"! MD5 of {file.name}: {md5(file)}" for file in pseudopotentials.values()]
     path.write_text("\n".join(lines) + "\n")
 
 

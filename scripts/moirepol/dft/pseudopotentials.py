@@ -106,14 +106,19 @@ def check_pseudopotentials_read(folder: Path, output: str) -> None:
     JobError
         If pw.x read a file with another content.
     """
-    reported = set(re.findall(r"MD5 check sum:\s*([0-9a-f]{32})", output))
+    pattern = r"read from file:\s*\n\s*(\S.*?)\s*\n\s*MD5 check sum:\s*(\w+)"
+    reported = {Path(name).name: found for name, found in re.findall(pattern, output)}
     for link in sorted((folder / LINKS).glob("*")):
-        wanted = hashlib.md5(link.read_bytes(), usedforsecurity=False).hexdigest()
-        if wanted not in reported:
+        if reported.get(link.name) != (wanted := md5(link)):
             raise JobError(
                 f"pw.x did not read {link.resolve()}: its MD5 is {wanted}, pw.x reports "
-                f"{', '.join(sorted(reported)) or 'none'}"
+                f"{reported.get(link.name, 'none')}"
             )
+
+
+def md5(path: Path) -> str:
+    """Return the MD5 check sum of a file, which pw.x prints for its pseudopotentials."""
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def valence_charge(pseudopotential: Path) -> float:
