@@ -1,6 +1,6 @@
-"""Shared style and pieces of the figures: maps of periodic fields in a journal column."""
+"""Common style and parts of the figures: maps of periodic fields in a journal column."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from scipy.ndimage import map_coordinates
 
+#: Box ((left, right), (bottom, top)) in angstrom.
+Box = tuple[tuple[float, float], tuple[float, float]]
+
 COLUMN_INCHES = 3.4
 UNIT = 1e3
 DIPOLE = r"$10^{-3}\,e\,\mathrm{\AA}$"
-STYLE: Any = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 8,
     "axes.labelsize": 8,
@@ -40,31 +43,71 @@ STYLE: Any = {
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
-# For |P_par|: light enough for black arrows on top.
+# Colours of |P_par|. They are light, because black arrows are drawn on top.
 LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
 LAYER_COLORS = ("tab:blue", "tab:red")
-# q falls as 1/r around a zero of P at G: its colours span this share of the grid's nodes.
+# q falls as 1/r around a zero of P at G. The colours therefore span this share of the nodes only.
 SHARE_OF_CHARGE = 0.97
-# N points down, M up.
+# P_perp of AA is negative at N and positive at M.
 POINT_COLORS = {"G": "black", "N": "tab:blue", "M": "tab:red"}
 HALO: list[effects.AbstractPathEffect] = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
-def new_figure(height_inches: float, **subplots: Any) -> tuple[Figure, Axes]:
-    """Make a figure of one journal column and its axes, in the common style."""
+def new_figure(height_inches: float, **subplots: Any) -> tuple[Figure, Any]:
+    """Make a figure of one journal column in the common style.
+
+    Parameters
+    ----------
+    height_inches
+        Height of the figure in inches.
+    **subplots
+        Further arguments of `matplotlib.pyplot.subplots`.
+
+    Returns
+    -------
+    figure : Figure
+        The figure.
+    axes : Axes or ndarray of Axes
+        Its axes, as of `matplotlib.pyplot.subplots`.
+    """
     matplotlib.rcParams.update(STYLE)
     return plt.subplots(figsize=(COLUMN_INCHES, height_inches), **subplots)
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
-    """Write both formats, without dates, so that the same data give the same files."""
+    """Write a figure as PDF and PNG, and close it.
+
+    The files contain no dates, so that the same data give the same files.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    pdf
+        PDF file to write.
+    png
+        PNG file to write.
+    """
     figure.savefig(pdf, metadata={"CreationDate": None, "ModDate": None})
     figure.savefig(png, metadata={"Software": None})
     plt.close(figure)
 
 
 def map_figure(ds: xr.Dataset) -> tuple[Figure, Axes]:
-    """Make a figure and axes for a map of this cell, with some of its surroundings."""
+    """Make a figure for a map of a cell and of a part of its periodic surroundings.
+
+    Parameters
+    ----------
+    ds
+        Map with the variable ``cell`` and the attribute ``space``.
+
+    Returns
+    -------
+    figure : Figure
+        The figure.
+    ax : Axes
+        Its axes, in angstrom.
+    """
     (left, right), (bottom, top) = window(ds["cell"].values)
     width = 0.74 * COLUMN_INCHES
     height = min(width * (top - bottom) / (right - left), 3.0)
@@ -76,10 +119,21 @@ def map_figure(ds: xr.Dataset) -> tuple[Figure, Axes]:
     return figure, ax
 
 
-def window(
-    cell: np.ndarray, margin: float = 0.11
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the box ((left, right), (bottom, top)) around a cell, never higher than wide."""
+def window(cell: np.ndarray, margin: float = 0.11) -> Box:
+    """Return a box around a cell that is never higher than wide.
+
+    Parameters
+    ----------
+    cell
+        Cell vectors (2, 2) as rows, in angstrom.
+    margin
+        Margin around the cell, relative to the length of the first cell vector.
+
+    Returns
+    -------
+    tuple
+        Box ((left, right), (bottom, top)) in angstrom.
+    """
     corners = np.array([[0, 0], cell[0], cell[1], cell[0] + cell[1]])
     edge = margin * np.linalg.norm(cell[0])
     low, high = corners.min(axis=0) - edge, corners.max(axis=0) + edge
@@ -88,7 +142,22 @@ def window(
 
 
 def sample(field: np.ndarray, cell: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Return a periodic field (..., n, n) at the places xy (..., 2) in A, by cubic splines."""
+    """Interpolate a periodic field by cubic splines.
+
+    Parameters
+    ----------
+    field
+        Field (..., n, n) on the grid of the cell.
+    cell
+        Cell vectors (2, 2) as rows, in angstrom.
+    xy
+        Places (..., 2) in angstrom.
+
+    Returns
+    -------
+    ndarray
+        Values at the places; the leading axes of `field` first, then those of `xy`.
+    """
     n = field.shape[-1]
     nodes = np.moveaxis(xy @ np.linalg.inv(cell) * n, -1, 0)
     flat = field.reshape(-1, n, n)
@@ -102,14 +171,34 @@ def draw_field(
     field: np.ndarray,
     label: str | None,
     cmap: str | Colormap = "RdBu_r",
-    limits: tuple[float, float] | None = None,
+    limits: Sequence[float] | None = None,
     pixels: int = 400,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour the axes by a periodic field (n, n); colours of signed data are centred at zero.
+    """Colour axes by a periodic field.
 
-    label: of the colour bar; None draws none. limits: (low, high) of the colours; by default
-    symmetric about zero. Returns the pixels' places (pixels, pixels, 2) in A and values, for
-    contours.
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    ds
+        Map, which contains the cell and its named points.
+    field
+        Field (n, n).
+    label
+        Label of the colour bar; None draws no colour bar.
+    cmap
+        Colour map.
+    limits
+        Lowest and highest value of the colours; by default they are symmetric about zero.
+    pixels
+        Number of pixels along each axis.
+
+    Returns
+    -------
+    xy : ndarray
+        Places (pixels, pixels, 2) of the pixels in angstrom, for contours.
+    values : ndarray
+        Values (pixels, pixels) of the field.
     """
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     x, y = np.linspace(left, right, pixels), np.linspace(bottom, top, pixels)
@@ -136,11 +225,26 @@ def draw_field(
 
 
 def places_in_window(ax: Axes, ds: xr.Dataset, per_cell: int) -> np.ndarray:
-    """Places (K, 2) in A of a triangular grid, `per_cell` along each cell vector, in the axes."""
+    """Return the places of a triangular grid inside axes.
+
+    Parameters
+    ----------
+    ax
+        Axes with the limits of the window.
+    ds
+        Map, which contains the cell.
+    per_cell
+        Number of places along each cell vector.
+
+    Returns
+    -------
+    ndarray
+        Places (K, 2) in angstrom.
+    """
     return _places_in((ax.get_xlim(), ax.get_ylim()), ds["cell"].values, per_cell)
 
 
-def _places_in(box, cell, per_cell):
+def _places_in(box: Box, cell: np.ndarray, per_cell: int) -> np.ndarray:
     steps = np.arange(-per_cell, 2 * per_cell + 1) / per_cell
     places = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ cell
     low, high = np.transpose(box)
@@ -148,15 +252,35 @@ def _places_in(box, cell, per_cell):
 
 
 def arrows_in_box(
-    box: Sequence[Sequence[float]],
+    box: Box,
     cell: np.ndarray,
     P_par: np.ndarray,
     per_cell: int = 12,
     longest: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Places (K, 2) in A of a triangular grid in a box, and arrows (K, 2) in A for P_par (2, n, n).
+    """Return arrows of an in-plane field on a triangular grid in a box.
 
-    An arrow for |P_par| = longest, by default the field's largest, nearly fits between the places.
+    An arrow with |P_par| = `longest` is slightly shorter than the distance between the places.
+
+    Parameters
+    ----------
+    box
+        Box ((left, right), (bottom, top)) in angstrom.
+    cell
+        Cell vectors (2, 2) as rows, in angstrom.
+    P_par
+        In-plane field (2, n, n) on the grid of the cell.
+    per_cell
+        Number of places along each cell vector.
+    longest
+        |P_par| of the longest arrow; by default the maximum of the field.
+
+    Returns
+    -------
+    places : ndarray
+        Places (K, 2) in angstrom.
+    arrows : ndarray
+        Arrows (K, 2) in angstrom.
     """
     places = _places_in(box, cell, per_cell)
     longest = longest or np.linalg.norm(P_par, axis=0).max() or 1.0
@@ -172,9 +296,22 @@ def draw_arrows(
     color: str = "black",
     longest: float | None = None,
 ) -> None:
-    """In-plane arrows on a triangular grid: direction and length of P_par (2, n, n).
+    """Draw in-plane arrows on a triangular grid: direction and length of P_par.
 
-    longest: |P_par| of the longest arrow that fits the grid; by default the field's largest.
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    ds
+        Map, which contains the cell and its named points.
+    P_par
+        In-plane field (2, n, n).
+    per_cell
+        Number of arrows along each cell vector.
+    color
+        Colour of the arrows.
+    longest
+        |P_par| of the longest arrow that fits the grid; by default the maximum of the field.
     """
     box = ax.get_xlim(), ax.get_ylim()
     places, arrows = arrows_in_box(box, ds["cell"].values, P_par, per_cell, longest)
@@ -194,11 +331,26 @@ def draw_arrows(
 
 
 def draw_cell(
-    ax: Axes, ds: xr.Dataset, triangles: bool = False, names: str = "GNMABC", fontsize: float = 7
+    ax: Axes,
+    ds: xr.Dataset,
+    triangles: bool = False,
+    names: str | Collection[str] = "GNMABC",
+    fontsize: float = 7,
 ) -> None:
-    """Outline of the cell, or of the two triangles around M and N, dashed; points by name.
+    """Draw the outline of the cell and its named points.
 
-    names: of the points to mark.
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    ds
+        Map, which contains the cell and its named points.
+    triangles
+        Whether to draw dashed outlines of the two triangles around M and N instead of the cell.
+    names
+        Letters of the points to mark.
+    fontsize
+        Size of the letters in points.
     """
     cell = ds["cell"].values
     corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
@@ -218,7 +370,18 @@ def draw_cell(
 
 
 def named_places(ds: xr.Dataset) -> list[tuple[str, float, float]]:
-    """(label, x, y) in A of the named points of a map, in its cell and on all of its border."""
+    """Return the named points of a map, in its cell and on its whole border.
+
+    Parameters
+    ----------
+    ds
+        Map, which contains the cell and its named points.
+
+    Returns
+    -------
+    list of (label, x, y)
+        Labels and places in angstrom. A point on the border appears at all its equivalent places.
+    """
     cell = ds["cell"].values
     places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
     found = []
@@ -231,14 +394,34 @@ def named_places(ds: xr.Dataset) -> list[tuple[str, float, float]]:
 
 
 def draw_in_plane(ax: Axes, ds: xr.Dataset, P_par: np.ndarray) -> None:
-    """Colour the axes by |P_par| and draw its direction, P_par (2, n, n) in units of DIPOLE."""
+    """Colour axes by |P_par| and draw its direction.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    ds
+        Map, which contains the cell and its named points.
+    P_par
+        In-plane polarization (2, n, n) in units of `DIPOLE`.
+    """
     size = np.linalg.norm(P_par, axis=0)
     draw_field(ax, ds, size, rf"$|P_\parallel|$ ({DIPOLE})", LIGHT, (0, size.max()))
     draw_arrows(ax, ds, P_par)
 
 
 def draw_charge(ax: Axes, ds: xr.Dataset, q: np.ndarray) -> None:
-    """Colour the axes by a charge density q (n, n) in A^-2."""
+    """Colour axes by a charge density.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    ds
+        Map, which contains the cell and its named points.
+    q
+        Charge density (n, n) in 1/angstrom^2.
+    """
     limit = np.quantile(np.abs(q), SHARE_OF_CHARGE)
     power = int(np.floor(np.log10(limit or 1.0)))
     limits = np.array([-limit, limit]) / 10.0**power
@@ -247,13 +430,34 @@ def draw_charge(ax: Axes, ds: xr.Dataset, q: np.ndarray) -> None:
 
 
 def draw_out_of_plane(ax: Axes, ds: xr.Dataset, P_perp: np.ndarray) -> None:
-    """Colour the axes by P_perp (n, n) in units of DIPOLE, with a dotted line where it is zero."""
+    """Colour axes by P_perp and draw a dotted line where it is zero.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    ds
+        Map, which contains the cell and its named points.
+    P_perp
+        Out-of-plane polarization (n, n) in units of `DIPOLE`.
+    """
     xy, values = draw_field(ax, ds, P_perp, rf"$P_\perp$ ({DIPOLE})")
     ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
 
 
 def largest_of(**values: float) -> str:
-    """Words for the largest sizes of `P_perp` and the like, given in UNIT."""
+    """Format the largest sizes of quantities such as `P_perp` for a title.
+
+    Parameters
+    ----------
+    **values
+        Name ``<letter>_<direction>`` -> largest size in units of `DIPOLE`.
+
+    Returns
+    -------
+    str
+        Text for matplotlib.
+    """
     words = []
     for name, value in values.items():
         letter, direction = name.split("_")
@@ -262,23 +466,69 @@ def largest_of(**values: float) -> str:
     return f"largest {', '.join(words)} ({DIPOLE})"
 
 
-def figure_data(ds: xr.Dataset, names: Iterable[str]) -> xr.Dataset:
-    """Return the variables that a panel shows, with the cell and its points."""
+def figure_data(ds: xr.Dataset, names: Collection[str]) -> xr.Dataset:
+    """Return the data that a panel shows.
+
+    Parameters
+    ----------
+    ds
+        Map.
+    names
+        Variables of the panel.
+
+    Returns
+    -------
+    xr.Dataset
+        These variables with the cell and its named points, without unused coordinates.
+    """
     shown = ds.drop_vars(set(ds.data_vars) - {*names, "cell"})
     used = {"point"}.union(*(variable.dims for variable in shown.data_vars.values()))
     return shown.drop_vars(name for name, c in shown.coords.items() if not used.issuperset(c.dims))
 
 
 def colors_of(count: int) -> np.ndarray:
-    """Colours for an ordered series of `count` lines, from dark to light."""
+    """Return colours for an ordered series of lines, from dark to light.
+
+    Parameters
+    ----------
+    count
+        Number of lines.
+
+    Returns
+    -------
+    ndarray
+        RGBA colours (count, 4).
+    """
     return matplotlib.colormaps["viridis"](np.linspace(0, 0.85, count))
 
 
 def one_strain(ds: xr.Dataset) -> xr.Dataset:
-    """Return a sweep in its first strain."""
+    """Return the first strain of a sweep.
+
+    Parameters
+    ----------
+    ds
+        Sweep with the dimension ``strain``.
+
+    Returns
+    -------
+    xr.Dataset
+        The sweep without this dimension.
+    """
     return ds.isel(strain=0)
 
 
 def one_geometry(ds: xr.Dataset) -> xr.Dataset:
-    """Return a sweep's first system in its first strain."""
+    """Return the first system of a sweep in its first strain.
+
+    Parameters
+    ----------
+    ds
+        Sweep with the dimensions ``system`` and ``strain``.
+
+    Returns
+    -------
+    xr.Dataset
+        The sweep without these dimensions.
+    """
     return ds.isel(system=0, strain=0)

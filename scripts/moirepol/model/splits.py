@@ -1,4 +1,15 @@
-"""Division of frames into training and validation frames, by independent stackings."""
+"""Division of frames into training and validation frames, by independent stackings.
+
+There are three ways to split:
+
+- ``stackings``: all frames of a distinct stacking are on one side. A distinct stacking is a
+  translated bilayer with all its strains and distances, or a moire cell. The stackings are dealt
+  into folds, and fold i is held out of the training of member i.
+- ``cells``: all translated bilayers are training frames. The moire cells are dealt into folds.
+- ``copies``: the frames are the symmetry copies of all translated bilayers. One in `folds` of them
+  is drawn at random for validation, as in the paper. Copies of the same calculation are on both
+  sides.
+"""
 
 from math import gcd
 
@@ -12,13 +23,27 @@ from moirepol.structure.symmetry import layer_symmetries, symmetry_copies, trans
 def split_frames(
     frames: list[Bilayer], split: str, folds: int, member: int, seed: int = 0
 ) -> tuple[list[Bilayer], list[Bilayer]]:
-    """Frames to train on and frames to judge by.
+    """Split frames into training and validation frames.
 
-    ``stackings``: every distinct stacking (a slide with all its strains and distances, or a moire
-    cell) lies on one side; the stackings are dealt into `folds` and member i leaves out fold i.
-    ``cells``: all slides are trained on; the moire cells are dealt into `folds`.
-    ``copies``: the symmetry copies of all slides, one in `folds` of them drawn at random for
-    judging, as in the paper: copies of the same calculation lie on both sides.
+    Parameters
+    ----------
+    frames
+        Labelled frames.
+    split
+        Way to split: ``stackings``, ``cells`` or ``copies``, see the module docstring.
+    folds
+        Number of folds.
+    member
+        Index of the member of the committee.
+    seed
+        Seed of the random numbers.
+
+    Returns
+    -------
+    train : list of Bilayer
+        Training frames.
+    validation : list of Bilayer
+        Validation frames.
     """
     if split == "copies":
         slides = [copy for frame in frames if is_slide(frame) for copy in symmetry_copies(frame)]
@@ -37,12 +62,36 @@ def split_frames(
 
 
 def is_slide(frame: Bilayer) -> bool:
-    """Whether a frame is an untwisted, matched bilayer."""
+    """Return whether a frame is an untwisted, matched bilayer.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+
+    Returns
+    -------
+    bool
+        True for a translated bilayer.
+    """
     return frame.system.geometry == "slide"
 
 
 def stacking(frame: Bilayer) -> str:
-    """One name for all frames whose layers lie alike: strain, distance and symmetry left aside."""
+    """Return one name for all frames with the same stacking.
+
+    Strain, layer distance and symmetry do not change the name.
+
+    Parameters
+    ----------
+    frame
+        The frame.
+
+    Returns
+    -------
+    str
+        Name of the stacking.
+    """
     system = frame.system
     if system.geometry != "slide":
         shift = None if system.n_periods else system.shift

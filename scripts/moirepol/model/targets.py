@@ -1,4 +1,4 @@
-"""What a model is trained to predict.
+"""Training targets of the models.
 
 A model of any kind maps the surroundings of a dipole site onto a polar vector in e.angstrom:
 
@@ -6,8 +6,9 @@ A model of any kind maps the surroundings of a dipole site onto a polar vector i
 ``response``      s [p(+E) - p(-E)] / 2, with s = +1 in the upper and -1 in the lower layer
 ``curvature``     [p(+E) + p(-E)] / 2 - p(0), the second-order response
 
-at the field E of its labels. The mirror that exchanges the layers reverses E, so the sign s makes
-the response a polar vector: one type per species then keeps every symmetry of the bilayer exactly.
+E is the field of the labels. The mirror that exchanges the layers reverses E. The sign s therefore
+makes the response a polar vector. With this sign, one type per species keeps every symmetry of the
+bilayer exactly.
 """
 
 from collections.abc import Iterable
@@ -24,10 +25,32 @@ KINDS = ("zero_field", "response", "curvature")
 def targets(
     frames: Iterable[Bilayer], family: str, kind: str, field_V_per_A: float
 ) -> list[Bilayer]:
-    """Return the frames of a family with what a model learns as array ``dipole``, (n, 3) in e.A.
+    """Return the frames of a family with the target of a model as their dipoles.
 
-    A frame in a field is matched with the other frames of the same structure by its name; each
-    structure comes once, under its name without a field.
+    Frames of the same structure in different fields are matched by their names. Each structure
+    appears once, under its name without a field.
+
+    Parameters
+    ----------
+    frames
+        Labelled frames.
+    family
+        Stacking family.
+    kind
+        Kind of the model, one of `KINDS`.
+    field_V_per_A
+        Field of the labels in V/angstrom.
+
+    Returns
+    -------
+    list of Bilayer
+        Copies of the frames without a field, with the target as array ``dipole``, (n, 3) in
+        e.angstrom.
+
+    Raises
+    ------
+    JobError
+        If no structure has all the labels that the target needs.
     """
     found: dict[str, dict[float, Bilayer]] = {}
     for frame in frames:

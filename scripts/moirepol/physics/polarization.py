@@ -1,30 +1,47 @@
-"""Local polarization field P(r) of a bilayer from the dipoles of its N atoms.
+"""Local polarization field P(r) of a bilayer from the dipoles of its sites.
 
-P(r) is the sum of the two layers' dipoles per N, each interpolated between the N atoms of its own
-layer. The N atoms of a flat, uniformly strained and rotated layer are a triangular lattice
-commensurate with the moire cell, so the natural interpolant is the band-limited one: the shortest
-plane waves, as many as there are atoms, with those on the border of the layer's Brillouin zone
-shared between their equivalents. It passes through every dipole, is smooth, and has every symmetry
-of the dipoles to round-off; no choice of triangles or diagonals enters.
+P(r) is the sum of the dipoles per site of the two layers. The dipoles of each layer are
+interpolated between the sites of that layer. The sites of a flat, uniformly strained and rotated
+layer form a triangular lattice that is commensurate with the moire cell. The interpolant is
+therefore band-limited: it contains the shortest plane waves, as many as the layer has sites,
+
+    value(u) = sum_k C_k exp(2 pi i k.u),
+
+with u in fractions of the cell vectors. A wave on the border of the layer's Brillouin zone is
+shared equally between its equivalents. The interpolant passes through every dipole and is smooth.
+It has every symmetry of the dipoles to round-off. It does not depend on a choice of triangles or
+diagonals.
 """
 
 from collections.abc import Mapping
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from moirepol.structure.bilayer import LAYERS, Bilayer
 
 COMPONENTS = ("x", "y", "z")
-#: Named points along the long diagonal of a moire cell, and where on it each stands.
+#: Named points along the long diagonal of a moire cell, and the position of each as a fraction.
 DIAGONAL = ("G", "N", "C", "M", "G")
 ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
-PC_PER_M = 1602.176634  # of 1 e/A
+PC_PER_M = 1602.176634  # pC/m in 1 e/A
 
 
-def diagonalize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unimodular U, V with U matrix V diagonal, for an integer 2 x 2 matrix of full rank."""
+def diagonalize(matrix: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Diagonalize an integer matrix by unimodular matrices.
+
+    Parameters
+    ----------
+    matrix
+        Integers (2, 2) of full rank.
+
+    Returns
+    -------
+    U, D, V : ndarray
+        Integers (2, 2): U and V unimodular and D = U matrix V diagonal.
+    """
     D, U, V = np.array(matrix, dtype=int), np.eye(2, dtype=int), np.eye(2, dtype=int)
     while D[0, 1] or D[1, 0]:
         for left, right, column in ((D, U, D[:, 0]), (D.T, V.T, D[0])):
@@ -39,23 +56,24 @@ def diagonalize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Sites:
-    """The sites of one Bravais lattice in a larger cell, and the plane waves that live on them."""
+    """The sites of one Bravais lattice in a larger cell, with their plane waves.
 
-    def __init__(self, sites, lattice, cell):
-        """Find the place of every site in its lattice.
+    Parameters
+    ----------
+    sites
+        In-plane positions (N, 2) in angstrom, all on one lattice, each site of the cell once.
+    lattice
+        Primitive vectors (2, 2) of the lattice as rows, in angstrom.
+    cell
+        Vectors (2, 2) of the cell as rows, in angstrom. The cell is a superlattice of `lattice`.
 
-        Parameters
-        ----------
-        sites
-            Places (N, 2) in angstrom, all on one lattice.
-        lattice, cell
-            Row vectors (2, 2) in angstrom; the cell is a superlattice.
+    Raises
+    ------
+    ValueError
+        If the sites are not a Bravais lattice commensurate with the cell, or do not fill it once.
+    """
 
-        Raises
-        ------
-        ValueError
-            If the sites are no Bravais lattice, or do not fill the cell once.
-        """
+    def __init__(self, sites: np.ndarray, lattice: np.ndarray, cell: np.ndarray) -> None:
         ratio = cell @ np.linalg.inv(lattice)
         self.super_cell = np.rint(ratio).astype(int)
         steps = (sites - sites[0]) @ np.linalg.inv(lattice)
@@ -72,24 +90,31 @@ class Sites:
         self.cell, self.origin = cell, np.linalg.solve(cell.T, sites[0])
 
     def waves(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Expand values at the sites in plane waves, band-limited.
+        """Expand values at the sites in band-limited plane waves.
 
         Parameters
         ----------
         values
-            Values (N, c).
+            Values (N, c) at the sites.
 
         Returns
         -------
-        tuple of ndarray
-            Integer wave vectors k (K, 2) and coefficients C (K, c), with
-            value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell coordinate u.
+        k : ndarray
+            Integer wave vectors (K, 2).
+        C : ndarray
+            Complex coefficients (K, c): value(u) = sum_k C_k exp(2 pi i k.u) at the fractional cell
+            coordinate u.
+
+        Raises
+        ------
+        ValueError
+            If a value is NaN.
         """
         if np.isnan(values).any():
             raise ValueError("a site has no value")
         table = np.empty((*self.sizes, values.shape[1]))
         table[self.slot] = values
-        # The sign of a diagonal element turns the order of its frequencies.
+        # A negative diagonal element reverses the order of its frequencies.
         h = np.indices(self.sizes).reshape(2, -1).T * self.signs
         k = np.rint(h @ np.linalg.inv(self.U).T).astype(int)
         C = np.fft.fft2(table, axes=(0, 1)).reshape(len(k), -1) / len(k)
@@ -98,7 +123,20 @@ class Sites:
         return k, C[owner] * (share * phase)[:, None]
 
     def values(self, k: np.ndarray, C: np.ndarray) -> np.ndarray:
-        """Real part of plane waves (K, 2), (K, c) at the sites: (N, c)."""
+        """Evaluate plane waves at the sites.
+
+        Parameters
+        ----------
+        k
+            Integer wave vectors (K, 2).
+        C
+            Complex coefficients (K, c).
+
+        Returns
+        -------
+        ndarray
+            Real part (N, c) of the sum of the waves.
+        """
         h = (k @ self.U.T * self.signs) % self.sizes
         table = np.zeros((*self.sizes, C.shape[1]), dtype=complex)
         np.add.at(table, tuple(h.T), C * np.exp(2j * np.pi * (k @ self.origin))[:, None])
@@ -110,9 +148,25 @@ def shortest_equivalents(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fold wave vectors into the Brillouin zone of a layer, centred at zero.
 
-    k: (K, 2) integers in units of the moire cell's reciprocal vectors (2, 2). On the layer's sites
-    k and k + super_cell @ integers are the same wave. Returns (owner, k, share): the shortest
-    equivalents of all k, the index of the k each comes from, and 1 / the number it came with.
+    At the sites of the layer, k and k + super_cell @ integers are the same wave.
+
+    Parameters
+    ----------
+    k
+        Integer wave vectors (K, 2), in units of the reciprocal vectors of the moire cell.
+    super_cell
+        Moire cell (2, 2) in primitive vectors of the layer, integers.
+    reciprocal
+        Reciprocal vectors (2, 2) of the moire cell as rows, in 1/angstrom.
+
+    Returns
+    -------
+    owner : ndarray
+        Index (M,) of the wave vector that each equivalent belongs to.
+    k : ndarray
+        Shortest equivalents (M, 2) of all wave vectors.
+    share : ndarray
+        Share (M,): 1 / the number of shortest equivalents of the same wave vector.
     """
     k = k - np.rint(k @ np.linalg.inv(super_cell).T).astype(int) @ super_cell.T
     images = k[:, None] + np.array(list(product((-1, 0, 1), repeat=2))) @ super_cell.T
@@ -123,18 +177,44 @@ def shortest_equivalents(
 
 
 def on_grid(k: np.ndarray, C: np.ndarray, n: int) -> np.ndarray:
-    """Evaluate plane waves (K, 2), (K, c) at the n x n grid nodes u = (i/n, j/n): (c, n, n)."""
+    """Evaluate plane waves at the n x n grid nodes u = (i/n, j/n).
+
+    Parameters
+    ----------
+    k
+        Integer wave vectors (K, 2).
+    C
+        Complex coefficients (K, c).
+    n
+        Number of nodes along each cell vector.
+
+    Returns
+    -------
+    ndarray
+        Real part (c, n, n) of the sum of the waves.
+    """
     table = np.zeros((n, n, C.shape[1]), dtype=complex)
     np.add.at(table, (k[:, 0] % n, k[:, 1] % n), C)
     return np.moveaxis(np.fft.ifft2(table, axes=(0, 1)).real * n**2, -1, 0)
 
 
 def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
-    """Dipole per N of each layer, interpolated on the n x n grid of the moire cell.
+    """Interpolate the dipole per site of each layer on the n x n grid of the moire cell.
 
-    atoms: a frame with arrays `dipole` (e.A) and `layer` and info `layer_cell`. Returns
-    (2 LAYERS, 3, n, n) in e.A per N; the sum over the layers is P(r), in e.A per N pair. Of
-    another array of dipoles, such as `dipole_member`, (2, ..., 3, n, n).
+    Parameters
+    ----------
+    atoms
+        Bilayer with dipoles.
+    n
+        Number of nodes along each cell vector.
+    array
+        Name of an array (n_atoms, ..., 3) of dipoles in e.angstrom, such as ``dipole_member``.
+
+    Returns
+    -------
+    ndarray
+        Field (layer, ..., 3, n, n) in e.angstrom per site. Its sum over the layers is P(r), in
+        e.angstrom per pair of sites.
     """
     cell = atoms.cell_2d
     fields = []
@@ -147,18 +227,43 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
 
 
 def net_polarization(dipoles: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Dipole per area, in pC/m, of a cell (3, 3) in A with dipoles (n, ..., 3) in e.A.
+    """Return the dipole per area of a cell.
 
-    NaN is no dipole. The sum of all N atoms is that of the charges, however it is divided between
-    the layers; the mean of a map of layers with unlike numbers of N atoms is not.
+    The sum over all sites is the dipole of the charges. It does not depend on how the dipole is
+    divided between the layers. The mean of a map does depend on it if the layers have different
+    numbers of sites.
+
+    Parameters
+    ----------
+    dipoles
+        Dipoles (n, ..., 3) in e.angstrom. NaN counts as no dipole.
+    cell
+        Cell vectors (3, 3) as rows, in angstrom.
+
+    Returns
+    -------
+    ndarray
+        Dipole per area (..., 3) in pC/m.
     """
     return PC_PER_M * np.nansum(dipoles, axis=0) / abs(np.linalg.det(cell[:2, :2]))
 
 
 def first_harmonics(P: np.ndarray, cell: np.ndarray) -> tuple[float, float]:
-    """Amplitudes of the six shortest waves of a field P (3, n, n) on a cell (2, 2), their mean.
+    """Return the mean amplitude of the six shortest waves of a field.
 
-    Returns (P_perp, P_par): of the component along z, and of the length of the one in the plane.
+    Parameters
+    ----------
+    P
+        Field (3, n, n), in any unit.
+    cell
+        Cell vectors (2, 2) as rows, in angstrom.
+
+    Returns
+    -------
+    P_perp : float
+        Amplitude of the out-of-plane component, in the unit of P.
+    P_par : float
+        Amplitude of the length of the in-plane component, in the unit of P.
     """
     n = P.shape[-1]
     k = np.array([k for k in product((-1, 0, 1), repeat=2) if any(k)])
@@ -169,14 +274,41 @@ def first_harmonics(P: np.ndarray, cell: np.ndarray) -> tuple[float, float]:
 
 
 def harmonics(atoms: Bilayer, array: str = "dipole", n: int = 48) -> tuple[float, float]:
-    """`first_harmonics` (P_perp, P_par) of a bilayer's summed layers, by one array of dipoles."""
+    """Return the first harmonics of the sum of the layers of a bilayer.
+
+    Parameters
+    ----------
+    atoms
+        Bilayer with dipoles.
+    array
+        Name of the array of dipoles (n_atoms, 3) in e.angstrom.
+    n
+        Number of nodes along each cell vector.
+
+    Returns
+    -------
+    P_perp, P_par : float
+        As of `first_harmonics`, in e.angstrom per pair of sites.
+    """
     return first_harmonics(layer_fields(atoms, n, array).sum(axis=0), atoms.cell.array[:2, :2])
 
 
 def resample(field: np.ndarray, n: int) -> np.ndarray:
-    """Move a periodic band-limited field (..., m, m) to another grid (..., n, n).
+    """Move a periodic band-limited field to another grid.
 
-    Exact where the field's wave vectors are below m / 2, as they are on every map.
+    The result is exact if the wave vectors of the field are below m / 2. This holds for every map.
+
+    Parameters
+    ----------
+    field
+        Field (..., m, m).
+    n
+        Number of nodes of the new grid along each cell vector.
+
+    Returns
+    -------
+    ndarray
+        Field (..., n, n).
     """
     m = field.shape[-1]
     flat = field.reshape(-1, m, m)
@@ -186,8 +318,21 @@ def resample(field: np.ndarray, n: int) -> np.ndarray:
     return on_grid(k, C, n).reshape(*field.shape[:-2], n, n)
 
 
-def cell_points(cell: np.ndarray, points: Mapping[str, np.ndarray]) -> xr.Dataset:
-    """Return a data set of a cell's vectors (2, 2) and its named points, label -> xy, all in A."""
+def cell_points(cell: np.ndarray, points: Mapping[str, npt.ArrayLike]) -> xr.Dataset:
+    """Make a data set of the vectors of a cell and of its named points.
+
+    Parameters
+    ----------
+    cell
+        Cell vectors (2, 2) as rows, in angstrom.
+    points
+        Label -> place (2,) in angstrom.
+
+    Returns
+    -------
+    xr.Dataset
+        ``cell``, with the coordinates ``point``, ``point_x`` and ``point_y``.
+    """
     places = np.array(list(points.values()))
     length = {"units": "angstrom"}
     return xr.Dataset(
@@ -201,12 +346,29 @@ def cell_points(cell: np.ndarray, points: Mapping[str, np.ndarray]) -> xr.Datase
 
 
 def map_dataset(
-    P_layer: np.ndarray, cell: np.ndarray, points: Mapping[str, np.ndarray]
+    P_layer: np.ndarray, cell: np.ndarray, points: Mapping[str, npt.ArrayLike]
 ) -> xr.Dataset:
-    """Return the map layout: P and P_layer on the grid, with places, cell and high-symmetry points.
+    """Make the data set of a map: fields, places, cell and high-symmetry points.
 
-    P_layer: (2 LAYERS, 3, n, n) in e.A per N. cell: (2, 2) row vectors in A. points: label -> xy in
-    A. n must be a multiple of 6, so that all points are nodes.
+    Parameters
+    ----------
+    P_layer
+        Dipole per site (layer, 3, n, n) of each layer in e.angstrom. n must be a multiple of 6, so
+        that all high-symmetry points are nodes.
+    cell
+        Cell vectors (2, 2) as rows, in angstrom.
+    points
+        Label -> place (2,) in angstrom.
+
+    Returns
+    -------
+    xr.Dataset
+        ``P`` and ``P_layer`` on the grid, with the data of `cell_points`.
+
+    Raises
+    ------
+    ValueError
+        If n is not a multiple of 6.
     """
     n = P_layer.shape[-1]
     if n % 6:
@@ -231,7 +393,18 @@ def map_dataset(
 
 
 def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:
-    """Return the fractional places (u, v) of the named points of a map, G at zero."""
+    """Return the fractional places of the named points of a map.
+
+    Parameters
+    ----------
+    ds
+        Map with the data of `cell_points`, G among its points.
+
+    Returns
+    -------
+    dict
+        Label -> (u, v), shape (2,), relative to G.
+    """
     places = np.stack([ds["point_x"], ds["point_y"]], axis=-1)
     fractions = places @ np.linalg.inv(ds["cell"].values)
     fractions = (fractions - fractions[list(ds["point"].values).index("G")] + 1e-9) % 1 - 1e-9
@@ -239,9 +412,21 @@ def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def along_diagonal(ds: xr.Dataset, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a field (..., n, n) along a map's long diagonal, from G over N, C, M to G.
+    """Return a field along the long diagonal of the cell, from G over N, C and M to G.
 
-    Returns the values (..., n + 1) and the places (n + 1, 2) in A.
+    Parameters
+    ----------
+    ds
+        Map with the data of `cell_points`.
+    field
+        Field (..., n, n) on the grid of the map.
+
+    Returns
+    -------
+    values : ndarray
+        Values (..., n + 1) of the field.
+    places : ndarray
+        Places (n + 1, 2) in angstrom.
     """
     n = field.shape[-1]
     nodes = np.arange(n + 1)

@@ -1,15 +1,27 @@
 """Topological charge of a periodic polarization pattern.
 
-The grid is the one of `polarization.py`: n x n nodes, node (i, j) at u = i/n, v = j/n along two
-cell vectors at 60 degrees, G at the origin. The cell boundary and the short diagonal (u = 0, v = 0,
-u + v = 1, the G-A/B/C-G paths) divide the cell into two equilateral triangles, centred at
-(1/3, 1/3) and (2/3, 2/3); their edges are grid lines.
+The grid is that of `moirepol.physics.polarization`: n x n nodes, node (i, j) at u = i/n, v = j/n
+along two cell vectors at 60 degrees, with G at the origin. The cell boundary and the short diagonal
+(u = 0, v = 0, u + v = 1, the paths G-A-G, G-B-G and G-C-G) divide the cell into two equilateral
+triangles. Their centres are (1/3, 1/3) and (2/3, 2/3). Their edges are grid lines.
 
-Orientation: Q = 1/(4 pi) int n . (d_x n x d_y n) dx dy, with x, y, z right-handed and z from the
-lower to the upper layer. A vortex of in-plane index +1 whose core points up (+z) and whose rim lies
-in the plane has Q = +1/2; the same vortex with its core down has Q = -1/2. Of the in-plane field,
-M and N have index +1 and G has -2, whatever the helicity (Bloch or Neel), so that
-Q_point = (sgn P_perp(point) - sgn P_perp(G)) / 2 for both.
+The charge is
+
+    Q = 1/(4 pi) int n . (d_x n x d_y n) dx dy,
+
+with right-handed axes x, y, z and z from the lower to the upper layer. A vortex of in-plane index
++1 has Q = +1/2 if its core points up (+z) and its rim is in-plane. The same vortex with its core
+down has Q = -1/2. The in-plane field has index +1 at M and N and index -2 at G, for every helicity
+(Bloch or Neel). Both helicities therefore have Q_point = (sgn P_perp(point) - sgn P_perp(G)) / 2.
+
+Three methods compute Q:
+
+- Finite differences use Eq. (3) of the paper. The differences along the three lattice directions
+  a1, a2 and a2 - a1 have equal weights, so the density has the symmetry of the triangular grid. If
+  P vanishes at G, q falls as 1/r around G and the sum over a triangle lacks a charge of order 1/n.
+- The solid angles of the grid triangles are summed (Berg and Luscher, Nucl. Phys. B 190, 412
+  (1981)).
+- The sign rule above needs P_perp at three points only.
 """
 
 from collections.abc import Mapping
@@ -18,16 +30,25 @@ import numpy as np
 
 METHODS = ("finite_difference", "berg_luscher", "sign_rule")
 REGIONS = ("N", "M", "total")
-#: Two directions count as opposite when what decides the sign of their solid angle is below this:
-#: round-off of P, relative to |P| where |P| is small.
+#: Two directions count as opposite if both terms of their solid angle are below this limit. It is
+#: the round-off of P relative to |P|, where |P| is small.
 OPPOSITE = 1e-6
 
 
 def unit_vectors(P: np.ndarray, zero_tolerance: float) -> np.ndarray:
-    """Directions of the polarization, with P = 0 kept as the zero vector.
+    """Return the directions of the polarization, with P = 0 kept as the zero vector.
 
-    P: (3, n, n), any unit. zero_tolerance: what counts as zero, as a fraction of the largest |P|.
-    Returns (3, n, n).
+    Parameters
+    ----------
+    P
+        Polarization (3, n, n) in any unit.
+    zero_tolerance
+        Largest |P| that counts as zero, as a fraction of the maximum of |P|.
+
+    Returns
+    -------
+    ndarray
+        Unit vectors or zero vectors (3, n, n).
     """
     size = np.linalg.norm(P, axis=0)
     zero = size <= zero_tolerance * size.max(initial=0.0)
@@ -35,10 +56,21 @@ def unit_vectors(P: np.ndarray, zero_tolerance: float) -> np.ndarray:
 
 
 def triangle_weights(n: int) -> np.ndarray:
-    """Share of every grid node that belongs to each of the two triangles.
+    """Return the share of every grid node that belongs to each of the two triangles.
 
-    Nodes on an edge belong to both by halves, and so does G (three of its six sectors each).
-    Returns (2, n, n): the triangle centred at (1/3, 1/3), then the one at (2/3, 2/3); the sum is 1.
+    A node on an edge belongs to both triangles by halves. So does G, which has three of its six
+    sectors in each.
+
+    Parameters
+    ----------
+    n
+        Number of nodes along each cell vector.
+
+    Returns
+    -------
+    ndarray
+        Shares (2, n, n) of the triangle centred at (1/3, 1/3), then of that at (2/3, 2/3). Their
+        sum is 1.
     """
     i, j = np.indices((n, n))
     first = np.where(i + j < n, 1.0, 0.0)
@@ -47,12 +79,17 @@ def triangle_weights(n: int) -> np.ndarray:
 
 
 def finite_difference(n: np.ndarray) -> np.ndarray:
-    """Charge at every node, Eq. (3) of the paper with centred differences.
+    """Return the charge at every node by centred differences, Eq. (3) of the paper.
 
-    n: (3, n, n) unit vectors. The differences along the three lattice directions a1, a2 and a2 - a1
-    enter alike, so the density keeps the symmetry of the triangular grid. Returns (n, n), the
-    charge per node; divided by the area of a node it is q(r). Where P vanishes at G, q falls as 1/r
-    around it and the sum over a triangle lacks a charge of order 1/n.
+    Parameters
+    ----------
+    n
+        Unit vectors (3, n, n).
+
+    Returns
+    -------
+    ndarray
+        Charge (n, n) per node. Divided by the area of a node it is the charge density q(r).
     """
 
     def difference(i: int, j: int) -> np.ndarray:
@@ -64,13 +101,25 @@ def finite_difference(n: np.ndarray) -> np.ndarray:
 
 
 def solid_angle(n1: np.ndarray, n2: np.ndarray, n3: np.ndarray) -> np.ndarray:
-    """Signed solid angle of the spherical triangle n1 n2 n3, over 4 pi (Berg and Luscher 1981).
+    """Return the signed solid angle of the spherical triangle n1 n2 n3, divided by 4 pi.
 
-    n1, n2, n3: (3, ...) unit vectors. NaN where a corner is the zero vector or where two corners
-    are opposite, so that no shortest triangle exists.
+    Parameters
+    ----------
+    n1, n2, n3
+        Unit vectors (3, ...) of the corners.
+
+    Returns
+    -------
+    ndarray
+        Solid angle / (4 pi), shape (...). NaN where a corner is the zero vector or where two
+        corners are opposite, so that no shortest triangle exists.
+
+    References
+    ----------
+    Berg and Luscher, Nucl. Phys. B 190, 412 (1981).
     """
 
-    def dot(a: np.ndarray, b: np.ndarray):
+    def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return (a * b).sum(axis=0)
 
     volume = dot(n1, np.cross(n2, n3, axis=0))
@@ -81,11 +130,20 @@ def solid_angle(n1: np.ndarray, n2: np.ndarray, n3: np.ndarray) -> np.ndarray:
 
 
 def berg_luscher(n: np.ndarray) -> tuple[np.ndarray, int]:
-    """Solid angles of the 2 n^2 grid triangles, summed over the two large triangles.
+    """Sum the solid angles of the 2 n^2 grid triangles over the two large triangles.
 
-    n: (3, n, n) unit vectors. Grid triangles with an undefined angle (a corner at a zero of P: six
-    of them at G when no offset is present) are left out and counted. Returns (charge (2,),
-    left_out int).
+    Parameters
+    ----------
+    n
+        Unit vectors (3, n, n).
+
+    Returns
+    -------
+    charge : ndarray
+        Charge (2,) of the two large triangles.
+    left_out : int
+        Number of grid triangles without a solid angle, which the sums do not contain. Each has a
+        corner at a zero of P or opposite corners. A zero of P at G gives six of them.
     """
     size = n.shape[1]
     east, north = np.roll(n, -1, 1), np.roll(n, -1, 2)
@@ -100,10 +158,19 @@ def berg_luscher(n: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def sign_rule(P_perp: np.ndarray, zero_tolerance: float) -> np.ndarray:
-    """Q = (sgn P_perp(centre) - sgn P_perp(G)) / 2 for the two triangles.
+    """Return Q = (sgn P_perp(centre) - sgn P_perp(G)) / 2 for the two triangles.
 
-    P_perp: (n, n), n a multiple of 3. zero_tolerance: absolute, in the unit of P_perp: a smaller
-    value has sign 0. Returns (2,), for the triangles centred at (1/3, 1/3) and (2/3, 2/3).
+    Parameters
+    ----------
+    P_perp
+        Out-of-plane polarization (n, n) in any unit, n a multiple of 3.
+    zero_tolerance
+        Largest absolute value with sign 0, in the unit of P_perp.
+
+    Returns
+    -------
+    ndarray
+        Charge (2,) of the triangles centred at (1/3, 1/3) and (2/3, 2/3).
     """
     third = len(P_perp) // 3
     values = np.array([P_perp[0, 0], P_perp[third, third], P_perp[2 * third, 2 * third]])
@@ -114,9 +181,21 @@ def sign_rule(P_perp: np.ndarray, zero_tolerance: float) -> np.ndarray:
 def charges(P: np.ndarray, zero_tolerance: float) -> tuple[np.ndarray, np.ndarray, int]:
     """Compute the charges of both triangles by the three methods.
 
-    P: (3, n, n), n a multiple of 3, G at the origin. zero_tolerance: fraction of the largest |P|
-    that counts as zero. Returns (Q (3 METHODS, 2 triangles), density (n, n) charge per node of the
-    finite differences, left_out int grid triangles without a solid angle).
+    Parameters
+    ----------
+    P
+        Polarization (3, n, n) in any unit, n a multiple of 3, G at the origin.
+    zero_tolerance
+        Largest |P| that counts as zero, as a fraction of the maximum of |P|.
+
+    Returns
+    -------
+    Q : ndarray
+        Charges (method, triangle), shape (3, 2), in the order of `METHODS`.
+    density : ndarray
+        Charge (n, n) per node by finite differences.
+    left_out : int
+        Number of grid triangles without a solid angle.
     """
     n = unit_vectors(P, zero_tolerance)
     density = finite_difference(n)
@@ -131,7 +210,23 @@ def charges(P: np.ndarray, zero_tolerance: float) -> tuple[np.ndarray, np.ndarra
 
 
 def triangle_of(uv: np.ndarray) -> int:
-    """Which triangle (0 or 1) is centred at the fractional point uv (2,)."""
+    """Return the index of the triangle that is centred at a point.
+
+    Parameters
+    ----------
+    uv
+        Fractional place (2,).
+
+    Returns
+    -------
+    int
+        0 for (1/3, 1/3), 1 for (2/3, 2/3).
+
+    Raises
+    ------
+    ValueError
+        If no triangle is centred at the point.
+    """
     for index, centre in enumerate((1 / 3, 2 / 3)):
         if np.allclose((np.asarray(uv) - centre + 0.5) % 1, 0.5, atol=1e-6):
             return index
@@ -139,9 +234,24 @@ def triangle_of(uv: np.ndarray) -> int:
 
 
 def by_region(Q: np.ndarray, points: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Charges (..., 2 triangles) as (..., 3 REGIONS): around N, around M, total.
+    """Return charges by region instead of by triangle.
 
-    points: label -> fractional place of N and M.
+    Parameters
+    ----------
+    Q
+        Charges (..., 2) of the two triangles.
+    points
+        Label -> fractional place (2,), with N and M among the labels.
+
+    Returns
+    -------
+    ndarray
+        Charges (..., 3) in the order of `REGIONS`: around N, around M, total.
+
+    Raises
+    ------
+    ValueError
+        If N or M is not the centre of a triangle.
     """
     order = [triangle_of(points[region]) for region in REGIONS[:2]]
     return np.concatenate([Q[..., order], Q.sum(axis=-1, keepdims=True)], axis=-1)
