@@ -1,4 +1,4 @@
-"""Quantum ESPRESSO: input of pw.x and pw2wannier90.x, running a program, reading its results."""
+"""Quantum ESPRESSO: inputs of pw.x, ph.x and pw2wannier90.x, their runs and their results."""
 
 import re
 import shutil
@@ -36,7 +36,13 @@ HARTREE_FIELD_V_PER_A = 51.4220632
 
 
 def require_programs() -> None:
-    """Check the programs of a label; JobError for the first that is absent or too old."""
+    """Check that the programs of a label are installed and new enough.
+
+    Raises
+    ------
+    JobError
+        If a program is not installed or too old.
+    """
     programs.require_programs()
 
 
@@ -48,7 +54,10 @@ def calculate(
     folder: Path,
     threads: int = 1,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Compute the Bloch functions of a bilayer by pw.x and pw2wannier90.x."""
+    """Compute the occupied Bloch functions of a bilayer with pw.x and pw2wannier90.x.
+
+    Parameters, Returns and Raises are those of `moirepol.dft.engine.Engine.calculate`.
+    """
     half, weights = time_reversal_half(kpoints)
     write_pw_input(folder / "pw.in", atoms, half, weights, recipe)
     audit = run_scf(folder, threads, CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None)
@@ -72,10 +81,28 @@ def write_pw_input(
     weights: Sequence[float] | np.ndarray,
     recipe: Mapping[str, Any],
 ) -> None:
-    """Write the scf input of pw.x; the field of ``atoms.field_V_per_A`` points along +z.
+    """Write the input of pw.x for an scf, and link the pseudopotentials beside it.
 
-    Gamma alone is asked for as real functions, twice as fast (`unfold_gamma` makes them
-    complex), but not with the 2D cut-off, whose scf then diverges in pw.x 6.7.
+    At Gamma alone the wavefunctions are real, which is twice as fast (`unfold_gamma` makes them
+    complex). With the 2D cut-off they stay complex: the scf with real ones diverges in pw.x 6.7.
+
+    Parameters
+    ----------
+    path
+        The input to write. The folder ``pseudo`` beside it gets links to the pseudopotentials.
+    atoms
+        The bilayer. Its field points along +z.
+    kpoints : ndarray, shape (n_k, 3)
+        k points in crystal units.
+    weights : ndarray, shape (n_k,)
+        Their weights.
+    recipe
+        The settings ``labels.recipe`` of the configuration.
+
+    Raises
+    ------
+    JobError
+        If a pseudopotential is not found or has not the listed checksum.
     """
     field = atoms.field_V_per_A
     electrostatics = "dipole" if field else recipe["electrostatics"]
@@ -142,14 +169,31 @@ def write_pw_input(
 
 
 def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[str, float]:
-    """Run pw.x on ``pw.in``: energy in eV, last scf accuracy in Ry, number of iterations.
+    """Run pw.x on ``pw.in`` and return what it found.
 
-    chunk_s : stop after about so many seconds, keep the state in `CHECKPOINT`, go on from there;
-    so does a later call in the same folder, with the same input and number of processes, when this
-    one is killed. Each iteration is told on the console, with the time that is left.
+    Parameters
+    ----------
+    folder
+        Scratch folder with the input (`write_pw_input`).
+    threads
+        Number of processes.
+    chunk_s
+        If given, pw.x stops after about this many seconds, its state goes to `CHECKPOINT`, and it
+        continues from there. So does a later call in the same folder, with the same input and
+        number of processes, if this one is killed. The console shows each iteration and an
+        estimate of the time left.
 
-    With the dipole correction also ``qe_dipole_eA``, the dipole along z that pw.x itself finds for
-    the cell, positive where it points up; its data file has it in e bohr, in full digits.
+    Returns
+    -------
+    dict
+        ``energy_eV``; ``scf_accuracy_Ry``, the last one; ``scf_iterations``. With the dipole
+        correction also ``qe_dipole_eA``, the dipole of the cell along z that pw.x computes,
+        positive if it points up.
+
+    Raises
+    ------
+    JobError
+        If pw.x fails, does not converge, or used other pseudopotentials than the linked ones.
     """
     text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_parallel("pw", folder, threads)
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
@@ -170,7 +214,23 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
 
 
 def run_dielectric(folder: Path) -> np.ndarray:
-    """Dielectric tensor (3, 3) of the electrons, by ph.x after the scf in `folder`."""
+    """Compute the dielectric tensor of the electrons with ph.x.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder in which `run_scf` ended.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Dielectric tensor of the periodic cell, Cartesian.
+
+    Raises
+    ------
+    JobError
+        If ph.x fails or prints no tensor.
+    """
     (folder / "ph.in").write_text(
         f"dielectric tensor\n&inputph\n  prefix = '{PREFIX}'\n  outdir = '.'\n"
         "  epsil = .true.\n  trans = .false.\n  zue = .false.\n  tr2_ph = 1.0d-12\n/\n0 0 0\n"
@@ -244,10 +304,23 @@ class _Watch:
 
 
 def scf_progress(text: str, threshold_Ry: float) -> tuple[int, float, float | None] | None:
-    """Last finished scf iteration in an output of pw.x, its accuracy in Ry, and seconds to go.
+    """Return the state of an scf from the output of pw.x so far.
 
-    The accuracy falls by about the same factor in every iteration; the time to go is None before
-    the second iteration, and the result None before the first.
+    The estimate of the time left assumes that the accuracy falls by the same factor in every
+    iteration.
+
+    Parameters
+    ----------
+    text
+        The output.
+    threshold_Ry
+        Accuracy in Ry at which the scf ends.
+
+    Returns
+    -------
+    tuple or None
+        Number of the last finished iteration, its accuracy in Ry, and the time left in s, which is
+        None before the second iteration. None before the first.
     """
     accuracies = [float(x) for x in re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)]
     if not accuracies:
@@ -264,10 +337,24 @@ def scf_progress(text: str, threshold_Ry: float) -> tuple[int, float, float | No
 
 
 def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) -> float:
-    """Dipole along z of a save folder's density and of the ions' charges, in e.A per cell.
+    """Return the dipole along z of the electron density and the ions.
 
     With n(G) on the axis of reciprocal space, the integral of n (z - c/2) from 0 to c is the cell's
-    volume times the sum over G not 0 of n(G) / (i G): exact where n vanishes at the cell's ends.
+    volume times the sum over G not 0 of n(G) / (i G). It is exact if n vanishes at the cell's ends.
+
+    Parameters
+    ----------
+    save
+        The save folder of pw.x.
+    atoms
+        The bilayer.
+    pseudopotentials
+        Pseudopotential file of each element, for the charges of the ions.
+
+    Returns
+    -------
+    float
+        Dipole in e.A per cell, positive if it points up.
     """
     with FortranFile(save / "charge-density.dat", "r") as file:
         gamma_only = file.read_ints()[0]
@@ -284,7 +371,18 @@ def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) 
 
 
 def program_versions(folder: Path) -> str:
-    """Return the programs of Quantum ESPRESSO that ran in `folder`, with their versions."""
+    """Read which versions of Quantum ESPRESSO ran in a folder.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder with the outputs of pw.x and pw2wannier90.x.
+
+    Returns
+    -------
+    str
+        Names and versions, separated by commas.
+    """
     found = []
     for out, pattern in (
         ("pw.out", r"Program (PWSCF v\.\S+)"),
@@ -298,7 +396,19 @@ def program_versions(folder: Path) -> str:
 def run_pw2wannier90(folder: Path, threads: int = 1, projections: bool = False) -> None:
     """Write the overlaps of the neighbours listed in the .nnkp file to the .mmn file.
 
-    projections : also those on the .nnkp file's trial functions, to the .amn file.
+    Parameters
+    ----------
+    folder
+        Scratch folder with the save folder of pw.x and the .nnkp file.
+    threads
+        Number of processes.
+    projections
+        Whether to write the projections on the .nnkp file's trial functions to the .amn file, too.
+
+    Raises
+    ------
+    JobError
+        If pw2wannier90.x fails.
     """
     amn = "true" if projections else "false"
     (folder / "pw2wannier90.in").write_text(
@@ -313,9 +423,24 @@ def run_pw2wannier90(folder: Path, threads: int = 1, projections: bool = False) 
 def read_wavefunctions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read one ``wfcN.dat`` of a save folder.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Returns
     -------
-    k : (3,) crystal units; miller : (npw, 3) integers; coefficients : (nband, npw) complex.
+    k : ndarray, shape (3,)
+        The k point in crystal units.
+    miller : ndarray of int, shape (n_pw, 3)
+        Miller indices of the plane waves.
+    coefficients : ndarray of complex, shape (n_band, n_pw)
+        Coefficients of the plane waves.
+
+    Raises
+    ------
+    JobError
+        If the file holds spinors or is inconsistent.
     """
     with FortranFile(path, "r") as file:
         head = file.read_record("i4", "3f8", "i4", "i4", "f8")

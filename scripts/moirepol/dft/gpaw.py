@@ -1,7 +1,7 @@
 """GPAW: another engine for labels, with other PAW data sets and other grids than pw.x.
 
-GPAW belongs to another Python than this environment's, Debian's own by default or $GPAW_PYTHON;
-`gpaw_driver.py` is the part that runs there, as a program.
+GPAW is installed in another Python than this environment's: Debian's by default, or $GPAW_PYTHON.
+`gpaw_driver.py` is the program that runs there.
 """
 
 import json
@@ -33,12 +33,24 @@ find_pseudopotentials = partial(
 
 
 def python() -> str:
-    """Return the interpreter that has GPAW."""
+    """Return the Python interpreter that has GPAW, $GPAW_PYTHON or that of the system.
+
+    Returns
+    -------
+    str
+        Path of the interpreter.
+    """
     return os.environ.get("GPAW_PYTHON", "/usr/bin/python3")
 
 
 def require_programs() -> None:
-    """One line where GPAW or wannier90.x is not installed or too old."""
+    """Check that GPAW and wannier90.x are installed and new enough.
+
+    Raises
+    ------
+    JobError
+        If one of them is not installed or too old.
+    """
     programs.require_programs(("wannier90.x",))
     found = _version(python())
     if not found:
@@ -70,10 +82,12 @@ def calculate(
     folder: Path,
     threads: int = 1,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Compute the Bloch functions of a bilayer by GPAW. One process.
+    """Compute the occupied Bloch functions of a bilayer with GPAW, in one process.
 
-    ecutrho_Ry is that of GPAW's finer grid, on which it sums exchange and correlation;
-    conv_thr_Ry_per_atom, an energy's and so quadratic, becomes GPAW's own two thresholds.
+    Parameters, Returns and Raises are those of `moirepol.dft.engine.Engine.calculate`. In the
+    recipe, `ecutrho_Ry` is the cut-off of GPAW's finer grid, on which exchange and correlation are
+    summed. `conv_thr_Ry_per_atom` is the error of an energy, which is quadratic in that of the
+    density: it gives GPAW's thresholds for the density (its root) and the eigenstates.
     """
     if recipe["electrostatics"] != "dipole":
         raise JobError(

@@ -8,7 +8,22 @@ BOHR_A = 0.529177210903
 
 
 def mesh_size(atoms: Atoms, lattice_constant_A: float, mesh_4_atom_cell: int) -> tuple[int, int]:
-    """Divisions along the two in-plane vectors that match an n x n mesh of the 4-atom cell."""
+    """Return the divisions of a mesh as dense as an n x n mesh of the 4-atom cell.
+
+    Parameters
+    ----------
+    atoms
+        A bilayer.
+    lattice_constant_A
+        Lattice constant of the 4-atom cell in angstrom.
+    mesh_4_atom_cell
+        The n of the 4-atom cell.
+
+    Returns
+    -------
+    tuple of int
+        Divisions along the two in-plane cell vectors.
+    """
     lengths = atoms.cell.lengths()[:2]
     return tuple(
         max(1, round(mesh_4_atom_cell * lattice_constant_A / length)) for length in lengths
@@ -16,17 +31,40 @@ def mesh_size(atoms: Atoms, lattice_constant_A: float, mesh_4_atom_cell: int) ->
 
 
 def uniform_mesh(size: tuple[int, int]) -> np.ndarray:
-    """Gamma-centred k points (nk, 3) in crystal units in [0, 1), the last index fastest."""
+    """Return a Gamma-centred mesh of k points in the plane.
+
+    Parameters
+    ----------
+    size
+        Divisions along the two in-plane reciprocal vectors.
+
+    Returns
+    -------
+    ndarray, shape (n_k, 3)
+        k points in crystal units in [0, 1), the second index fastest.
+    """
     n1, n2 = size
     return np.array([[i / n1, j / n2, 0.0] for i in range(n1) for j in range(n2)])
 
 
 def grid_on_atoms(atoms: Atoms, ecutrho_Ry: float) -> tuple[int, int, int] | None:
-    """Divisions of the density's grid along the cell's vectors that put every atom on a column.
+    """Return the divisions of a density grid that has every atom on one of its columns.
 
-    Exchange and correlation are summed on that grid, and an atom between its points is seen a
-    little differently: 2e-5 e.A in the dipoles of a slid layer at 350 Ry. None where no grid up to
-    a third finer than the smallest that holds the cut-off does it, as in most twisted cells.
+    Exchange and correlation are summed on this grid. The sum depends slightly on where an atom
+    lies between grid points: by 2e-5 e.A in the dipoles of a translated layer at 350 Ry.
+
+    Parameters
+    ----------
+    atoms
+        A bilayer.
+    ecutrho_Ry
+        Cut-off energy of the density in Ry.
+
+    Returns
+    -------
+    tuple of int or None
+        Divisions along the three cell vectors. None if no grid does it that is at most 35 %
+        finer in the plane than the smallest grid for the cut-off, as in most twisted cells.
     """
     radius = np.sqrt(ecutrho_Ry) / (2 * np.pi * BOHR_A)
     *smallest, height = (2 * int(radius * length) + 1 for length in atoms.cell.lengths())

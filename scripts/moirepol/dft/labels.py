@@ -1,4 +1,4 @@
-"""From a structure to a label: the dipole of every N atom by DFT and Wannier centres, audited."""
+"""Labels: the dipole of every N atom from DFT and Wannier centres, with an audit."""
 
 import resource
 import time
@@ -42,14 +42,31 @@ AUDIT_UNITS = {
 def label(
     atoms: Bilayer, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1
 ) -> Bilayer:
-    """Run the recipe's DFT engine and wannier90.x in `folder`; the labelled, audited frame.
+    """Compute the label of a bilayer with the recipe's DFT engine and wannier90.x.
 
     Parameters
     ----------
-    atoms : a bilayer; its field is applied.
-    recipe : the settings ``labels.recipe`` of the configuration.
+    atoms
+        The bilayer, with its field.
+    recipe
+        The settings ``labels.recipe`` of the configuration.
+    lattice_constant_A
+        Lattice constant of the 4-atom cell in angstrom.
+    folder
+        Scratch folder for the programs.
+    threads
+        Number of processes.
 
-    Raises JobError, naming what was found and what is allowed, for a label that is not sound.
+    Returns
+    -------
+    Atoms
+        The bilayer with the arrays `dipole` (n, 3) in e.A, `wannier_centre` (n, 4, 3) in A and
+        `wannier_spread` (n, 4) in A^2, NaN on B, and the audit (`AUDIT_UNITS`) in `info`.
+
+    Raises
+    ------
+    JobError
+        If a program fails or the label is rejected.
     """
     started, used = time.monotonic(), core_seconds()
     mesh = mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
@@ -102,9 +119,22 @@ def label(
 
 
 def with_dipoles(atoms: Bilayer, centroid_shifts_A: np.ndarray) -> Bilayer:
-    """Eq. (1) without an origin: p = e sum_B (r_B - r_N) - 2 e sum_n (r_n - r_N), in e.A, NaN on B.
+    """Return a bilayer with its dipoles by Eq. (1), in a form without an origin.
 
-    centroid_shifts_A (nN, 3) holds the second sum; the first runs over the three bonded B.
+    p = e sum_B (r_B - r_N) - 2 e sum_n (r_n - r_N), where the first sum runs over the three bonded
+    B atoms and the second over the four Wannier centres.
+
+    Parameters
+    ----------
+    atoms
+        A bilayer.
+    centroid_shifts_A : ndarray, shape (n_N, 3)
+        The second sum of every N atom in A.
+
+    Returns
+    -------
+    Atoms
+        A copy with the array `dipole` (n, 3) in e.A, NaN on B.
     """
     labelled = atoms.copy()
     ions = atoms.material.charge_per_bond * wannier.bonds_of_sites(atoms).sum(axis=1)
@@ -113,13 +143,35 @@ def with_dipoles(atoms: Bilayer, centroid_shifts_A: np.ndarray) -> Bilayer:
 
 
 def check(frame: Bilayer) -> None:
-    """Refuse a label that is not sound, in one line."""
+    """Check that a label is sound.
+
+    Parameters
+    ----------
+    frame
+        A labelled bilayer.
+
+    Raises
+    ------
+    JobError
+        If it is rejected, with the value and the limit.
+    """
     if found := fault(frame):
         raise JobError(f"{frame.name}: {found}")
 
 
 def fault(frame: Bilayer) -> str:
-    """Return what is wrong with a label, its value and what is allowed; empty if nothing is."""
+    """Return why a label is rejected.
+
+    Parameters
+    ----------
+    frame
+        A labelled bilayer.
+
+    Returns
+    -------
+    str
+        The value and the limit; empty if the label is not rejected.
+    """
     limits = (
         ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
         ("largest_singular_value", "<=", MAXIMUM_SINGULAR_VALUE),
@@ -137,14 +189,33 @@ def fault(frame: Bilayer) -> str:
 
 
 def total_dipole(frame: Bilayer) -> np.ndarray:
-    """Return the dipole (3,) of a frame's cell in e.angstrom, the sum over its sites."""
+    """Return the dipole of a cell, the sum over its N atoms.
+
+    Parameters
+    ----------
+    frame
+        A labelled bilayer.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        Dipole in e.A.
+    """
     return frame.dipoles.sum(axis=0)
 
 
 def symmetry_residual(frame: Bilayer) -> float:
-    """Return the largest component in e.angstrom by which dipoles break a symmetry.
+    """Return by how much dipoles break a symmetry of their structure and field.
 
-    The symmetries are those of the structure that the field leaves.
+    Parameters
+    ----------
+    frame
+        A labelled bilayer.
+
+    Returns
+    -------
+    float
+        Largest component in e.A of the difference between a dipole and its image.
     """
     cell = np.asarray(frame.cell)
     structure: Any = (cell, frame.get_scaled_positions(), frame.numbers)
@@ -163,6 +234,12 @@ def symmetry_residual(frame: Bilayer) -> float:
 
 
 def core_seconds() -> float:
-    """Return the processor time of this process and of the programs that it has run, in s."""
+    """Return the processor time of this process and of the programs that it ran.
+
+    Returns
+    -------
+    float
+        Time in s.
+    """
     kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     return sum(t for u in map(resource.getrusage, kinds) for t in (u.ru_utime, u.ru_stime))

@@ -28,21 +28,21 @@ KILLS = (signal.SIGKILL, signal.SIGTERM)
 
 
 class Killed(JobError):
-    """A program was ended from outside: another attempt may go on from its state."""
+    """A program was ended from outside: another attempt may continue from its state."""
 
 
 def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
-    """Check that programs are installed and not too old.
+    """Check that programs are installed and new enough.
 
     Parameters
     ----------
-    programs
-        Keys of `PROGRAMS`.
+    requirements
+        The requirement of each program, by the program's name.
 
     Raises
     ------
     JobError
-        In one line, for the first program that is absent or too old.
+        If a program is not installed or too old.
     """
     for program in programs:
         package, minimum = PROGRAMS[program]
@@ -61,7 +61,7 @@ def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
 
 @cache
 def _version(program: str) -> tuple[int, ...]:
-    """Major and minor version that a program prints; empty if it prints none."""
+    """Return major and minor version from the program's own output; empty if it has none."""
     with tempfile.TemporaryDirectory() as folder:
         # The programs of Quantum ESPRESSO introduce themselves, then miss their input.
         with contextlib.suppress(JobError):
@@ -78,14 +78,38 @@ def run_program(
     watch: Callable[[str], None] | None = None,
     excused: str = "",
 ) -> str:
-    """Run a program in `folder` with one OpenMP thread; its stdout; JobError where it fails.
+    """Run a program in a folder with one OpenMP thread and return its output.
 
-    watch : is given the output so far, once in a while. excused : words in the output with which
-    an exit code is no failure.
+    The program runs on this machine, also inside a Slurm job: Open MPI would otherwise use Slurm's
+    step as its own launcher, and processes stay free to use any core that the job has. The program
+    ends when this process ends, also when this process is killed.
 
-    It runs on this machine, also inside a Slurm job: Open MPI would otherwise take Slurm's step for
-    its own launcher, and processes stay free to use any core that the job has. It ends with this
-    process, however that ends.
+    Parameters
+    ----------
+    command
+        The program and its arguments.
+    folder
+        Working directory. The output goes to ``<program>.out`` in it.
+    stdin
+        Name of a file in `folder` for the standard input; an empty input if None.
+    watch
+        Called with the output so far every `WATCH_S` seconds.
+    excused
+        Text in the output with which an exit code is no failure.
+    reason
+        Function that extracts the cause of a failure from the output.
+
+    Returns
+    -------
+    str
+        Standard output and standard error together.
+
+    Raises
+    ------
+    Killed
+        If SIGKILL or SIGTERM ended the program.
+    JobError
+        If the program failed.
     """
     environment = {
         key: value

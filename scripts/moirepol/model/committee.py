@@ -1,7 +1,7 @@
 """Trained members of a committee: their files, their export, and their evaluation.
 
-A model is a committee of members that differ in their random start and in the frames that they are
-trained on. Each member is one file in deepmd-kit's native format (.dp).
+A model is a committee of members. The members differ in their random start and in their training
+frames. Each member is one file in deepmd-kit's native format (.dp).
 """
 
 import json
@@ -29,7 +29,17 @@ BLOCK = 256  # sites evaluated at a time
 
 @dataclass
 class Member:
-    """One trained model of a committee."""
+    """One trained model of a committee.
+
+    Attributes
+    ----------
+    network
+        The network.
+    info
+        Family, kind, field_V_per_A, scale of the labels and further settings of the training.
+    known
+        Names and surroundings of the training frames.
+    """
 
     network: Any
     info: dict[str, Any]  #: family, kind, field_V_per_A, scale and the settings of its training
@@ -51,12 +61,30 @@ class Member:
         return self.info["field_V_per_A"]
 
     def has_seen(self, name: str) -> bool:
-        """Whether the member was trained on a frame of this name."""
+        """Return whether a frame is one of the training frames.
+
+        Parameters
+        ----------
+        name
+            Name of the frame.
+
+        Returns
+        -------
+        bool
+            True if the member was trained on the frame.
+        """
         return name.encode() in self.known["names"]
 
 
 def check_domain(bilayer: Bilayer, member: Member) -> None:
     """Check that a bilayer is of the kind that a member was trained on.
+
+    Parameters
+    ----------
+    bilayer
+        The bilayer.
+    member
+        The member.
 
     Raises
     ------
@@ -83,14 +111,38 @@ def check_domain(bilayer: Bilayer, member: Member) -> None:
 
 
 def save(data: dict, path: str | Path) -> None:
-    """Write a model in deepmd-kit's own format (.dp), which every backend of deepmd-kit reads."""
+    """Write a model in deepmd-kit's own format (.dp), which every backend of deepmd-kit reads.
+
+    Parameters
+    ----------
+    data
+        Serialized model file.
+    path
+        File to write.
+    """
     from deepmd.dpmodel.utils.serialization import save_dp_model
 
     save_dp_model(str(path), data)
 
 
 def load(path: str | Path) -> Member:
-    """Read one trained member."""
+    """Read one trained member.
+
+    Parameters
+    ----------
+    path
+        Model file (.dp).
+
+    Returns
+    -------
+    Member
+        The member.
+
+    Raises
+    ------
+    JobError
+        If the file is no dipole model of this workflow.
+    """
     from deepmd.dpmodel.utils.serialization import load_dp_model
 
     try:
@@ -101,7 +153,18 @@ def load(path: str | Path) -> Member:
 
 
 def member_of(data: dict) -> Member:
-    """Return the member in a model file's content."""
+    """Make the member that a serialized model file contains.
+
+    Parameters
+    ----------
+    data
+        Serialized model file.
+
+    Returns
+    -------
+    Member
+        The member.
+    """
     known = {
         key.removeprefix("known_"): value
         for key, value in data["@variables"].items()
@@ -113,7 +176,22 @@ def member_of(data: dict) -> Member:
 
 
 def freeze(path: str | Path, frozen: str | Path, compressed: str | Path) -> None:
-    """Export a member for deepmd-kit's TensorFlow backend, plain and compressed (.pb)."""
+    """Export a member for deepmd-kit's TensorFlow backend, plain and compressed (.pb).
+
+    Parameters
+    ----------
+    path
+        Model file (.dp).
+    frozen
+        Plain file to write.
+    compressed
+        Compressed file to write.
+
+    Raises
+    ------
+    JobError
+        If deepmd-kit's program fails.
+    """
     from deepmd.entrypoints.convert_backend import convert_backend
     from deepmd.tf.env import tf
 
@@ -132,7 +210,23 @@ def freeze(path: str | Path, frozen: str | Path, compressed: str | Path) -> None
 
 
 def committee(paths: Iterable[str | Path]) -> list[Member]:
-    """Load the members of one model; JobError where they are not of one kind and family."""
+    """Load the members of one model.
+
+    Parameters
+    ----------
+    paths
+        Model files (.dp) of the members.
+
+    Returns
+    -------
+    list of Member
+        The members, in the order of the files.
+
+    Raises
+    ------
+    JobError
+        If a file cannot be read or the members differ in kind, family, field or cut-off.
+    """
     members = [load(path) for path in paths]
     for key in ("family", "kind", "field_V_per_A"):
         if len({member.info[key] for member in members}) > 1:
@@ -179,24 +273,71 @@ def evaluate(members: list[Member], bilayer: Bilayer, local_stackings: bool = Fa
 
 
 def standard_deviation(values: np.ndarray) -> np.ndarray:
-    """Return the standard deviation over members (member, ...); NaN for a single member."""
+    """Return the standard deviation over members.
+
+    Parameters
+    ----------
+    values
+        Values (member, ...).
+
+    Returns
+    -------
+    ndarray
+        Standard deviation (...) with member - 1 degrees of freedom; NaN for a single member.
+    """
     return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
 
 
 def seen_by(members: list[Member]) -> dict[str, np.ndarray]:
-    """Return names and surroundings of all training frames of a committee."""
+    """Return names and surroundings of all training frames of a committee.
+
+    Parameters
+    ----------
+    members
+        Members of one committee.
+
+    Returns
+    -------
+    dict
+        ``names`` (k,) and the arrays of `moirepol.model.domain.surroundings`. A frame appears once
+        for each member that was trained on it.
+    """
     return {key: np.concatenate([m.known[key] for m in members]) for key in members[0].known}
 
 
 def run_deepmd(arguments: list[str], folder: str | Path) -> None:
-    """Run deepmd-kit's program with TensorFlow in a folder; its output goes to the job's log."""
+    """Run deepmd-kit's program with TensorFlow; its output goes to the log of the job.
+
+    Parameters
+    ----------
+    arguments
+        Arguments of the program.
+    folder
+        Working directory.
+
+    Raises
+    ------
+    JobError
+        If the program fails.
+    """
     print("+ dp --tf", *arguments, flush=True)
     if subprocess.run(deepmd_command(arguments), cwd=folder, check=False).returncode:
         raise JobError(f"{full_disk(folder)}dp {arguments[0]} failed: the log says why")
 
 
 def deepmd_command(arguments: list[str]) -> list[str]:
-    """Return the command line of deepmd-kit's program."""
+    """Return the command line of deepmd-kit's program.
+
+    Parameters
+    ----------
+    arguments
+        Arguments of the program.
+
+    Returns
+    -------
+    list of str
+        The command line.
+    """
     return [sys.executable, "-m", "deepmd", "--tf", *arguments]
 
 

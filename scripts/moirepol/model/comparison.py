@@ -1,4 +1,4 @@
-"""Models against first principles, N atom by N atom: one data set for every comparison."""
+"""Comparison of models with first principles at every N atom: one data set for all comparisons."""
 
 import numpy as np
 import xarray as xr
@@ -16,9 +16,26 @@ MEANINGS = {
 def compared(
     frame: Bilayer, model: np.ndarray, spread: np.ndarray, members: int, side: str
 ) -> xr.Dataset:
-    """Compare one frame: ``dft``, ``model`` and ``spread`` (sample, component) in e.A, and more.
+    """Make the comparison of one frame.
 
-    model, spread : (n, 3) on the N atoms, of `members` members. side : train, validation or test.
+    Parameters
+    ----------
+    frame
+        Labelled frame with m dipole sites.
+    model
+        Committee mean (m, 3) of the dipoles in e.angstrom.
+    spread
+        Committee standard deviation (m, 3) in e.angstrom.
+    members
+        Number of members that were evaluated.
+    side
+        Side of the split: ``train``, ``validation`` or ``test``.
+
+    Returns
+    -------
+    xr.Dataset
+        ``dft``, ``model`` and ``spread`` (sample, component) in e.angstrom; ``layer``, ``members``,
+        ``split`` and ``frame`` (sample,).
     """
     centres = frame.sites
     each = np.full(len(centres), 1)
@@ -36,7 +53,20 @@ def compared(
 
 
 def together(parts: list[xr.Dataset], what: str) -> xr.Dataset:
-    """Return all comparisons, one after the other, with their ``mae`` (side, component)."""
+    """Concatenate comparisons and add their mean absolute error.
+
+    Parameters
+    ----------
+    parts
+        Data sets of `compared`.
+    what
+        Name of the predicted quantity, which ends every long name.
+
+    Returns
+    -------
+    xr.Dataset
+        All samples, with ``mae`` (side, component) in e.angstrom.
+    """
     ds = xr.concat(parts, dim="sample").assign_coords(component=["x", "y", "z"])
     error = abs(ds["model"] - ds["dft"])
     ds["mae"] = error.groupby(ds["split"]).mean("sample").rename(split="side")

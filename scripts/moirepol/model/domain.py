@@ -1,11 +1,13 @@
-"""How far the surroundings of an N atom are from all that a model was trained on.
+"""Distance of the surroundings of an N atom from all surroundings of the training frames.
 
-The network cannot say so itself: its descriptor adds up neighbours one by one, and of a layer
-around its own threefold axis that leaves no orientation. A twist of the layers is invisible to it,
-and to every committee of its kind. In a flat bilayer the surroundings are two lattices, their
-distance and the local stacking, so the distance to a frame of the training set can be stated as a
-length: the root mean square displacement that turns one into the other, over the atoms of one layer
-within the cut-off, in the layer where it is larger.
+The network itself cannot give this distance. Its descriptor is a sum over single neighbours. A
+layer around its own threefold axis therefore contributes no orientation to it. A twist of the
+layers does not change the descriptor, so no committee of such networks detects it.
+
+In a flat bilayer the surroundings consist of two lattices, their distance and the local stacking.
+The distance to a training frame is therefore a length. It is the root mean square displacement that
+turns one set of surroundings into the other, over the atoms of one layer within the cut-off. The
+layer with the larger displacement counts.
 """
 
 from collections.abc import Iterable
@@ -22,9 +24,19 @@ LIMIT_A = 0.025
 
 
 def surroundings(frames: Iterable[Bilayer]) -> dict[str, np.ndarray]:
-    """Return arrays of frames: layer_cell (k, 2, 2, 2), distance (k,) in A, stacking (k, 2).
+    """Return the surroundings that frames contain, as arrays.
 
-    The stacking is in fractions, NaN for a moire cell, which holds all of them.
+    Parameters
+    ----------
+    frames
+        Flat bilayers.
+
+    Returns
+    -------
+    dict
+        ``layer_cell`` (k, 2, 2, 2), primitive vectors (layer, vector, xy) in angstrom; ``distance``
+        (k,), layer distance in angstrom; ``stacking`` (k, 2), in fractions of (a1, a2). The
+        stacking is NaN for a moire cell, which contains all stackings.
     """
     frames = list(frames)
     cells = np.array([frame.lattices for frame in frames])
@@ -40,10 +52,24 @@ def surroundings(frames: Iterable[Bilayer]) -> dict[str, np.ndarray]:
 def environment_distance(
     atoms: Bilayer, known: dict[str, np.ndarray], cutoff_A: float
 ) -> tuple[np.ndarray, float]:
-    """Distances (n,) in A of the N atoms' surroundings to the nearest known; NaN on B.
+    """Return the distances of the N atoms' surroundings to the nearest known surroundings.
 
-    Also returns the deformation in A: the same for the layers' lattices and distance alone, the
-    part that more stackings cannot make smaller.
+    Parameters
+    ----------
+    atoms
+        Flat bilayer with n atoms.
+    known
+        Known surroundings, as of `surroundings`.
+    cutoff_A
+        Cut-off of the network in angstrom.
+
+    Returns
+    -------
+    distance : ndarray
+        Distances (n,) in angstrom, NaN where there is no dipole site.
+    deformation : float
+        The same distance in angstrom for the lattices and the distance of the layers alone. More
+        stackings in the training set cannot reduce it.
     """
     is_site = atoms.is_site
     found = np.full(len(atoms), np.nan)
@@ -72,7 +98,7 @@ def environment_distance(
 
 
 def _displacement(cells, known, layer):
-    """Sizes of the strain of a layer and of the change of the other, seen from the first."""
+    """Sizes of the strain of a layer and of the change of the other, relative to the first."""
     strained = np.linalg.inv(known[layer]) @ cells[layer]
     u, s, vt = np.linalg.svd(strained)
     turn = u @ vt
@@ -81,7 +107,7 @@ def _displacement(cells, known, layer):
 
 
 def _images(stackings, family):
-    """All stackings that symmetry makes of some, in the unit cell and around it."""
+    """All symmetry images of stackings, in the unit cell and around it."""
     images = [transform_slide(tau, op) for tau in stackings for op in layer_symmetries(family)]
     turned = np.unique(np.round(images, 6) % 1.0, axis=0)
     steps = np.array(list(product((-1, 0, 1), repeat=2)))

@@ -12,7 +12,19 @@ from moirepol.model.neighbours import Environments
 def distinct(network: Any, environment: Environments) -> np.ndarray:
     """Return one atom of every set whose environments agree up to a rotation or a mirror.
 
-    An equivariant model gives all of them the same, turned, dipole.
+    An equivariant model gives all atoms of such a set the same dipole, rotated or mirrored.
+
+    Parameters
+    ----------
+    network
+        Network that defines the descriptor.
+    environment
+        Environments of n atoms.
+
+    Returns
+    -------
+    ndarray
+        Sorted indices of the chosen atoms.
     """
     invariants = network.invariants(environment)
     rounded = np.round(invariants / np.abs(invariants).max(), 9)
@@ -27,19 +39,26 @@ def fit(
     iterations: int,
     report: Callable[[int, float], None] = lambda iteration, loss: None,
 ) -> None:
-    """Find the most probable weights by damped Gauss-Newton steps from a random start.
+    """Find the most probable weights by damped Gauss-Newton steps.
 
-    Minimizes |y - f(w)|^2 / noise^2 + |w - w0|^2: normal noise on the labels, and normal weights of
-    unit width around the random start w0, so that networks of different starts are draws from
-    (approximately) the posterior and their spread an error bar. There are fewer labels than
-    weights, so a step is solved in the space of the labels,
-    dw = J^T (J J^T + a noise^2)^-1 (y - f + J u / a) - u / a with u = w - w0 and a = 1 + damping
-    (Levenberg-Marquardt; More, Lect. Notes Math. 630, 105 (1978); damping after Nielsen 1999).
+    The steps start from the weights of the network. A penalty ties the result to them. The module
+    docstring gives the formulae.
 
     Parameters
     ----------
-    targets : (n, 3) labels, scaled; noise in the same units
-    report : called with (iteration, root mean square residual)
+    network
+        Network with random weights. Its weights are changed in place.
+    environment
+        Environments of the n labelled atoms.
+    targets
+        Labels (n, 3), scaled.
+    noise
+        Standard deviation of the label noise, in the units of `targets`.
+    iterations
+        Largest number of steps.
+    report
+        Function that is called after each step with the number of the step and the root mean square
+        residual in the units of `targets`.
     """
     start = network.weights
     y = targets.ravel()

@@ -1,4 +1,4 @@
-"""Surroundings of the local stacking: what a site would have in the translated bilayer."""
+"""Surroundings of the local stacking: those of a site in the translated bilayer."""
 
 from itertools import product
 
@@ -10,17 +10,37 @@ from moirepol.structure.building import build
 
 
 def turn_of(cell: np.ndarray) -> np.ndarray:
-    """Rotation (3, 3) of row vectors that turns a1 of the plain lattice onto that of `cell`."""
+    """Return the rotation that turns a1 of the plain lattice onto a1 of a cell.
+
+    Parameters
+    ----------
+    cell
+        Primitive vectors (2, 2) as rows.
+
+    Returns
+    -------
+    ndarray
+        Rotation (3, 3) of row vectors.
+    """
     c, s = cell[0] / np.linalg.norm(cell[0])
     return np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
 class LocalStackingNeighbours:
-    """The surroundings that N atoms would have in the slide of their local stacking.
+    """Surroundings of the N atoms in the translated bilayer of their local stacking.
 
-    The slide has the upper layer's lattice, turned as the layer is that an N atom faces: of its own
-    layer's orientation the network sees nothing. Takes the place of
-    `moirepol.model.neighbours.Neighbours`.
+    The translated bilayer has the lattice constant of the upper layer. It is rotated as the layer
+    that faces the N atom. The orientation of the atom's own layer does not change the descriptor of
+    the network. This class has the interface of `moirepol.model.neighbours.Neighbours`.
+
+    Parameters
+    ----------
+    atoms
+        Flat bilayer.
+    symbols
+        Chemical symbols of the types, in the order of the network.
+    cutoff
+        Largest distance of a neighbour in angstrom.
     """
 
     def __init__(self, atoms: Bilayer, symbols: tuple[str, ...], cutoff: float):
@@ -42,7 +62,18 @@ class LocalStackingNeighbours:
         self.symbols, self.site = symbols, atoms.material.dipole_site.species
 
     def of(self, centres: np.ndarray) -> Environments:
-        """Environments of the N atoms `centres` (indices): all within the cut-off, by type."""
+        """Return all neighbours of N atoms within the cut-off, by type.
+
+        Parameters
+        ----------
+        centres
+            Indices (n,) of the N atoms in the bilayer.
+
+        Returns
+        -------
+        Environments
+            Environments of the n atoms.
+        """
         tau = self.atoms.stacking_at(self.atoms.positions[centres, :2])
         slid = np.column_stack([((tau + 0.5) % 1 - 0.5) @ self.lattice, np.zeros(len(tau))])
         layer = self.atoms.layer[centres]

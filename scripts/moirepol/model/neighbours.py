@@ -15,9 +15,13 @@ from scipy.spatial import cKDTree
 
 @dataclass
 class Environments:
-    """Neighbours of n atoms, one padded array (n, K, 3) of vectors r_j - r_i in A for each type.
+    """Neighbours of n atoms, by type.
 
-    Padding stands at an infinite distance.
+    Attributes
+    ----------
+    vectors
+        For each type one array (n, K, 3) of the vectors r_j - r_i in angstrom. Padding is at an
+        infinite distance.
     """
 
     vectors: list[np.ndarray]
@@ -30,7 +34,17 @@ class Environments:
 
 
 class Neighbours:
-    """Who stands near whom in one structure, periodic in the plane (not along z)."""
+    """Neighbour search in one structure that is periodic in-plane, but not along z.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    symbols
+        Chemical symbols of the types, in the order of the network.
+    cutoff
+        Largest distance of a neighbour in angstrom.
+    """
 
     def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):
         cell = np.asarray(atoms.cell)[:2, :2]
@@ -53,7 +67,18 @@ class Neighbours:
             self.trees.append(cKDTree(points))
 
     def of(self, centres: np.ndarray) -> Environments:
-        """Environments of the atoms `centres` (indices): all atoms within the cut-off, by type."""
+        """Return all neighbours of atoms within the cut-off, by type.
+
+        Parameters
+        ----------
+        centres
+            Indices (n,) of the atoms.
+
+        Returns
+        -------
+        Environments
+            Environments of the n atoms.
+        """
         wanted = self.positions[centres]
         vectors = []
         for points, tree in zip(self.points, self.trees, strict=True):
@@ -69,7 +94,18 @@ class Neighbours:
 
 
 def join(parts: list[Environments]) -> Environments:
-    """One `Environments` of many, padded to the largest."""
+    """Join environments, padded to the largest number of neighbours.
+
+    Parameters
+    ----------
+    parts
+        Environments with the same types.
+
+    Returns
+    -------
+    Environments
+        All atoms, one part after the other.
+    """
     joined = []
     for kind in range(len(parts[0].vectors)):
         blocks = [part.vectors[kind] for part in parts]

@@ -24,9 +24,33 @@ NEIGHBOUR_ROOM = 1.5
 def train(
     frames: list[Bilayer], judges: list[Bilayer], protocol: dict, seed: int, info: dict
 ) -> tuple[dict, list[dict]]:
-    """Train one member; returns deepmd-kit's serialized model file and the course of the training.
+    """Train one member.
 
-    The course is a list of {step, seconds, rmse_train, rmse_validation} with errors in e.A.
+    Parameters
+    ----------
+    frames
+        Training frames, with dipoles in e.angstrom.
+    judges
+        Validation frames, with dipoles in e.angstrom.
+    protocol
+        Settings of the training, section of the configuration.
+    seed
+        Seed of the random start.
+    info
+        Data stored in the model file: family, kind, field and further settings.
+
+    Returns
+    -------
+    data : dict
+        Serialized model file of deepmd-kit, with `info` and the surroundings of the training
+        frames.
+    course : list of dict
+        Course of the training: {step, seconds, rmse_train, rmse_validation}, errors in e.angstrom.
+
+    Raises
+    ------
+    JobError
+        If deepmd-kit's program fails.
     """
     trainer = {"adam": _train_with_deepmd, "gauss_newton": _train_gauss_newton}
     section = model_section(frames, protocol, seed)
@@ -39,7 +63,22 @@ def train(
 
 
 def model_section(frames: list[Bilayer], protocol: dict, seed: int) -> dict:
-    """Return the section `model` of deepmd-kit's input."""
+    """Make the section `model` of deepmd-kit's input.
+
+    Parameters
+    ----------
+    frames
+        Training frames, which determine the types and the capacity for neighbours.
+    protocol
+        Settings of the training: cut-offs in angstrom and sizes of the networks.
+    seed
+        Seed of the random start.
+
+    Returns
+    -------
+    dict
+        The section.
+    """
     neighbours = _environments(frames, protocol["rcut_A"])
     most = [np.isfinite(v[..., 0]).sum(axis=1).max() for v in neighbours.vectors]
     sel = [int(np.ceil(NEIGHBOUR_ROOM * number)) for number in most]
@@ -115,7 +154,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
 
 
 def _train_with_deepmd(frames, judges, protocol, seed, section):
-    """`dp --tf train` with the course read from its lcurve.out as it grows."""
+    """`dp --tf train`; the course is read from its growing lcurve.out."""
     from deepmd.dpmodel.utils.serialization import load_dp_model
 
     scale, steps = protocol["label_scale"], protocol["steps"]

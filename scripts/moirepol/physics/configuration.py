@@ -1,4 +1,4 @@
-"""Dipoles in configuration space: what labels of untwisted slides say of every stacking."""
+"""Dipoles in configuration space: labels of translated bilayers, interpolated to every stacking."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,31 @@ from moirepol.structure.symmetry import symmetry_copies
 def labelled_slides(
     frames: Iterable[Bilayer], family: str, n: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the primitive cell (2, 2) in A and dipoles (n * n, layer, 3) in e.A of a grid.
+    """Collect the labels of translated bilayers on a grid of stackings.
 
-    Of `frames` the unstrained slides of `family` without a field at the default distance count;
-    their symmetry copies fill the grid tau = (i a1 + j a2) / n, j fastest. JobError where they
-    leave a gap.
+    Only unstrained translated bilayers of the family without a field and at the default layer
+    distance are used. Their symmetry copies fill the grid tau = (i a1 + j a2) / n.
+
+    Parameters
+    ----------
+    frames
+        Labelled frames.
+    family
+        Stacking family.
+    n
+        Number of stackings along each primitive vector.
+
+    Returns
+    -------
+    cell : ndarray
+        Primitive cell (2, 2) as rows, in angstrom.
+    dipoles : ndarray
+        Dipoles (n * n, layer, 3) in e.angstrom, j fastest.
+
+    Raises
+    ------
+    JobError
+        If a stacking of the grid has no label.
     """
     cell, slides = np.zeros((2, 2)), {}
     for frame in frames:
@@ -39,12 +59,42 @@ def labelled_slides(
 
 
 def slide_waves(cell: np.ndarray, dipoles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Plane waves k (K, 2), C (K, layer * 3) in tau through the dipoles of `labelled_slides`."""
+    """Interpolate the dipoles of `labelled_slides` by plane waves in tau.
+
+    Parameters
+    ----------
+    cell
+        Primitive cell (2, 2) as rows, in angstrom.
+    dipoles
+        Dipoles (n * n, layer, 3) in e.angstrom, j fastest.
+
+    Returns
+    -------
+    k : ndarray
+        Integer wave vectors (K, 2).
+    C : ndarray
+        Complex coefficients (K, layer * 3) in e.angstrom.
+    """
     n = round(len(dipoles) ** 0.5)
     tau = np.indices((n, n)).reshape(2, -1).T @ cell / n
     return Sites(tau, cell / n, cell).waves(dipoles.reshape(n * n, -1))
 
 
 def at_stackings(k: np.ndarray, C: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    """Dipoles (m, layer, 3) in e.A of the slides tau (m, 2), fractions of (a1, a2)."""
+    """Evaluate the plane waves of `slide_waves` at stackings.
+
+    Parameters
+    ----------
+    k
+        Integer wave vectors (K, 2).
+    C
+        Complex coefficients (K, layer * 3) in e.angstrom.
+    tau
+        Stackings (m, 2) in fractions of (a1, a2).
+
+    Returns
+    -------
+    ndarray
+        Dipoles (m, layer, 3) in e.angstrom.
+    """
     return (np.exp(2j * np.pi * tau @ k.T) @ C).real.reshape(len(tau), 2, 3)

@@ -1,28 +1,31 @@
-"""What strain of one layer against the other adds to the dipoles, to first order.
+"""First-order change of the dipoles with the relative strain of the layers.
 
-A slide strains both layers alike; of the difference of their strains, which is all that a lattice
-mismatch is, it knows nothing. Strips do: the lower layer of a strip is strained by e along a1
-against the upper one. At every local stacking tau, less the field of the pattern's own dipoles,
+Untwisted bilayers strain both layers alike. They contain no relative strain of the layers, so a
+model trained on them cannot predict its effect. A lattice mismatch is such a relative strain.
+Uniaxial heterostrain cells contain it: the lower layer is strained by e along a1 relative to the
+upper layer. After the field of the pattern's own dipoles is subtracted, the dipole of layer l at
+the local stacking tau is
 
-    p_l(tau; e) = p0_l(tau) + e t_l(tau) + e^2 u_l(tau),
+    p_l(tau; e) = p0_l(tau) + e t_l(tau) + e^2 u_l(tau).
 
-with p0 that of slides, and with t and u, for each layer l, a constant and the shortest waves of
-configuration space. They are fitted by least squares to strips of compression and of tension
-together, so that the second order does not lean on the first.
+p0 is the dipole of translated bilayers. For each layer, t and u are expanded in a constant and the
+shortest waves of configuration space. A least-squares fit gives both. The fit needs cells of
+compression and of tension together, so that the second order does not bias the first.
 
-A layer strained by e in every direction, as the lower one of a mismatched cell is, has to first
-order the mean of what it owes to the images of a strip's strain under C3v, times two:
+In a mismatched cell the lower layer is strained by e in every direction. To first order, the change
+of such a layer is the mean over C3v of the images of a uniaxial strain, times two:
 
     T_l(tau) = (1/3) sum_Q Q t_l(Q^-1 tau),   (1/3) sum_Q Q strain Q^T = e 1,
 
-Q the six operations that leave both layers where they are. The mean takes away what a mismatched
-cell does not have: the dipole of a layer strained along one direction, piezoelectric and ten times
-all else, and the turn of the layers against each other that comes with a strip's shear.
+where Q are the six operations that do not exchange the layers. The mean removes two contributions
+that a mismatched cell does not have. One is the piezoelectric dipole of a layer strained along one
+direction, which is ten times larger than all other contributions. The other is the relative
+rotation of the layers that belongs to the shear of a uniaxial cell.
 
-The dipoles of a mismatched cell are those of slides at the local stacking, by the network, plus
-e T_l. The network is evaluated at
-the surroundings of the local stacking (`moirepol.model.local_stacking`): translated bilayers do not
-contain the surroundings of the mismatched cell itself.
+The dipoles of a mismatched cell are those of translated bilayers at the local stacking, predicted
+by the network, plus e T_l. The network is evaluated at the surroundings of the local stacking
+(`moirepol.model.local_stacking`), because translated bilayers do not contain the surroundings of
+the mismatched cell itself.
 """
 
 from collections.abc import Callable
@@ -47,13 +50,35 @@ WELL_POSED = 1e-6  # least singular value of the fit, of the largest
 
 
 def strain_of(atoms: Bilayer) -> float:
-    """Strain e of the lower layer against the upper one, along a1."""
+    """Return the strain e of the lower layer relative to the upper layer, along a1.
+
+    Parameters
+    ----------
+    atoms
+        A mismatched bilayer or a uniaxial heterostrain cell.
+
+    Returns
+    -------
+    float
+        Strain; below 0 if the lower layer is compressed.
+    """
     lower, upper = (np.linalg.norm(atoms.lattices[layer][0]) for layer in (LOWER, UPPER))
     return float(lower / upper - 1)
 
 
 def terms(tau: np.ndarray) -> np.ndarray:
-    """1, cosines and sines of the waves at stackings tau (m, 2): (m, TERMS)."""
+    """Evaluate the constant, the cosines and the sines of the waves at stackings.
+
+    Parameters
+    ----------
+    tau
+        Stackings (m, 2) in fractions of (a1, a2).
+
+    Returns
+    -------
+    ndarray
+        Values (m, term) in the order of `TERMS`.
+    """
     phase = 2 * np.pi * tau @ WAVES.T
     return np.hstack([np.ones((len(tau), 1)), np.cos(phase), np.sin(phase)])
 
@@ -61,15 +86,27 @@ def terms(tau: np.ndarray) -> np.ndarray:
 def fit(
     strips: list[Bilayer], slides: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and second order by least squares.
+    """Fit the first and the second order in the relative strain by least squares.
 
     Parameters
     ----------
-    strips : with short-range dipoles, less the field of the pattern
-    slides : dipoles (m, layer, 3) in e.A of stackings (m, 2)
+    strips
+        Uniaxial heterostrain cells with short-range dipoles: the field of the pattern is
+        subtracted.
+    slides
+        Function: stackings (m, 2) -> dipoles (m, layer, 3) of translated bilayers in e.angstrom.
 
-    Returns (order, layer, term, 3) in e.A and the root mean square of what is left, (layer, 3).
-    JobError where the strips do not determine them.
+    Returns
+    -------
+    orders : ndarray
+        First and second order (order, layer, term, 3) in e.angstrom.
+    rms : ndarray
+        Root mean square (layer, 3) of the residuals in e.angstrom.
+
+    Raises
+    ------
+    JobError
+        If the cells do not determine both orders.
     """
     found, left = [], []
     for layer in (LOWER, UPPER):
@@ -93,14 +130,40 @@ def fit(
 
 
 def read_fits(path: str | Path) -> xr.Dataset:
-    """Read a file of `fit_heterostrain`."""
+    """Read a file of `fit_heterostrain`.
+
+    Parameters
+    ----------
+    path
+        The NetCDF file.
+
+    Returns
+    -------
+    xr.Dataset
+        ``first_order`` (fit, layer, term, component) in e.angstrom and ``left_out`` (fit, strip).
+
+    Raises
+    ------
+    JobError
+        If the file cannot be read or is of another kind.
+    """
     return read_netcdf(path, "first_order", "left_out", "strip")
 
 
 def first_orders(fits: xr.Dataset, unknown: str | None = None) -> np.ndarray:
-    """First order of all fits, (fit, layer, term, 3) in e.A.
+    """Return the first order of the fits.
 
-    unknown : a frame; of a strip that was fitted, only the fits that left it out
+    Parameters
+    ----------
+    fits
+        Data set of `read_fits`.
+    unknown
+        Name of a frame. If it is one of the fitted cells, only fits that left it out are returned.
+
+    Returns
+    -------
+    ndarray
+        First order (fit, layer, term, 3) in e.angstrom.
     """
     if unknown in fits["strip"].values:
         fits = fits.isel(fit=fits["left_out"].sel(strip=unknown).values.astype(bool))
@@ -108,7 +171,22 @@ def first_orders(fits: xr.Dataset, unknown: str | None = None) -> np.ndarray:
 
 
 def biaxial_response(t: np.ndarray, tau: np.ndarray, family: str) -> np.ndarray:
-    """T (m, 3) in e.A at stackings tau (m, 2), from one layer's t (term, 3)."""
+    """Return the first-order change of a layer with a biaxial relative strain.
+
+    Parameters
+    ----------
+    t
+        First order (term, 3) of the layer in a uniaxial strain, in e.angstrom.
+    tau
+        Stackings (m, 2) in fractions of (a1, a2).
+    family
+        Stacking family.
+
+    Returns
+    -------
+    ndarray
+        T (m, 3) in e.angstrom per unit of strain.
+    """
     total = np.zeros((len(tau), 3))
     for matrix, swap in layer_symmetries(family):
         if not swap:
@@ -167,15 +245,53 @@ class Heterostrain:
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Heterostrain":
-        """Read the fits of `fit_heterostrain`."""
+        """Read the fits of `fit_heterostrain`.
+
+        Parameters
+        ----------
+        path
+            The NetCDF file.
+
+        Returns
+        -------
+        Heterostrain
+            The term with all fits.
+
+        Raises
+        ------
+        JobError
+            If the file cannot be read or is of another kind.
+        """
         return cls(read_fits(path), str(path))
 
     def applies(self, bilayer: Bilayer) -> bool:
-        """Whether the layers have a lattice mismatch."""
+        """Return whether the layers have a lattice mismatch.
+
+        Parameters
+        ----------
+        bilayer
+            The bilayer.
+
+        Returns
+        -------
+        bool
+            True if the lattice mismatch is not zero.
+        """
         return bool(bilayer.system.eta)
 
     def without(self, name: str) -> "Heterostrain | None":
-        """Return the term without the fits to a frame; None if no fit is left."""
+        """Return the term without the fits to a frame.
+
+        Parameters
+        ----------
+        name
+            Name of the frame.
+
+        Returns
+        -------
+        Heterostrain or None
+            None if no fit is left.
+        """
         term = Heterostrain(self.fits, self.path, name)
         return term if len(term.first_orders) else None
 
@@ -185,7 +301,13 @@ class Heterostrain:
         return first_orders(self.fits, self.held_out)
 
     def contribute(self, expansion: Expansion) -> None:
-        """Add the correction to the dipoles without a field; member i takes fit i."""
+        """Add the correction to the dipoles without a field; member i takes fit i.
+
+        Parameters
+        ----------
+        expansion
+            Expansion that contains the zero-field dipoles. It is changed in place.
+        """
         change = np.array(
             [heterostrain_correction(expansion.bilayer, order) for order in self.first_orders]
         )
@@ -194,5 +316,5 @@ class Heterostrain:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the term depends on, for the provenance of a file."""
+        """Settings that the term depends on, for the provenance of a file."""
         return {"heterostrain": self.path}

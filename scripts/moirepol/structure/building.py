@@ -1,8 +1,8 @@
 """Flat bilayers as `Bilayer`: translated, strained, twisted, mismatched and sheared.
 
 The monolayer has a1 = a (1, 0) and a2 = a (1/2, sqrt(3)/2), a hexagon centre at 0 and the atoms of
-the material's basis. The upper layer of the AA' family is turned by 180 degrees, which exchanges
-the two places (a1 + a2)/3 and 2 (a1 + a2)/3.
+the material's basis. The upper layer of the AA' family is rotated by 180 degrees. This rotation
+exchanges the two places (a1 + a2)/3 and 2 (a1 + a2)/3.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def build(
     lattice_constant_A
         Lattice constant of the unstrained layers in angstrom.
     layer_distance_A
-        Layer distance in angstrom, where the name contains none.
+        Layer distance in angstrom, used if the name contains none.
     cell_height_A
         Height of the periodic cell in angstrom.
     material
@@ -39,6 +39,11 @@ def build(
     -------
     Bilayer
         Periodic in all three directions and centred at half the cell height.
+
+    Raises
+    ------
+    ValueError
+        If the name is outside the grammar or the material is unknown.
     """
     if isinstance(system, str):
         system = System.parse(system)
@@ -77,10 +82,10 @@ def build(
 
 
 def _layers(system, a):
-    """Return the moiré cell (2, 2), and of each layer primitive cell, origin and number of cells.
+    """Moire cell (2, 2), and primitive cell, origin and number of cells of each layer.
 
-    A shifted cell is moved until G is at its origin: the pattern stays, the atoms do not. A strip
-    holds other stackings when shifted.
+    A shifted moire cell is moved until G is at its origin: the pattern stays, the atoms do not. A
+    shifted uniaxial heterostrain cell contains other stackings.
     """
     primitive = a * PRIMITIVE
     origin = np.zeros((2, 2))

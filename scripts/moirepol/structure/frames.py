@@ -1,9 +1,10 @@
 """Structures with a dipole on every N: one NetCDF layout for labels, data sets and predictions.
 
-Atoms of all frames stand one after the other (CF contiguous ragged array, ``n_atoms`` per frame).
-A frame in memory is an ase.Atoms as `building.build` makes it, with ``arrays['dipole']``
-(n, 3) in e.A, NaN on B, and any further array of `ATOM_ARRAYS`; every plain number or string in
-``info`` is kept as a variable of the frame, NaN or empty where another frame of the file has none.
+The atoms of all frames are stored one after the other (CF contiguous ragged array, ``n_atoms`` per
+frame). A frame in memory is a `Bilayer` as `building.build` makes it, with ``arrays['dipole']``
+(n, 3) in e.angstrom, NaN on B, and any further array of `ATOM_ARRAYS`. Every plain number or string
+in ``info`` is stored as a variable of the frame. It is NaN or empty for frames of the file without
+it.
 """
 
 import numbers
@@ -57,7 +58,21 @@ INFO_ARRAYS = {
 
 
 def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr.Dataset:
-    """Pack frames; `units` names the units of scalar ``info`` values that are kept along."""
+    """Pack frames into a data set.
+
+    Parameters
+    ----------
+    frames
+        The frames.
+    units
+        Units of scalar ``info`` values: name -> unit. By default the ending of the name gives the
+        unit.
+
+    Returns
+    -------
+    xr.Dataset
+        Data set of this layout.
+    """
     ds = xr.Dataset(coords={"frame": [frame.name for frame in frames]})
     ds["n_atoms"] = "frame", [len(frame) for frame in frames]
     ds["n_atoms"].attrs.update(sample_dimension="atom", long_name="atoms of the frame")
@@ -95,7 +110,18 @@ def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr
 
 
 def from_dataset(ds: xr.Dataset) -> list[Bilayer]:
-    """Unpack what `to_dataset` packed."""
+    """Unpack the frames of a data set of `to_dataset`.
+
+    Parameters
+    ----------
+    ds
+        Data set of this layout.
+
+    Returns
+    -------
+    list of Bilayer
+        The frames.
+    """
     ends = np.cumsum(ds["n_atoms"].values)
     scalars = [name for name in ds.data_vars if ds[name].dims == ("frame",) and name != "n_atoms"]
     frames = []
@@ -122,7 +148,23 @@ def from_dataset(ds: xr.Dataset) -> list[Bilayer]:
 
 
 def read_frames(path: str | Path) -> list[Bilayer]:
-    """Read the frames of one file; JobError where the file is not of this layout."""
+    """Read the frames of one file.
+
+    Parameters
+    ----------
+    path
+        The NetCDF file.
+
+    Returns
+    -------
+    list of Bilayer
+        The frames.
+
+    Raises
+    ------
+    JobError
+        If the file cannot be read or does not have this layout.
+    """
     ds = read_netcdf(path, "frame", "n_atoms", "cell", "number", "position", "layer_cell")
     if int(ds["n_atoms"].sum()) != ds.sizes["atom"]:
         raise JobError(f"{path} is damaged: its n_atoms do not add up")
@@ -130,10 +172,26 @@ def read_frames(path: str | Path) -> list[Bilayer]:
 
 
 def dipole_errors(predicted: Bilayer, label: Bilayer, array: str = "dipole") -> np.ndarray:
-    """Difference (N, 3) in e.A of a prediction's dipoles from its label's, on the N atoms.
+    """Return the errors of predicted dipoles on the N atoms.
 
-    array: the prediction's. JobError where the two are not of one structure (heights of the cell
-    apart).
+    Parameters
+    ----------
+    predicted
+        Prediction.
+    label
+        Labelled frame of the same structure. The cells may have different heights.
+    array
+        Name of the array of predicted dipoles.
+
+    Returns
+    -------
+    ndarray
+        Prediction minus label (m, 3) in e.angstrom.
+
+    Raises
+    ------
+    JobError
+        If the two are not of one structure.
     """
     same = len(predicted) == len(label) and (predicted.numbers == label.numbers).all()
     if not same or not np.allclose(predicted.positions[:, :2], label.positions[:, :2], atol=1e-4):

@@ -1,24 +1,27 @@
-"""Bilayers by name: one string says everything that makes a system.
+"""Names of bilayers: one string defines a system completely.
 
-``<family>_<geometry>[_<option>...]``, for example ``AA_twist-21-22``,
+The form is ``<family>_<geometry>[_<option>...]``, for example ``AA_twist-21-22``,
 ``AA_slide-3-5-10_strain-1.0_field+0.020``, ``AA_mismatch-9-10_d3.40``, ``AAp_twist-1-2``.
 
-=============  ======================================================================
-family         ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparallel layers
-``slide-i-j-n``    upper layer shifted by tau = (i a1 + j a2) / n
-``twist-m-n``      commensurate twist, 4 (m^2 + m n + n^2) atoms
-``mismatch-U-L``   U x U cells of the upper layer on L x L of the lower; eta = 1 - U/L
-``moire-m-n-p-q``  both: the cell is m a1 + n a2 of the lower and p a1 + q a2 of the upper layer
-``strip-U-L``      mismatch along a1 only: U x 1 cells of the upper layer on L x 1 of the lower
-``shear-L``        simple shear of the upper layer along a2: both have L x 1 cells, and the first
-                   vector of the cell is L a1 of the lower, L a1 + a2 of the upper layer
-``shift-i-j-n``    the upper layer of a moire cell shifted by (i a1 + j a2) / n of its own cell
-``strain+1.0``     biaxial strain of both layers, in %
-``d3.40``          layer distance in A, where it is not the configured one
-``field+0.020``    electric field along +z in V/A
-=============  ======================================================================
+==================  ================================================================================
+family              ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparallel layers
+``slide-i-j-n``     translated bilayer: upper layer shifted by tau = (i a1 + j a2) / n
+``twist-m-n``       commensurate twist, 4 (m^2 + m n + n^2) atoms
+``mismatch-U-L``    U x U cells of the upper layer on L x L of the lower; eta = 1 - U/L
+``moire-m-n-p-q``   both: the cell is m a1 + n a2 of the lower and p a1 + q a2 of the upper layer
+``strip-U-L``       uniaxial heterostrain cell: U x 1 cells of the upper layer on L x 1 of the lower
+``shear-L``         simple-shear cell: L a1 of the lower layer is L a1 + a2 of the upper layer
+``shift-i-j-n``     upper layer of the cell shifted by (i a1 + j a2) / n of its own primitive cell
+``strain+1.0``      biaxial strain of both layers, in %
+``d3.40``           layer distance in angstrom, if it is not the configured one
+``field+0.020``     electric field along +z in V/angstrom
+==================  ================================================================================
 
-A system may also be asked for by what it should be nearly, see `nearest`.
+`nearest` also accepts an approximate twist angle or lattice mismatch. The name is
+then ``<family>_angle-2.00``, ``<family>_eta+0.0100`` or ``<family>_angle-2.00_eta+0.0100``, with
+further options. It considers all cells that contain one period of the pattern. The nearest of them
+has a closed form. With the supercells as complex numbers L and U (a1 = 1, a2 = exp(i pi/3)), such
+cells have L - U = 1, and U / L = (1 - eta) exp(-i angle).
 """
 
 import cmath
@@ -45,7 +48,7 @@ WISH = re.compile(
 
 
 def _anonymous(grammar):
-    """Return a grammar as a Snakemake wildcard constraint, which has no named groups."""
+    """Grammar as a Snakemake wildcard constraint, which cannot contain named groups."""
     return re.sub(r"\?P<[a-z]+>", "?:", grammar)
 
 
@@ -67,7 +70,25 @@ Supercell = tuple[tuple[int, int], tuple[int, int]]
 
 
 class System(BaseModel):
-    """One bilayer: stacking family, geometry, shift, strain, layer distance and field."""
+    """One bilayer: stacking family, geometry, shift, strain, layer distance and field.
+
+    Attributes
+    ----------
+    family
+        Stacking family.
+    geometry
+        Geometry, see the module docstring.
+    indices
+        Numbers of the geometry.
+    shift
+        (i, j, n): shift of the upper layer by (i a1 + j a2) / n of its primitive cell.
+    strain_percent
+        Biaxial strain of both layers in percent.
+    distance_A
+        Layer distance in angstrom; None for the configured one.
+    field_V_per_A
+        Electric field along +z in V/angstrom.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -137,7 +158,23 @@ class System(BaseModel):
     @classmethod
     @cache
     def parse(cls, name: str) -> "System":
-        """Return the system of this name; ValueError, in one line, for one outside the grammar."""
+        """Return the system of a name.
+
+        Parameters
+        ----------
+        name
+            Name in any spelling of the grammar.
+
+        Returns
+        -------
+        System
+            The system.
+
+        Raises
+        ------
+        ValueError
+            In one line, if the name is outside the grammar or a number is not allowed.
+        """
         match = GRAMMAR.fullmatch(name)
         if match is None:
             raise ValueError(
@@ -162,7 +199,7 @@ class System(BaseModel):
 
     @property
     def name(self) -> str:
-        """The canonical name: options that hold their default value are left out."""
+        """Canonical name. It omits options with their default value."""
         parts = [self.family, "-".join([self.geometry, *map(str, self.indices)])]
         if self.shift:
             parts.append("-".join(["shift", *map(str, self.shift)]))
@@ -182,9 +219,10 @@ class System(BaseModel):
 
     @property
     def supercells(self) -> tuple[Supercell, Supercell]:
-        """The moire cell's two vectors, in primitive vectors of the lower and of the upper layer.
+        """Two vectors of the moire cell, in primitive vectors of the lower and the upper layer.
 
-        The second one is the first turned by 60 degrees, but for a strip, where it is a2.
+        The second vector is the first vector rotated by 60 degrees. In uniaxial heterostrain and
+        simple-shear cells it is a2.
         """
         match self.geometry:
             case "strip":
@@ -209,21 +247,22 @@ class System(BaseModel):
 
     @property
     def n_atoms(self) -> int:
-        """Atoms of the periodic cell."""
+        """Number of atoms of the periodic cell."""
         return sum(2 * _determinant(*cell) for cell in self.supercells)
 
     @property
     def n_periods(self) -> int:
-        """Periods of the moiré pattern in the cell.
+        """Number of periods of the moire pattern in the cell.
 
-        It is 0 for translated bilayers and uniaxial cells, which do not contain all stackings.
+        It is 0 for translated bilayers, uniaxial heterostrain cells and simple-shear cells, which
+        do not contain all stackings.
         """
         lower, upper = self.supercells
         return _determinant(*(_minus(a, b) for a, b in zip(lower, upper, strict=True)))
 
     @property
     def ratio(self) -> complex:
-        """U / L of the supercells as complex numbers: (1 - eta) exp(-i angle)."""
+        """Ratio U / L of the supercells as complex numbers: (1 - eta) exp(-i angle)."""
         if self.geometry == "shear":
             return 1
         lower, upper = (_complex(first) for first, _ in self.supercells)
@@ -231,14 +270,14 @@ class System(BaseModel):
 
     @property
     def twist_angle_deg(self) -> float:
-        """Twist angle of the upper layer against the lower, counter-clockwise, in degrees."""
+        """Twist angle of the upper layer relative to the lower, counter-clockwise, in degrees."""
         return -math.degrees(cmath.phase(self.ratio))
 
     @property
     def eta(self) -> float:
-        """Lattice mismatch eta = 1 - a_lower / a_upper; of a uniaxial cell along a1.
+        """Lattice mismatch eta = 1 - a_lower / a_upper, positive if the lower layer is compressed.
 
-        It is positive where the lower layer is compressed.
+        In a uniaxial heterostrain cell it is the mismatch along a1.
         """
         if self.geometry == "shear":
             return 0.0
@@ -247,13 +286,13 @@ class System(BaseModel):
 
     @property
     def layer_strains_percent(self) -> tuple[float, float]:
-        """Biaxial strain of the lower and of the upper layer against the free one, in percent."""
+        """Biaxial strain of the lower and the upper layer relative to a free layer, in percent."""
         stretch = 1 + self.strain_percent / 100
         return 100 * (stretch * (1 - self.eta) - 1), 100 * (stretch - 1)
 
     @property
     def description(self) -> str:
-        """What a reader would call it."""
+        """Description of the system for readers."""
         parts = [f"{'parallel' if self.family == 'AA' else 'antiparallel'} layers ({self.family})"]
         if self.geometry == "slide":
             i, j, n = self.indices
@@ -276,7 +315,23 @@ class System(BaseModel):
 
 
 def describe(name: str) -> str:
-    """Return a system's description, or that of a configuration space `configuration_<family>`."""
+    """Describe a system or a configuration space.
+
+    Parameters
+    ----------
+    name
+        Name of a system, or ``configuration_<family>``.
+
+    Returns
+    -------
+    str
+        Description for readers.
+
+    Raises
+    ------
+    ValueError
+        In one line, if the name is outside the grammar.
+    """
     if name.startswith("configuration_"):
         return f"All stackings of {name.removeprefix('configuration_')}"
     text = System.parse(name).description
@@ -284,13 +339,25 @@ def describe(name: str) -> str:
 
 
 def nearest(name: str, maximum_atoms: int) -> System:
-    """Return the system of a name in any spelling, or the cell nearest to an angle or mismatch.
+    """Return the system of a name, or the cell nearest to an angle or a mismatch.
 
-    Wishes are ``<family>_angle-2.00``, ``<family>_eta+0.0100`` or both, ``_angle-2.00_eta+0.0100``,
-    with further options. Of all cells that hold one period of the pattern the nearest is found in
-    closed form: with the supercells as complex numbers L and U (a1 = 1, a2 = exp(i pi/3)) such
-    cells have L - U = 1, and U / L = (1 - eta) exp(-i angle). ValueError, in one line, for a name
-    of neither kind or a cell above `maximum_atoms`.
+    Parameters
+    ----------
+    name
+        Name in any spelling, or an approximate angle and mismatch such as
+        ``AA_angle-2.00_eta+0.0100``, see the module docstring.
+    maximum_atoms
+        Largest number of atoms of a cell found from an angle or a mismatch.
+
+    Returns
+    -------
+    System
+        The system.
+
+    Raises
+    ------
+    ValueError
+        In one line, if the name is of neither kind or the cell is too large.
     """
     match = WISH.fullmatch(name)
     if match is None:
@@ -342,7 +409,7 @@ def _complex(cell):
 
 
 def _around(z):
-    """Supercells (m, n) whose first vectors lie around z; neither 0 nor 1, which leave no layer."""
+    """Supercells (m, n) with first vectors around z, without 0 and 1, which leave no layer."""
     n = math.floor(z.imag / math.sin(math.pi / 3))
     m = math.floor(z.real - n / 2)
     cells = [(m + i, n + j) for i in (-1, 0, 1, 2) for j in (0, 1)]
@@ -350,7 +417,7 @@ def _around(z):
 
 
 def _in_first_sector(lower):
-    """Return the supercells (m, n, p, q) with p, q = lower - 1, none of them negative."""
+    """Supercells (m, n, p, q) with p, q = lower - 1, rotated until no number is negative."""
     (m, n), (p, q) = lower, (lower[0] - 1, lower[1])
     for _ in range(6):
         if min(m, n, p, q) >= 0:

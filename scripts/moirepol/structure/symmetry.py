@@ -1,6 +1,9 @@
 """Symmetry of translated bilayers: one calculation gives every equivalent stacking.
 
-The operations are those of a monolayer with the point group -6m2.
+The operations are those of a monolayer with the point group -6m2. For AA without a field these are
+the twelve operations of D3h. A field along z leaves the six operations of C3v. For AA' the
+operations that exchange the layers are inversion times C3v. They map every translated bilayer onto
+itself.
 """
 
 from functools import cache
@@ -12,12 +15,20 @@ from moirepol.structure.building import build
 
 
 def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.ndarray, bool]]:
-    """Operations that carry one slide of a family into another.
+    """Return the operations that map one translated bilayer of a family onto another.
 
-    Returns a list of (Q, swap): Q (3, 3) an orthogonal Cartesian matrix that maps tau and every
-    dipole, and `swap` whether the layers change places. For AA without a field these are the
-    twelve operations of D3h; a vertical field leaves the six of C3v. For AA' the swapping ones are
-    inversion times C3v and map every slide onto itself.
+    Parameters
+    ----------
+    family
+        Stacking family.
+    field_V_per_A
+        Field along z in V/angstrom. A field removes the operations that exchange the layers.
+
+    Returns
+    -------
+    list of (Q, swap)
+        Q (3, 3), an orthogonal Cartesian matrix that maps tau and every dipole; swap, whether the
+        operation exchanges the layers.
     """
     threefold = np.array([[-0.5, -np.sqrt(3) / 2], [np.sqrt(3) / 2, -0.5]])
     # B and N lie along a1 + a2 from a hexagon centre, so that direction lies in a mirror plane.
@@ -40,7 +51,20 @@ def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.n
 
 
 def transform_slide(tau: np.ndarray, operation: tuple[np.ndarray, bool]) -> np.ndarray:
-    """Stackings (..., 2) in fractions that an operation of `layer_symmetries` makes of tau."""
+    """Apply an operation of `layer_symmetries` to stackings.
+
+    Parameters
+    ----------
+    tau
+        Stackings (..., 2) in fractions of (a1, a2).
+    operation
+        The operation (Q, swap).
+
+    Returns
+    -------
+    ndarray
+        Stackings (..., 2) in [0, 1).
+    """
     q, swap = operation
     image = np.asarray(tau) @ PRIMITIVE @ q[:2, :2].T @ np.linalg.inv(PRIMITIVE)
     return (-image if swap else image) % 1.0
@@ -48,7 +72,22 @@ def transform_slide(tau: np.ndarray, operation: tuple[np.ndarray, bool]) -> np.n
 
 @cache
 def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> tuple[tuple[int, int], ...]:
-    """One slide (i, j) of every symmetry orbit of the n x n grid tau = (i a1 + j a2) / n."""
+    """Return one stacking of every symmetry orbit of a grid.
+
+    Parameters
+    ----------
+    n
+        Number of stackings along each primitive vector: tau = (i a1 + j a2) / n.
+    family
+        Stacking family.
+    field_V_per_A
+        Field along z in V/angstrom.
+
+    Returns
+    -------
+    tuple of (i, j)
+        The first stacking of each orbit, j fastest.
+    """
     operations = layer_symmetries(family, field_V_per_A)
     seen, distinct = set(), []
     for i in range(n):
@@ -63,12 +102,26 @@ def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> tuple[tu
 
 
 def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
-    """All distinct slides that symmetry makes of a labelled slide, itself among them.
+    """Return all distinct translated bilayers that symmetry makes of a labelled one.
 
-    frame: a slide with arrays `dipole` (e.A) and perhaps `dipole_spread`. Every copy is the
-    structure that `build` makes of its own name, and its dipoles are the original's, turned by the
-    operation and given to the atoms on which the turned structure falls. An operation that does not
-    carry the structure onto the target raises ValueError.
+    Every copy is the structure that `build` makes of its name. Its dipoles are those of the
+    original, transformed by the operation and assigned to the atoms at the transformed positions.
+
+    Parameters
+    ----------
+    frame
+        Translated bilayer with the array ``dipole`` (n, 3) in e.angstrom and perhaps
+        ``dipole_spread``.
+
+    Returns
+    -------
+    list of Bilayer
+        The copies, the original among them.
+
+    Raises
+    ------
+    ValueError
+        If an operation does not map the structure onto its target.
     """
     system = frame.system
     i, j, n = system.indices
@@ -86,7 +139,7 @@ def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
 
 
 def _turned(frame, target, operation):
-    """Give `target` the dipoles of `frame`, turned; the structures must then coincide."""
+    """Give `target` the transformed dipoles of `frame`; the structures must then coincide."""
     q, swap = operation
     centre = np.array([0, 0, frame.cell.array[2, 2] / 2])
     positions = (frame.positions - centre) @ q.T + centre

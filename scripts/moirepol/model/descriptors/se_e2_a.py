@@ -53,12 +53,17 @@ def descriptor_section(protocol: dict[str, Any], sel: list[int], seed: int) -> d
 
 
 class Network:
-    """One deepmd-kit dipole model (`se_e2_a`, one-sided types, tanh, no time step) for one type.
+    """One deepmd-kit dipole model for one type of atoms.
+
+    The model has the descriptor `se_e2_a` with one-sided types, tanh activations and no time step.
 
     Parameters
     ----------
-    model : deepmd-kit's serialized model (a nested dict), changed in place by `weights`
-    centre_type : index of the type that carries dipoles
+    model
+        Serialized model of deepmd-kit, a nested dictionary. Assignments to `weights` and
+        `set_statistics` change it in place.
+    centre_type
+        Index of the type that carries dipoles.
     """
 
     def __init__(self, model: dict, centre_type: int):
@@ -83,7 +88,7 @@ class Network:
 
     @property
     def weights(self) -> np.ndarray:
-        """All trainable numbers as one vector."""
+        """All trainable numbers as one vector (weights,)."""
         return np.concatenate([a.ravel() for a in self.arrays])
 
     @weights.setter
@@ -94,7 +99,20 @@ class Network:
             start += array.size
 
     def rows(self, environment: Environments, normalize: bool = True) -> list[np.ndarray]:
-        """Environment rows s (1, x/r, y/r, z/r) for each type: (n, K, 4)."""
+        """Return the environment rows s (1, x/r, y/r, z/r) for each type.
+
+        Parameters
+        ----------
+        environment
+            Environments of n atoms.
+        normalize
+            Whether to divide the rows by the widths of `set_statistics`.
+
+        Returns
+        -------
+        list of ndarray
+            For each type an array (n, K, 4), zero for padding.
+        """
         rows = []
         for vector in environment.vectors:
             present = np.isfinite(vector[..., :1])
@@ -107,7 +125,17 @@ class Network:
         return rows
 
     def set_statistics(self, environment: Environments, gain: float) -> None:
-        """Scale the rows to the width `gain` over the neighbours found, without a shift."""
+        """Scale the rows to the width `gain` over all neighbours, without a shift.
+
+        Parameters
+        ----------
+        environment
+            Environments of the training frames.
+        gain
+            Width of the scaled rows: the standard deviation of the radial entry and the root mean
+            square of the angular entries. Larger values increase the variance of the initial
+            network output.
+        """
         rows = np.concatenate([r.reshape(-1, 4) for r in self.rows(environment, normalize=False)])
         rows = rows[rows[:, 0] > 0]
         radial, angular = rows[:, 0].std(), np.sqrt((rows[:, 1:] ** 2).mean())
@@ -121,17 +149,52 @@ class Network:
         return hidden, g, np.matmul(g, g[:, : self.axis].swapaxes(-1, -2))
 
     def invariants(self, environment: Environments) -> np.ndarray:
-        """Return the descriptor D (n, width x axis), invariant under rotations and mirrors."""
+        """Return the descriptor D, which rotations and mirrors do not change.
+
+        Parameters
+        ----------
+        environment
+            Environments of n atoms.
+
+        Returns
+        -------
+        ndarray
+            Descriptor (n, width * axis).
+        """
         return self._describe(self.rows(environment))[2].reshape(len(environment), -1)
 
     def dipoles(self, environment: Environments) -> np.ndarray:
-        """Dipoles (n, 3) in the units of the training labels."""
+        """Evaluate the dipoles.
+
+        Parameters
+        ----------
+        environment
+            Environments of n atoms.
+
+        Returns
+        -------
+        ndarray
+            Dipoles (n, 3) in the units of the training labels.
+        """
         _, g, d = self._describe(self.rows(environment))
         out = _fit(self._fitting, d.reshape(len(d), -1))[-1]
         return np.einsum("nm,nmc->nc", out, g[..., 1:])
 
     def jacobian(self, environment: Environments) -> tuple[np.ndarray, np.ndarray]:
-        """Dipoles (n, 3) and their derivatives (n, 3, weights), by back-propagation."""
+        """Evaluate the dipoles and their derivatives by back-propagation.
+
+        Parameters
+        ----------
+        environment
+            Environments of n atoms.
+
+        Returns
+        -------
+        dipole : ndarray
+            Dipoles (n, 3) in the units of the training labels.
+        jacobian : ndarray
+            Derivatives (n, 3, weights) with respect to `weights`.
+        """
         rows = self.rows(environment)
         n = len(environment)
         hidden, g, d = self._describe(rows)
