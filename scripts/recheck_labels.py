@@ -8,7 +8,7 @@ import xarray as xr
 
 from moirepol.console import say
 from moirepol.dft.agreement import largest_difference, require
-from moirepol.dft.label_file import write_label
+from moirepol.dft.label_file import label_frame
 from moirepol.errors import JobError
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.label_sets import settings_from
@@ -56,7 +56,7 @@ def recheck_labels(
     name = frame.name
     with TemporaryDirectory() as folder:
         again = Path(folder) / "label.nc"
-        write_label(name, settings_from(read_netcdf(labels)), scratch, again, threads)
+        label_frame(name, settings_from(read_netcdf(labels)), scratch, again, threads)
         difference = largest_difference(frame, read_frames(again)[0])
     say(f"{title}: {name} computed again differs by {difference:.1e} e.A at most")
     ds = xr.Dataset(

@@ -9,7 +9,7 @@ from typing import Any
 
 from moirepol.console import say
 from moirepol.structure.frames import read_frames
-from moirepol.workflow.label_files import collect_frames, verify_checksum
+from moirepol.workflow.label_files import collect_labels, verify_checksum
 from moirepol.workflow.label_sets import CHECKSUMS, INDEX, digest
 from moirepol.workflow.provenance import read_netcdf, sha256
 
@@ -54,7 +54,7 @@ def ship_labels(
         if merged and (computed or dropped):
             new = folder / f".new-{name}.nc"
             kept = str(shipped) if have else None
-            collect_frames(merged, label_set["settings"], new, computed, kept, name)
+            collect_labels(merged, label_set["settings"], new, computed, kept, name)
             sums = folder / CHECKSUMS
             listed = sums.read_text() if sums.is_file() else ""
             _replace(sums, f"{listed}{sha256(new)}  {shipped.name}\n")

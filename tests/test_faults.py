@@ -103,7 +103,7 @@ READERS = {
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"\b((collect_frames|read_(netcdf|frames|fits|polarizability))"
+    r"import collect_labels|\b(read_(netcdf|frames|fits|polarizability)"
     r"|(Predictor|LongRange)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.

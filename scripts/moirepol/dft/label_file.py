@@ -17,7 +17,7 @@ from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import sha256, stamp, write_netcdf
 
 
-def write_label(
+def label_frame(
     frame: str,
     settings: Mapping[str, Any],
     scratch: str | Path,

@@ -11,7 +11,7 @@ from moirepol.workflow.label_sets import CHECKSUMS, digest
 from moirepol.workflow.provenance import read_netcdf, sha256, stamp, write_netcdf
 
 
-def collect_frames(
+def collect_labels(
     frames: Sequence[str],
     settings: Mapping[str, Any],
     labels: str | Path,
