@@ -1,7 +1,7 @@
-"""What a label asks of a DFT code: the interface that every engine has.
+"""The interface of a DFT code that computes labels.
 
-An engine is one module of this package, named by `engine` in a recipe. It is handed the file
-formats of Wannier90, so a code that has an interface to Wannier90 needs little more than its input.
+An engine is one module of this package, named by `engine` in a recipe. It reads and
+writes files of Wannier90. A code with an interface to Wannier90 needs little more than its input.
 """
 
 from collections.abc import Mapping

@@ -163,7 +163,7 @@ def write_pw_input(
         ]
     else:
         lines.append("K_POINTS gamma")
-    # A state that was made with other files does not fit this input.
+    # A checkpoint of other files then differs from this input and is not continued.
     lines += [f"! MD5 of {file.name}: {md5(file)}" for file in pseudopotentials.values()]
     path.write_text("\n".join(lines) + "\n")
 

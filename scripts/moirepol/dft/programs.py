@@ -23,7 +23,7 @@ PROGRAMS = {
     "pw2wannier90.x": ("quantum-espresso", (6, 7)),
     "wannier90.x": ("wannier90", (3, 1)),
 }
-#: Signals by a user, a scheduler or a full memory: they say nothing about the program's work.
+#: Signals from a user, a scheduler or a full memory. They do not mean that the program failed.
 KILLS = (signal.SIGKILL, signal.SIGTERM)
 
 

@@ -1,44 +1,48 @@
-"""The part of a moire bilayer's dipoles that no model of finite range can learn from slides.
+"""Long-range electrostatics of a moiré bilayer.
 
-A slid bilayer is uniformly polarized. A pattern of wave vector q is not: its dipoles make a field
-that reaches as far as the pattern's period, and the bilayer answers to it as to an applied field.
-With p0 the dipoles of the local stacking, R the response to a field along z and alpha the
-polarizability in the plane, the dipoles of layer l are
+A translated bilayer is uniformly polarized. A moiré pattern of wave vector q is not. Its dipoles
+make a field that extends over the period of the pattern, and the bilayer responds to this field as
+to an applied one. A model of short range that is trained on translated bilayers cannot predict it.
+
+Let p0 be the dipoles of the local stacking, R the response to a field along z, and alpha the
+in-plane polarizability. The dipoles of layer l are
 
     p_l = S p0_l + R_l E_z,l + alpha (E_par,l + D_l),
     E_l(q) = sum_l' T_ll'(q) p_l'(q),    T(0) = 0.
 
-A layer is a slab as thick as the layers are apart, t, polarized uniformly over its thickness, and
-E_l the average over the slab of layer l of the field of all charges, less the depolarization that
-slides have already. With x = q t, C = e / (4 pi eps0), A the area per N,
+**Field of the slabs.** A layer is modelled as a slab of thickness t, the layer distance, polarized
+uniformly over its thickness. E_l is the field of all charges, averaged over the slab of layer l,
+minus the depolarization field that translated bilayers contain already. With x = q t,
+C = e / (4 pi eps0) and A the area per site, the form factors are
 
-    f = 2 (x - 1 + exp(-x)) / x^2  within a layer,   g = (1 - exp(-x))^2 / x^2  between layers,
+    f = 2 (x - 1 + exp(-x)) / x^2  within a layer,   g = (1 - exp(-x))^2 / x^2  between layers.
 
-h = f or g, and s = +1 in the upper layer, -1 in the lower, l the layer that feels and l' the one
-that makes the field:
+Let h be f or g, and s = +1 in the upper and -1 in the lower layer. Layer l is the one in which the
+field acts, l' the one that makes it:
 
     E_z = (2 pi C / A) (h q p_z + s' g i q.p_par / 2),
     E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + s g p_z / 2).
 
-To first order in q it is the field of two-dimensional sheets of dipoles, whatever the slabs. Two
-terms of the slabs are missing on purpose: the potential that both layers feel alike of opposite
-p_z in the two, and the opposite E_z of alike charges, its counterpart. They belong to the bilayer's
-quadrupole, which depends on how the dipole is divided between the layers and holds more than
-dipoles.
+To first order in q this is the field of two-dimensional sheets of dipoles. Two terms of the slabs
+are omitted on purpose. One is the equal potential in both layers due to opposite p_z in the two.
+The other is the opposite E_z due to equal charges in the two. They belong to the quadrupole of the
+bilayer. The quadrupole depends on how the dipole is divided between the layers and contains more
+than dipoles.
 
-D is the field of the step. What p0_z of a stacking comes from is moved between the layers, which
-therefore differ by the whole step of the potential, 4 pi C P_z / A with P_z the sum of the layers'
-p0_z; slabs have half of it between their middles. The other half, so near its charges that it does
-not fade with q, is
+**Field of the step.** The charge behind p0_z of a stacking is transferred between the layers. The
+potentials of the layers therefore differ by the whole step 4 pi C P_z / A, where P_z is the sum of
+p0_z of the layers. Between the middles of the slabs the difference is half of the step. The other
+half does not decay with q, because it acts next to its charges:
 
     D_l = -i q s (2 pi C / A) P_z / 2.
 
-So far no number is fitted, though the form of D was found on twisted cells: R is the model of the
-field labels, alpha comes from linear response by first principles. S is of another kind. The
-common dipole of the two layers is made by both, over
-some distance, and so is, over a shorter one, what they have opposite in the plane: Gaussians of two
-widths are taken over p0 upper + lower, and over the in-plane part of p0 upper - lower. The widths
-are fitted to twisted cells computed directly (`fit_reach`); S differs from 1 by terms of second
+No number is fitted in these terms: R is the model of the field labels, and alpha is computed by
+linear response. The form of D was chosen on twisted cells.
+
+**Smearing.** S is fitted. Both layers contribute to their common dipole over some distance. They
+contribute to their opposite in-plane dipoles over a shorter one. S convolves p0 upper + p0 lower
+with a Gaussian of one width, and the in-plane part of p0 upper - p0 lower with a Gaussian of
+another. The widths are fitted to twisted cells of direct DFT (`fit_reach`). S - 1 is of second
 order in q.
 """
 

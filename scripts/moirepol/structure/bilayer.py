@@ -1,7 +1,7 @@
-"""`Bilayer`: two layers of one material, with what the physics needs to know of them.
+"""`Bilayer`: two layers of one material, with the data that the physics needs.
 
 A `Bilayer` is an `ase.Atoms` with typed properties. `Bilayer.from_atoms` and `Bilayer.to_atoms`
-convert from and to plain `ase.Atoms`. No other module reads structural data from `Atoms.info`.
+convert from and to plain `ase.Atoms`. Other modules read structural data from these properties, not from `Atoms.info`.
 
 Layers are numbered `LOWER` = 0 and `UPPER` = 1. Lattice vectors are rows. The local stacking at a
 place r, in fractions of the primitive vectors, is
@@ -95,7 +95,7 @@ class Bilayer(Atoms):
         if "layer" not in bilayer.arrays:
             raise ValueError("the atoms have no array 'layer'; allowed is 0 (lower) or 1 (upper)")
         if missing := [key for key in _NEEDED if key not in bilayer.info]:
-            raise ValueError(f"the atoms lack {missing[0]}; allowed is a bilayer with it")
+            raise ValueError(f"the atoms lack {missing[0]}; needed are {', '.join(_NEEDED)}")
         return bilayer
 
     def to_atoms(self) -> Atoms:
