@@ -1,7 +1,8 @@
 """`Bilayer`: two layers of one material, with the data that the physics needs.
 
 A `Bilayer` is an `ase.Atoms` with typed properties. `Bilayer.from_atoms` and `Bilayer.to_atoms`
-convert from and to plain `ase.Atoms`. Other modules read structural data from these properties, not from `Atoms.info`.
+convert from and to plain `ase.Atoms`. Other modules read structural data from these properties, not
+from `Atoms.info`.
 
 Layers are numbered `LOWER` = 0 and `UPPER` = 1. Lattice vectors are rows. The local stacking at a
 place r, in fractions of the primitive vectors, is
