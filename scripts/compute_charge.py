@@ -81,8 +81,6 @@ def compute_charge(
         | {name: ds[name] for name in ("component", "point", "point_x", "point_y", "x", "y")},
         attrs={"system": ds.attrs["system"], "space": ds.attrs["space"]},
     )
-    if "dipole_spread" in ds:
-        out["dipole_spread"] = ds["dipole_spread"]
     if len(grids) > 1:
         finest = sorted(grids)[-2:]
         grid_error = np.abs(out["Q"].sel(grid=finest).diff("grid").isel(grid=0, drop=True))

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 
 from moirepol.model.comparison import compared, together
+from moirepol.physics.gradient import gradient_of, size_of
 from moirepol.physics.polarization import harmonics
 from moirepol.predictor import Predictor
 from moirepol.structure.frames import read_frames
@@ -19,8 +21,7 @@ def judge_frames(
     response: Sequence[str] = (),
     curvature: Sequence[str] = (),
     polarizability=(),
-    reach_A: Sequence[float] = (0.0, 0.0),
-    heterostrain=(),
+    gradient=(),
     fields_V_per_A: Sequence[float] | None = None,
 ) -> None:
     """Compare with DFT as predicted for a figure: in a field, and with the long range if asked for.
@@ -29,17 +30,16 @@ def judge_frames(
     ----------
     labels : files of labels. A frame is put to those members of the zero-field model that were not
         trained on it, and left out where there is none.
-    zero_field, response, curvature, polarizability, reach_A, heterostrain : as in
-        `predict_dipoles`; of a strip, only a fit that left it out is asked
-    judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; with ``deformation``
-        (sample) of the frame in A, `moirepol.model.domain`, and of moire cells ``amplitude`` (cell,
-        source, part) in e.A
+    zero_field, response, curvature, polarizability, gradient : as in `predict_dipoles`; for a
+        uniaxial cell, the fit without it is used
+    judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; with ``gradient``
+        (sample), the size of the frame's displacement gradient, ``second_order`` (sample,
+        component), the root mean square of the second-order term of unit width in e.A (0 without
+        `gradient`), and of moire cells ``amplitude`` (cell, source, part) in e.A
     study : its name
     fields_V_per_A : only frames in these fields
     """
-    full = Predictor.from_files(
-        zero_field, response, curvature, polarizability, reach_A, heterostrain
-    )
+    full = Predictor.from_files(zero_field, response, curvature, polarizability, gradient)
     parts, cells = [], []
     for frame in (frame for path in labels for frame in read_frames(path)):
         name, system = frame.name, frame.system
@@ -49,16 +49,24 @@ def judge_frames(
             continue
         predicted = predictor.dipoles(frame)
         centres, members = frame.sites, predictor.zero_field
-        model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_spread"))
+        model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_error"))
         part = compared(frame, model, spread, len(members), "test")
-        part["deformation"] = xr.full_like(part["layer"], predicted.info["deformation_A"], float)
+        size, second_order = size_of(gradient_of(frame)), np.zeros(part["model"].shape)
+        if predictor.gradient:
+            draws = predictor.gradient.second_order(frame)
+            second_order = np.sqrt((draws**2).mean(axis=0))
+        part["gradient"] = xr.full_like(part["layer"], size, float)
+        part["second_order"] = part["model"].dims, second_order
         parts.append(part)
         if system.n_periods:
             amplitudes = [harmonics(atoms) for atoms in (frame, predicted)]
             cell = xr.Dataset({"amplitude": (("source", "part"), amplitudes)})
             cells.append(cell.assign_coords(cell=name))
     ds = together(parts, study)
-    ds["deformation"].attrs.update(units="angstrom", long_name="from what was trained on")
+    ds["gradient"].attrs.update(units="1", long_name="size of the displacement gradient")
+    ds["second_order"].attrs.update(
+        units="e.angstrom", long_name="second-order term of unit width, root mean square"
+    )
     if cells:
         ds = ds.merge(xr.concat(cells, dim="cell"))
         ds = ds.assign_coords(source=["dft", "model"], part=["P_perp", "P_par"])

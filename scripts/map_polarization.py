@@ -1,36 +1,70 @@
-"""Local polarization field of a moire bilayer from the dipoles of its N atoms."""
+"""Map the local polarization of a moire bilayer."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from moirepol.console import note
 from moirepol.physics.polarization import layer_fields, map_dataset
-from moirepol.structure.frames import read_frames
+from moirepol.predictor import Predictor
+from moirepol.structure.building import sample
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
-def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
-    """Interpolate the layers' dipoles on a grid of the moire cell and add them.
+def map_polarization(
+    system: str,
+    zero_field: Sequence[str],
+    polarization_map: str,
+    lattice_constant_A: float,
+    layer_distance_A: float,
+    grid_points: int,
+    points_per_period: int,
+    response: Sequence[str] = (),
+    curvature: Sequence[str] = (),
+    polarizability: str | Sequence[str] = (),
+    gradient: str | Sequence[str] = (),
+    errors: str | Sequence[str] = (),
+    beyond: str = "",
+) -> None:
+    """Predict dipoles on a grid of local stackings, without atoms, and map them.
 
-    dipoles: file of one frame with a dipole (e.A) on every N. polarization_map: the map to write.
-    grid_points: grid points along each cell vector, a multiple of 6.
+    The time depends on the grid, not on the number of atoms.
+
+    Parameters
+    ----------
+    system
+        Name of the bilayer, its field included.
+    polarization_map
+        NetCDF to write.
+    grid_points
+        Grid points of the map along each cell vector, a multiple of 6.
+    points_per_period
+        Points along each vector of the moire pattern at which dipoles are evaluated.
+    zero_field, response, curvature, polarizability, gradient, errors
+        As in `predict_dipoles`.
+    lattice_constant_A, layer_distance_A, beyond
+        As in `predict_dipoles`.
     """
-    (atoms,) = read_frames(dipoles)
-    ds = map_dataset(
-        layer_fields(atoms, grid_points), atoms.cell.array[:2, :2], atoms.stacking_points()
+    bilayer = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
+    predictor = Predictor.from_files(
+        zero_field, response, curvature, polarizability, gradient, errors
     )
-    if "dipole_spread" in atoms.arrays:
-        spread = np.nanmean(atoms.arrays["dipole_spread"] ** 2) ** 0.5
-        ds["dipole_spread"] = (), spread, {"units": "e.angstrom", "long_name": "committee spread"}
-    if "dipole_member" in atoms.arrays:
-        members = layer_fields(atoms, grid_points, "dipole_member").sum(axis=0)
-        ds["P_member"] = ("member", "component", "i", "j"), members
-        ds["P_member"].attrs.update(
-            units="e.angstrom", long_name="polarization per N pair by each member of the committee"
-        )
-    ds.attrs.update(system=atoms.name, space="real")
-    if "beyond_labels" in atoms.info:
-        ds.attrs["beyond_labels"] = atoms.info["beyond_labels"]
-    title = f"Local polarization of {atoms.name}"
-    write_netcdf(stamp(ds, title, {"grid_points": grid_points}), polarization_map)
+    predicted = predictor.dipoles(bilayer)
+    fields = layer_fields(predicted, grid_points)
+    ds = map_dataset(fields, bilayer.cell_2d, bilayer.stacking_points())
+    if "dipole_member" in predicted.arrays:
+        members = layer_fields(predicted, grid_points, "dipole_member").sum(axis=0)
+        unit = {"units": "e.angstrom"}
+        ds["P_member"] = ("member", "component", "i", "j"), members, unit
+        ds["P_member"].attrs["long_name"] = "polarization per N pair by each member"
+        ds["P_error"] = ("component", "i", "j"), np.std(members, axis=0, ddof=1), unit
+        ds["P_error"].attrs["long_name"] = "error of P: standard deviation over the members"
+    ds.attrs.update(system=bilayer.name, space="real")
+    if beyond := note(system, beyond, predictor.beyond(bilayer)):
+        ds.attrs["beyond_labels"] = beyond
+    settings = {"grid_points": grid_points, "points_per_period": points_per_period}
+    title = f"Local polarization of {bilayer.name}"
+    write_netcdf(stamp(ds, title, settings | predictor.settings), polarization_map)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Errors against their bars: the committee's spread and the distance from the training set."""
+"""Errors against their bars: the predicted error and the displacement gradient."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -7,20 +7,19 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from moirepol.model.domain import LIMIT_A
 from moirepol.plotting import new_figure, save
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 COLORS = ("tab:blue", "tab:cyan", "tab:green", "tab:orange", "tab:red", "black")
 MARKERS = "os^vDx"
 FLOOR_EA = 1e-8
-STEP_A = 0.01  # where the axis of deformations goes over from linear to logarithmic
+STEP = 0.03  # where the axis of gradients goes over from linear to logarithmic
 
 
 def plot_calibration(
     studies: Sequence[str], names: Mapping[str, str], data: str, pdf: str, png: str
 ) -> None:
-    """Draw the error of every N atom against the committee's spread and against the deformation.
+    """Draw the error of every N atom against its predicted error and against the displacement gradient.
 
     Parameters
     ----------
@@ -30,12 +29,12 @@ def plot_calibration(
         Label of each study in the legend.
     data
         NetCDF to write. For every study and N atom it contains the root mean square `error` and
-        `spread` of a component in e.A, and the `deformation` in A. For every study it contains
+        `spread` of a component in e.A, and the size of the displacement `gradient`. For every study it contains
         `within_2`, the fraction of components with an error of at most twice the spread.
     pdf, png
         The figure to write.
     """
-    found = {Path(path).stem: read_netcdf(path, "deformation") for path in studies}
+    found = {Path(path).stem: read_netcdf(path, "gradient") for path in studies}
     parts, within = [], {}
     for study, ds in found.items():
         wrong = np.abs(ds["model"] - ds["dft"])
@@ -43,7 +42,7 @@ def plot_calibration(
             {
                 "error": np.sqrt((wrong**2).mean("component")),
                 "spread": np.sqrt((ds["spread"] ** 2).mean("component")),
-                "deformation": ds["deformation"],
+                "gradient": ds["gradient"],
             }
         )
         parts.append(part.assign(study=("sample", np.full(ds.sizes["sample"], study, object))))
@@ -52,7 +51,7 @@ def plot_calibration(
     for name, unit in (
         ("error", "e.angstrom"),
         ("spread", "e.angstrom"),
-        ("deformation", "angstrom"),
+        ("gradient", "1"),
     ):
         shown[name].attrs["units"] = unit
     shown["within_2"] = "name", list(within.values()), {"units": "1"}
@@ -60,23 +59,22 @@ def plot_calibration(
     write_netcdf(stamp(shown, "Errors against error bars"), data)
 
     figure, (left, right) = new_figure(4.4, nrows=2)
-    right.set_xscale("symlog", linthresh=STEP_A)
+    right.set_xscale("symlog", linthresh=STEP)
     for study, color, marker in zip(found, cycle(COLORS), cycle(MARKERS)):
         chosen = shown.isel(sample=np.flatnonzero(shown["study"] == study))
         error = chosen["error"].clip(FLOOR_EA)
         style = {"color": color, "marker": marker, "markersize": 2.5, "linestyle": "none"}
         style |= {"alpha": 0.5, "markeredgewidth": 0 if marker != "x" else 0.6}
         left.loglog(chosen["spread"].clip(FLOOR_EA), error, label=names[study], **style)
-        right.semilogy(chosen["deformation"], error, **style)
+        right.semilogy(chosen["gradient"], error, **style)
         print(f"{study}: {within[study]:.0%} within twice the spread")
     ends = np.array([min(left.get_xlim()[0], left.get_ylim()[0]), left.get_ylim()[1]])
     left.plot(ends, ends, color="0.5", linewidth=0.6, zorder=0)
     left.set(xlim=left.get_xlim(), ylim=left.get_ylim())
-    right.axvline(LIMIT_A, color="0.5", linewidth=0.6, linestyle="--", zorder=0)
     for ax in (left, right):
         ax.set_ylabel(r"error of an N atom ($e\,\mathrm{\AA}$)")
-    left.set_xlabel(r"spread of the committee ($e\,\mathrm{\AA}$)")
-    right.set_xlabel(r"deformation from what was trained on ($\mathrm{\AA}$)")
+    left.set_xlabel(r"predicted error ($e\,\mathrm{\AA}$)")
+    right.set_xlabel("size of the displacement gradient")
     figure.legend(loc="outside upper center", ncols=2, markerscale=1.5)
     save(figure, pdf, png)
 

@@ -94,7 +94,7 @@ def plot_mismatch(
 def quantities(frame) -> dict[str, float]:
     """P_perp at G and its mean in e.A per N pair, and the cell's dipole by area in pC/m."""
     P_perp = layer_fields(frame, GRID).sum(axis=0)[2]
-    net = net_polarization(frame.arrays["dipole"], frame.cell.array)[2]
+    net = net_polarization(frame, frame.dipoles)[2]
     return {"at_G": P_perp[0, 0], "mean": P_perp.mean(), "net": net}
 
 

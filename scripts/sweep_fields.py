@@ -16,7 +16,7 @@ from moirepol.physics.polarization import (
 from moirepol.physics.topology import METHODS, REGIONS, by_region, charges
 from moirepol.predictor import Predictor
 from moirepol.structure.bilayer import Bilayer
-from moirepol.structure.building import build
+from moirepol.structure.building import sample
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Points whose sign of P_perp decides the charges.
@@ -39,31 +39,32 @@ def sweep_fields(
     geometry,
     fields_V_per_A: Sequence[float],
     grid_points,
+    points_per_period,
     zero_tolerance,
     lattice_constant_A,
     layer_distance_A,
     response: Sequence[str] = (),
     curvature: Sequence[str] = (),
     polarizability=(),
-    reach_A: Sequence[float] = (0.0, 0.0),
-    heterostrain=(),
+    gradient=(),
+    errors=(),
 ) -> None:
     """Predict once, by powers of the field, and look at the pattern in every field.
 
     Parameters
     ----------
     system : name of the bilayer, without a field
-    zero_field, response, curvature, polarizability, reach_A, heterostrain : as for
-        `predict_dipoles`
+    zero_field, response, curvature, polarizability, gradient, errors : as for `predict_dipoles`
     geometry : NetCDF to write
     fields_V_per_A : fields along z
-    grid_points : of the coarser of two grids, a multiple of 6, on which the members are judged; Q
-        is that of the finer one, twice as fine
+    grid_points : of the coarser of two grids, a multiple of 6, on which the members are evaluated;
+        Q is that of the finer one, twice as fine
+    points_per_period : points along each vector of the pattern at which dipoles are evaluated
     zero_tolerance : fraction of the largest |P| that counts as zero in Q
     """
-    atoms = build(system, lattice_constant_A, layer_distance_A)
+    atoms = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
     predictor = Predictor.from_files(
-        zero_field, response, curvature, polarizability, reach_A, heterostrain
+        zero_field, response, curvature, polarizability, gradient, errors
     )
     net, P = map_powers(atoms, predictor.expand(atoms).powers(), 2 * grid_points)
     named = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())
@@ -140,7 +141,7 @@ def map_powers(bilayer: Bilayer, powers: np.ndarray, n: int) -> tuple[np.ndarray
     cases = np.moveaxis(cases, 2, 0)
     bilayer = bilayer.copy()
     bilayer.set_site_array("powers", cases)
-    net = net_polarization(cases, bilayer.cell.array)[..., 2]
+    net = net_polarization(bilayer, cases)[..., 2]
     return net, layer_fields(bilayer, n, "powers").sum(axis=0)
 
 

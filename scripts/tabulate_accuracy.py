@@ -40,8 +40,8 @@ def tabulate_accuracy(
     accuracy : CSV with `on` (what was left out, a moire cell, or a study), `model` (model or
         study), `axis` (in_plane, z, all), `mae_eA`, the mean `spread_eA` of the committee,
         `paper_eA` and `n`, the number of components
-    cells : CSV with a row for each moire cell and study: twist angle, mismatch, distance from the
-        training set, first harmonics of the summed layers by model and by DFT, errors
+    cells : CSV with a row for each moire cell and study: twist angle, mismatch, size of the
+        displacement gradient, first harmonics of the summed layers by model and by DFT, errors
     """
     claims = {
         claim["id"]: claim["paper"]
@@ -110,7 +110,7 @@ def _cell(name, study, ds, errors):
         "model": study,
         "twist_angle_deg": system.twist_angle_deg,
         "mismatch": system.eta,
-        "deformation_A": float(ds["deformation"].max()),
+        "displacement_gradient": float(ds["gradient"].max()),
         **amplitudes,
         **{f"mae_{row['axis']}_eA": row["mae_eA"] for row in errors},
     }

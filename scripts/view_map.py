@@ -257,9 +257,11 @@ def _summary(ds, charges, heading):
             for method in ("finite_difference", "sign_rule")
         )
         rows.append((f"charge around {region}", f"{Q:+.3f} (sign rule {rule:+.1f})"))
-    if "dipole_spread" in ds:
-        spread = UNIT * float(ds["dipole_spread"])
-        rows.append(("spread of the models", f"{spread:.4f} {DIPOLE}"))
+    if "P_error" in ds:
+        squares = (UNIT * ds["P_error"].values) ** 2
+        rows.append(("error of P⊥ (RMS)", f"±{squares[2].mean() ** 0.5:.3f} {DIPOLE}"))
+        words = f"±{squares[:2].mean() ** 0.5:.3f} {DIPOLE} per component"
+        rows.append(("error of P∥ (RMS)", words))
     cells = "".join(f"<tr><td>{name}&emsp;</td><td>{value}</td></tr>" for name, value in rows)
     beyond = html.escape(ds.attrs.get("beyond_labels", ""))
     made = f"{ds.attrs['title']}, {ds.attrs['date_created']}, moirepol {ds.attrs['git_revision']}"

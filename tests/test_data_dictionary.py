@@ -73,7 +73,7 @@ def test_maps_and_charges_are_described(tmp_path):
         files[folder].parent.mkdir(parents=True)
     frame = stacked("AA_twist-2-3")
     frame.info["beyond_labels"] = "a strain"
-    frame.set_array("dipole_spread", frame.arrays["dipole"])
+    frame.set_array("dipole_error", frame.arrays["dipole"])
     frame.set_array("dipole_member", np.stack([frame.arrays["dipole"]] * 2, axis=1))
     write_netcdf(to_dataset([frame]), files["dipoles"])
     map_polarization(files["dipoles"], files["maps"], 24)

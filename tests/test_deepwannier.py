@@ -208,7 +208,7 @@ def test_any_field_from_three_models():
     predictor = Predictor([NetworkTerm(kind, members) for kind, members in models.items()])
     got = predictor.dipoles(build("AA_slide-1-2-5_field+0.0300", A, D))
     assert np.nanmax(np.abs(got.arrays["dipole"] - wanted.arrays["dipole"])) < 2e-4
-    assert np.nanmax(got.arrays["dipole_spread"]) < 2e-4
+    assert np.nanmax(got.arrays["dipole_error"]) < 2e-4
     assert np.isnan(got.arrays["dipole"][got.numbers == 5]).all()
     with pytest.raises(JobError, match="no response model"):
         Predictor(predictor.terms[:1]).dipoles(wanted)

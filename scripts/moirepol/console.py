@@ -21,6 +21,14 @@ def say(message: str) -> None:
     print(message, file=_stream, flush=True)
 
 
+def note(system: str, *reasons: str) -> str:
+    """Print the reasons that are not empty as a note about a system; return them as one line."""
+    words = "; ".join(filter(None, reasons))
+    if words:
+        say(f"note: {system}: {words}")
+    return words
+
+
 def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
     """Show a progress bar on the console; `options` are those of tqdm."""
     defaults = {"file": _stream, "dynamic_ncols": True, "mininterval": 2.0, "leave": False}

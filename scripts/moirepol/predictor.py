@@ -11,20 +11,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from moirepol.errors import JobError
-from moirepol.model.committee import Member, committee, evaluate, seen_by, standard_deviation
-from moirepol.model.domain import environment_distance
+from moirepol.model.committee import Member, committee, evaluate, standard_deviation
 from moirepol.model.targets import KINDS
 from moirepol.physics.expansion import Expansion
-from moirepol.physics.heterostrain import Heterostrain
+from moirepol.physics.gradient import DisplacementGradient
 from moirepol.physics.long_range import LongRange
 from moirepol.structure.bilayer import Bilayer
 
 
 class Term(Protocol):
     """One contribution to the dipoles of a bilayer."""
-
-    #: Whether networks must be evaluated at the surroundings of the local stackings.
-    local_stackings: bool
 
     def applies(self, bilayer: Bilayer) -> bool:
         """Whether the term contributes to a bilayer."""
@@ -43,8 +39,6 @@ class Term(Protocol):
 class NetworkTerm:
     """A committee of networks that predicts the coefficient of one power of the field."""
 
-    local_stackings = False
-
     def __init__(self, kind: str, members: list[Member]):
         if wrong := [member.kind for member in members if member.kind != kind]:
             raise JobError(f"expected a {kind} model, found a {wrong[0]} model")
@@ -58,7 +52,7 @@ class NetworkTerm:
         """Add the members' values, per power of the field of their labels."""
         power = KINDS.index(self.kind)
         bilayer = expansion.bilayer
-        values = evaluate(self.members, bilayer, expansion.local_stackings)
+        values = evaluate(self.members, bilayer, local_stackings=True)
         if self.kind == "response":
             values = bilayer.site_signs[:, None] * values
         expansion.add(power, values / self.members[0].field_V_per_A ** power if power else values)
@@ -95,8 +89,8 @@ class Predictor:
         response: Sequence[str | Path] = (),
         curvature: Sequence[str | Path] = (),
         polarizability: str | Path | None = None,
-        smearing_A: Sequence[float] = (0.0, 0.0),
-        heterostrain: str | Path | None = None,
+        gradient: str | Path | None = None,
+        errors: str | Path | None = None,
     ) -> "Predictor":
         """Build a predictor from the workflow's files.
 
@@ -106,10 +100,10 @@ class Predictor:
             Files of the members of each model.
         polarizability
             File of `compute_polarizability`: adds the long-range field; needs a response.
-        smearing_A
-            Gaussian smearing widths of the long range in angstrom.
-        heterostrain
-            File of `fit_heterostrain`: adds the relative strain of the layers.
+        gradient
+            File of `fit_gradient`: adds the first order in the displacement gradient.
+        errors
+            File of `calibrate_errors`: adds the second order to the error.
 
         Returns
         -------
@@ -125,10 +119,10 @@ class Predictor:
         terms: list[Term] = [
             NetworkTerm(kind, committee(paths)) for kind, paths in files.items() if paths
         ]
-        if heterostrain:
-            terms.append(Heterostrain.from_file(heterostrain))
+        if gradient:
+            terms.append(DisplacementGradient.from_files(gradient, errors))
         if polarizability:
-            terms.append(LongRange.from_file(polarizability, smearing_A))
+            terms.append(LongRange.from_file(polarizability))
         return cls(terms)
 
     @property
@@ -148,6 +142,27 @@ class Predictor:
     def settings(self) -> dict[str, Any]:
         """What the predictor depends on, for the provenance of a file."""
         return {key: value for term in self.terms for key, value in term.settings.items()}
+
+    @property
+    def gradient(self) -> DisplacementGradient | None:
+        """The term of the displacement gradient, if there is one."""
+        found = [term for term in self.terms if isinstance(term, DisplacementGradient)]
+        return found[0] if found else None
+
+    def beyond(self, bilayer: Bilayer) -> str:
+        """Describe in what a bilayer lies beyond the cells that the error was calibrated on.
+
+        Parameters
+        ----------
+        bilayer
+            The bilayer.
+
+        Returns
+        -------
+        str
+            One line, empty if the bilayer lies within.
+        """
+        return self.gradient.beyond(bilayer) if self.gradient else ""
 
     def without(self, name: str) -> "Predictor | None":
         """Return the predictor without what was trained on or fitted to a frame.
@@ -185,7 +200,7 @@ class Predictor:
             If the bilayer is outside the domain of a term.
         """
         active = [term for term in self.terms if term.applies(bilayer)]
-        expansion = Expansion(bilayer, any(term.local_stackings for term in active))
+        expansion = Expansion(bilayer)
         for term in active:
             term.contribute(expansion)
         return expansion
@@ -203,11 +218,10 @@ class Predictor:
         Returns
         -------
         Bilayer
-            A copy with the arrays ``dipole``, ``dipole_spread`` (committee standard deviation),
+            A copy with the arrays ``dipole``, ``dipole_error`` (standard deviation over the members),
             ``dipole_member`` (where all committees have the same size, above one),
             ``dipole_short_range`` (where there is a long-range term), all in e.angstrom and NaN
-            where there is no site, ``environment_distance`` in angstrom, and
-            ``info['deformation_A']``.
+            where there is no site.
 
         Raises
         ------
@@ -235,9 +249,5 @@ class Predictor:
             if expansion.completions:
                 spread = standard_deviation(members)
         predicted.set_site_array("dipole", mean)
-        predicted.set_site_array("dipole_spread", spread)
-        cutoff_A = self.zero_field[0].network.cutoff
-        distance, deformation = environment_distance(bilayer, seen_by(self.zero_field), cutoff_A)
-        predicted.set_array("environment_distance", distance)
-        predicted.info["deformation_A"] = deformation
+        predicted.set_site_array("dipole_error", spread)
         return predicted

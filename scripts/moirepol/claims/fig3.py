@@ -1,7 +1,6 @@
 """Claims of Fig. 3: lattice mismatch."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from moirepol.claims.measures import (
     whole_charges,
 )
 from moirepol.physics.polarization import net_polarization
-from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.names import System
 
 #: Largest lattice mismatch that represents eta -> 0.
@@ -120,19 +118,16 @@ def charges_of_negative_strain(results: Results, paper: Mapping[str, float]) -> 
     return whole_charges(results, "AA_mismatch-101-100", paper)
 
 
-def net_along_z(dipoles: np.ndarray, cell: np.ndarray) -> float:
-    """Return the out-of-plane dipole of a cell (3, 3) per area, in pC/m."""
-    return float(net_polarization(dipoles, cell)[2])
+def net_along_z(frame: Bilayer) -> tuple[float, float]:
+    """Return the out-of-plane dipole of a cell per area and its error, in pC/m.
 
-
-def spread_of(frame: Bilayer, quantity: Callable[[np.ndarray], float]) -> float:
-    """Return the standard deviation of a quantity of the members' dipoles (n, 3); 0 without a
-    committee.
+    The error is the standard deviation over the members, 0 without members.
     """
     members = frame.arrays.get("dipole_member")
-    if members is None or members.shape[1] < 2:
-        return 0.0
-    return float(np.std([quantity(p) for p in members.swapaxes(0, 1)], ddof=1))
+    error = 0.0
+    if members is not None and members.shape[1] > 1:
+        error = float(np.std(net_polarization(frame, members[frame.is_site])[:, 2], ddof=1))
+    return float(net_polarization(frame, frame.dipoles)[2]), error
 
 
 @claim("F3-net", "fig3g")
@@ -152,8 +147,9 @@ def net_of_strain(results: Results) -> Found:
         for name, frame in frames.items():
             if name.startswith("AA_mismatch"):
                 eta = System.parse(name).eta
-                net[source][eta] = net_along_z(frame.arrays["dipole"], cell=frame.cell.array)
-                spread[eta] = spread_of(frame, partial(net_along_z, cell=frame.cell.array))
+                net[source][eta], error = net_along_z(frame)
+                if not source:
+                    spread[eta] = error
     found = [(source, eta, P) for source in net for eta, P in sorted(net[source].items())]
     ours = ", ".join(f"{source}{100 * eta:+.0f} %: {{:.3f}} pC/m" for source, eta, _ in found)
     near = {eta: P for eta, P in net[""].items() if abs(eta) < NEAR_ZERO}

@@ -37,13 +37,13 @@ class Member:
         The network.
     info
         Family, kind, field_V_per_A, scale of the labels and further settings of the training.
-    known
-        Names and surroundings of the training frames.
+    names
+        Names (k,) of the training frames.
     """
 
     network: Any
-    info: dict[str, Any]  #: family, kind, field_V_per_A, scale and the settings of its training
-    known: dict[str, np.ndarray]  #: names and surroundings of the training frames
+    info: dict[str, Any]
+    names: np.ndarray
 
     @property
     def family(self) -> str:
@@ -73,7 +73,7 @@ class Member:
         bool
             True if the member was trained on the frame.
         """
-        return name.encode() in self.known["names"]
+        return name.encode() in self.names
 
 
 def check_domain(bilayer: Bilayer, member: Member) -> None:
@@ -165,13 +165,10 @@ def member_of(data: dict) -> Member:
     Member
         The member.
     """
-    known = {
-        key.removeprefix("known_"): value
-        for key, value in data["@variables"].items()
-        if key.startswith("known_")
-    }
     return Member(
-        network_of(data["model"], _site_type(data["model"])), json.loads(data["moirepol"]), known
+        network_of(data["model"], _site_type(data["model"])),
+        json.loads(data["moirepol"]),
+        data["@variables"]["known_names"],
     )
 
 
@@ -286,23 +283,6 @@ def standard_deviation(values: np.ndarray) -> np.ndarray:
         Standard deviation (...) with member - 1 degrees of freedom; NaN for a single member.
     """
     return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
-
-
-def seen_by(members: list[Member]) -> dict[str, np.ndarray]:
-    """Return names and surroundings of all training frames of a committee.
-
-    Parameters
-    ----------
-    members
-        Members of one committee.
-
-    Returns
-    -------
-    dict
-        ``names`` (k,) and the arrays of `moirepol.model.domain.surroundings`. A frame appears once
-        for each member that was trained on it.
-    """
-    return {key: np.concatenate([m.known[key] for m in members]) for key in members[0].known}
 
 
 def run_deepmd(arguments: list[str], folder: str | Path) -> None:

@@ -9,29 +9,12 @@ from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
 from moirepol.structure.building import build
 
 
-def turn_of(cell: np.ndarray) -> np.ndarray:
-    """Return the rotation that turns a1 of the plain lattice onto a1 of a cell.
-
-    Parameters
-    ----------
-    cell
-        Primitive vectors (2, 2) as rows.
-
-    Returns
-    -------
-    ndarray
-        Rotation (3, 3) of row vectors.
-    """
-    c, s = cell[0] / np.linalg.norm(cell[0])
-    return np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-
-
 class LocalStackingNeighbours:
     """Surroundings of the N atoms in the translated bilayer of their local stacking.
 
-    The translated bilayer has the lattice constant of the upper layer. It is rotated as the layer
-    that faces the N atom. The orientation of the atom's own layer does not change the descriptor of
-    the network. This class has the interface of `moirepol.model.neighbours.Neighbours`.
+    The translated bilayer has the reference lattice constant and the mean orientation of the layers
+    (`Bilayer.reference_lattice_constant_A`, `Bilayer.mean_orientation`). This class has the
+    interface of `moirepol.model.neighbours.Neighbours`.
 
     Parameters
     ----------
@@ -45,8 +28,8 @@ class LocalStackingNeighbours:
 
     def __init__(self, atoms: Bilayer, symbols: tuple[str, ...], cutoff: float):
         self.atoms, self.cutoff = atoms, cutoff
-        self.cells = atoms.lattices
-        a = float(np.linalg.norm(self.cells[UPPER][0]))
+        self.turn = atoms.mean_orientation.T
+        a = atoms.reference_lattice_constant_A
         self.lattice = a * PRIMITIVE
         slide = build(
             f"{atoms.family}_slide-0-0-1", a, atoms.layer_distance_A, material=atoms.material.name
@@ -77,7 +60,6 @@ class LocalStackingNeighbours:
         tau = self.atoms.stacking_at(self.atoms.positions[centres, :2])
         slid = np.column_stack([((tau + 0.5) % 1 - 0.5) @ self.lattice, np.zeros(len(tau))])
         layer = self.atoms.layer[centres]
-        turns = np.array([turn_of(self.cells[1 - own]) for own in (LOWER, UPPER)])[layer]
         vectors = []
         for symbol in self.symbols:
             found = np.full((len(centres), 2, len(self.images), 3), np.inf)
@@ -91,7 +73,7 @@ class LocalStackingNeighbours:
             length[(length > self.cutoff) | (length < 1e-6)] = np.inf
             most = max(1, int(np.isfinite(length).sum(axis=1).max(initial=1)))
             order = np.argsort(length, axis=1)[:, :most]
-            chosen = np.take_along_axis(found_flat, order[..., None], axis=1) @ turns
+            chosen = np.take_along_axis(found_flat, order[..., None], axis=1) @ self.turn
             near = np.isfinite(np.take_along_axis(length, order, axis=1))
             vectors.append(np.where(near[..., None], chosen, np.inf))
         return Environments(vectors)

@@ -12,7 +12,6 @@ from moirepol.console import progress
 from moirepol.errors import JobError, full_disk
 from moirepol.model.committee import LOSS, deepmd_command, run_deepmd
 from moirepol.model.descriptors import DEFAULT, descriptor_module, network_of
-from moirepol.model.domain import surroundings
 from moirepol.model.gauss_newton import distinct, fit
 from moirepol.model.neighbours import Neighbours, join
 from moirepol.structure.bilayer import Bilayer
@@ -57,8 +56,7 @@ def train(
     data, course = trainer[protocol["optimizer"]](frames, judges, protocol, seed, section)
     data["moirepol"] = json.dumps(info | {"scale": protocol["label_scale"]})
     names = np.array([frame.name for frame in frames], dtype="S")
-    known = {"names": names} | surroundings(frames)
-    data.setdefault("@variables", {}).update({f"known_{key}": v for key, v in known.items()})
+    data.setdefault("@variables", {})["known_names"] = names
     return data, course
 
 

@@ -20,8 +20,6 @@ class Expansion:
     ----------
     bilayer
         The bilayer.
-    local_stackings
-        Whether networks are evaluated at the surroundings of the local stackings.
     coefficients
         Power k -> c_k (member, m, 3) in e.angstrom (angstrom/V)^k.
     completions
@@ -29,7 +27,6 @@ class Expansion:
     """
 
     bilayer: Bilayer
-    local_stackings: bool = False
     coefficients: dict[int, np.ndarray] = field(default_factory=dict)
     completions: list[Callable[[np.ndarray], np.ndarray]] = field(default_factory=list)
 
@@ -37,6 +34,26 @@ class Expansion:
         """Add values (member, m, 3) to the coefficient of a power of the field."""
         before = self.coefficients.get(power)
         self.coefficients[power] = values if before is None else before + values
+
+    def deviate(self, power: int, deviations: np.ndarray) -> None:
+        """Add deviations to a coefficient, with both signs; this doubles the members.
+
+        The mean over the members does not change. Their standard deviation then contains that of
+        the deviations.
+
+        Parameters
+        ----------
+        power
+            Power of the field.
+        deviations
+            Independent deviations (draw, m, 3) of the coefficient.
+        """
+        for key, values in self.coefficients.items():
+            self.coefficients[key] = np.repeat(values, 2, axis=0)
+        values = self.coefficients[power]
+        draws = np.arange(len(values) // 2) % len(deviations)
+        signed = np.stack([deviations[draws], -deviations[draws]], axis=1)
+        self.coefficients[power] = values + signed.reshape(values.shape)
 
     @property
     def response(self) -> np.ndarray:

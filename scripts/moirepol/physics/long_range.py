@@ -7,7 +7,7 @@ to an applied one. A model of short range that is trained on translated bilayers
 Let p0 be the dipoles of the local stacking, R the response to a field along z, and alpha the
 in-plane polarizability. The dipoles of layer l are
 
-    p_l = S p0_l + R_l E_z,l + alpha (E_par,l + D_l),
+    p_l = p0_l + R_l E_z,l + alpha E_par,l,
     E_l(q) = sum_l' T_ll'(q) p_l'(q),    T(0) = 0.
 
 **Field of the slabs.** A layer is modelled as a slab of thickness t, the layer distance, polarized
@@ -29,24 +29,11 @@ The other is the opposite E_z due to equal charges in the two. They belong to th
 bilayer. The quadrupole depends on how the dipole is divided between the layers and contains more
 than dipoles.
 
-**Field of the step.** The charge behind p0_z of a stacking is transferred between the layers. The
-potentials of the layers therefore differ by the whole step 4 pi C P_z / A, where P_z is the sum of
-p0_z of the layers. Between the middles of the slabs the difference is half of the step. The other
-half does not decay with q, because it acts next to its charges:
-
-    D_l = -i q s (2 pi C / A) P_z / 2.
-
-No number is fitted in these terms: R is the model of the field labels, and alpha is computed by
-linear response. The form of D was chosen on twisted cells.
-
-**Smearing.** S is fitted. Both layers contribute to their common dipole over some distance. They
-contribute to their opposite in-plane dipoles over a shorter one. S convolves p0 upper + p0 lower
-with a Gaussian of one width, and the in-plane part of p0 upper - p0 lower with a Gaussian of
-another. The widths are fitted to twisted cells of direct DFT (`fit_reach`). S - 1 is of second
-order in q.
+No number is fitted: R is the model of the field labels, alpha is computed by linear response, and t
+is the layer distance. Uniaxial cells of several lengths confirm the formula: their labels are most
+probable at the thickness of the layer distance.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,42 +69,13 @@ class Field:
         places = bilayer.site_positions[:, :2]
         self.sites = [
             Sites(places[layer], lattice, self.cell)
-            for layer, lattice in zip(self.layers, bilayer.lattices, strict=True)
+            for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)
         ]
         self.areas = bilayer.areas
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the field (m, 3) in V/angstrom of the sites' dipoles (m, 3) in e.angstrom."""
         return self._transform(dipoles, self._field)
-
-    def of_step(self, dipoles: np.ndarray) -> np.ndarray:
-        """Return the field (m, 3) in V/angstrom of the part of the step that slabs lack."""
-        return self._transform(dipoles, self._step)
-
-    def smear(self, dipoles: np.ndarray, smearing_A: Sequence[float]) -> np.ndarray:
-        """Smear dipoles (m, 3) with Gaussians.
-
-        Parameters
-        ----------
-        dipoles
-            Dipoles (m, 3) in e.angstrom.
-        smearing_A
-            Widths in angstrom for the sum of the layers, and for the in-plane part of their
-            difference.
-
-        Returns
-        -------
-        ndarray
-            Dipoles (m, 3) in e.angstrom.
-        """
-
-        def lost(wave_vector, C, here, there):
-            q = np.linalg.norm(wave_vector, axis=1)[:, None]
-            common, opposite = (1 - np.exp(-((q * width) ** 2) / 2) for width in smearing_A)
-            sign = 1 if here == there else -1
-            return C / 2 * np.hstack([common + sign * opposite] * 2 + [common])
-
-        return dipoles - self._transform(dipoles, lost)
 
     def _transform(self, dipoles, waves_of):
         """Apply `waves_of` to the plane waves of both layers' dipoles, sum in every layer."""
@@ -131,11 +89,6 @@ class Field:
                 wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
                 result[layer] += sites.values(k, waves_of(wave_vector, C, here, there))
         return result
-
-    def _step(self, wave_vector, C, here, there):
-        strength = 2 * np.pi * COULOMB_V_A / self.areas[there]
-        potential = strength * SIDES[here] / 2 * C[:, 2:]
-        return np.hstack([-1j * wave_vector * potential, 0 * potential])
 
     def _field(self, wave_vector, C, here, there):
         q = np.linalg.norm(wave_vector, axis=1)
@@ -172,8 +125,6 @@ class LongRangeSolver:
         In-plane polarizability of one site.
     thickness_A
         Thickness of the slab of a layer in angstrom.
-    smearing_A
-        Gaussian smearing widths in angstrom, see `Field.smear`.
     """
 
     def __init__(
@@ -182,34 +133,28 @@ class LongRangeSolver:
         response: np.ndarray,
         polarizability_eA2_per_V: float,
         thickness_A: float,
-        smearing_A: Sequence[float] = (0.0, 0.0),
     ):
         self.field, self.name = Field(bilayer, thickness_A), bilayer.name
-        self.response, self.smearing_A = response, smearing_A
+        self.response = response
         self.polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
 
     def add(self, short_range: np.ndarray) -> np.ndarray:
         """Return dipoles (m, 3) in e.angstrom with the self-consistent field of all others."""
-        return self._solve(self._without_response, self._source(short_range))
+        return self._solve(short_range)
 
     def remove(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the short-range dipoles (m, 3) that `add` turns into these."""
-        return self._solve(self._source, self._without_response(dipoles))
-
-    def _source(self, short_range):
-        step = self.polarizability * self.field.of_step(short_range)
-        return self.field.smear(short_range, self.smearing_A) + step
+        return self._without_response(dipoles)
 
     def _without_response(self, dipoles):
         E = self.field.of(dipoles)
         return dipoles - self.response * E[:, 2:] - self.polarizability * E
 
-    def _solve(self, left_side: Callable[[np.ndarray], np.ndarray], right: np.ndarray):
-        operator = LinearOperator(
-            (right.size, right.size),
-            matvec=lambda flat: left_side(flat.reshape(right.shape)).ravel(),
-            dtype=float,
-        )
+    def _solve(self, right: np.ndarray) -> np.ndarray:
+        def left_side(flat):
+            return self._without_response(flat.reshape(right.shape)).ravel()
+
+        operator = LinearOperator((right.size, right.size), matvec=left_side, dtype=float)
         found, failed = gmres(operator, right.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
         if failed:
             raise JobError(f"{self.name}: the long-range field of the dipoles does not converge")
@@ -224,19 +169,14 @@ class LongRange:
     ----------
     polarizability_eA2_per_V
         In-plane polarizability of one site.
-    smearing_A
-        Gaussian smearing widths in angstrom, see `Field.smear`.
     """
 
     polarizability_eA2_per_V: float
-    smearing_A: tuple[float, float] = (0.0, 0.0)
-    local_stackings = False
 
     @classmethod
-    def from_file(cls, path: str | Path, smearing_A: Sequence[float]) -> "LongRange":
+    def from_file(cls, path: str | Path) -> "LongRange":
         """Read the polarizability from a file of `compute_polarizability`."""
-        common, opposite = smearing_A
-        return cls(read_polarizability(path), (common, opposite))
+        return cls(read_polarizability(path))
 
     def applies(self, bilayer: Bilayer) -> bool:
         """Whether the term contributes; it does for every bilayer."""
@@ -260,15 +200,9 @@ class LongRange:
             response,
             self.polarizability_eA2_per_V,
             bilayer.layer_distance_A,
-            self.smearing_A,
         )
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the term depends on, for the provenance of a file."""
-        return {
-            "long_range": {
-                "polarizability_eA2_per_V": self.polarizability_eA2_per_V,
-                "smearing_A": list(self.smearing_A),
-            }
-        }
+        return {"long_range": {"polarizability_eA2_per_V": self.polarizability_eA2_per_V}}

@@ -218,7 +218,7 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     """
     cell = atoms.cell_2d
     fields = []
-    for layer, lattice in enumerate(atoms.lattices):
+    for layer, lattice in enumerate(atoms.site_lattices):
         chosen = atoms.sites_of(layer)
         sites, dipoles = atoms.positions[chosen, :2], atoms.arrays[array][chosen]
         waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
@@ -226,26 +226,30 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     return np.array(fields)
 
 
-def net_polarization(dipoles: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Return the dipole per area of a cell.
+def net_polarization(bilayer: Bilayer, values: np.ndarray) -> np.ndarray:
+    """Return the dipole per area of a bilayer.
 
-    The sum over all sites is the dipole of the charges. It does not depend on how the dipole is
-    divided between the layers. The mean of a map does depend on it if the layers have different
-    numbers of sites.
+    It is the sum over the layers of the mean dipole of their sites per area of their primitive
+    cell: the dipole of the charges. It does not depend on how the dipole is divided between the
+    layers. The mean of a map does depend on it if the layers have different numbers of sites.
 
     Parameters
     ----------
-    dipoles
-        Dipoles (n, ..., 3) in e.angstrom. NaN counts as no dipole.
-    cell
-        Cell vectors (3, 3) as rows, in angstrom.
+    bilayer
+        The bilayer.
+    values
+        Dipoles (m, ..., 3) of its sites in e.angstrom.
 
     Returns
     -------
     ndarray
         Dipole per area (..., 3) in pC/m.
     """
-    return PC_PER_M * np.nansum(dipoles, axis=0) / abs(np.linalg.det(cell[:2, :2]))
+    by_layer = [
+        values[bilayer.site_layers == layer].mean(axis=0) / area
+        for layer, area in enumerate(bilayer.areas)
+    ]
+    return PC_PER_M * np.sum(by_layer, axis=0)
 
 
 def first_harmonics(P: np.ndarray, cell: np.ndarray) -> tuple[float, float]:

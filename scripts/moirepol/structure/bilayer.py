@@ -14,6 +14,7 @@ with A the lattice of a layer and o its origin, a hexagon centre.
 
 import numpy as np
 from ase import Atoms
+from scipy.linalg import polar
 
 from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
 from moirepol.structure.names import System
@@ -144,6 +145,14 @@ class Bilayer(Atoms):
         return np.asarray(self.info["layer_cell"])
 
     @property
+    def site_lattices(self) -> np.ndarray:
+        """Primitive vectors (layer, vector, xy) in angstrom of the lattice of the dipole sites.
+
+        They are those of the layers, or those of the grid of a bilayer made by `building.sample`.
+        """
+        return np.asarray(self.info.get("site_cell", self.lattices))
+
+    @property
     def origins(self) -> np.ndarray:
         """A hexagon centre (layer, xy) of each layer in angstrom."""
         return np.asarray(self.info["layer_origin"])
@@ -169,14 +178,44 @@ class Bilayer(Atoms):
         return np.abs(np.linalg.det(self.lattices))
 
     @property
+    def reference_lattice_constant_A(self) -> float:
+        """Lattice constant in angstrom that the strains of the layers refer to.
+
+        It is the lattice constant of the layer that the system's geometry leaves unstrained.
+        """
+        unstrained = LOWER if self.system.geometry == "shear" else UPPER
+        return float(np.linalg.norm(self.lattices[unstrained][0]))
+
+    @property
     def orientations_deg(self) -> np.ndarray:
         """Angle (layer,) of each layer's lattice from a1 along x, by polar decomposition."""
-        angles = []
+        return np.degrees(self._polar_decomposition[0])
+
+    @property
+    def strains(self) -> np.ndarray:
+        """Strain (layer, xy, xy) of each layer from the reference lattice, by polar decomposition.
+
+        The axes are those of a lattice with a1 along x.
+        """
+        return self._polar_decomposition[1]
+
+    @property
+    def _polar_decomposition(self) -> tuple[np.ndarray, np.ndarray]:
+        """Angle (layer,) in radian and strain (layer, xy, xy) of each layer: F = R (1 + strain)."""
+        reference = self.reference_lattice_constant_A * PRIMITIVE
+        angles, strains = [], []
         for lattice in self.lattices:
-            u, _, vt = np.linalg.svd(np.linalg.inv(PRIMITIVE) @ lattice)
-            turn = u @ vt
-            angles.append(np.degrees(np.arctan2(turn[0, 1], turn[0, 0])))
-        return np.array(angles)
+            rotation, stretch = polar((np.linalg.inv(reference) @ lattice).T)
+            angles.append(np.arctan2(rotation[1, 0], rotation[0, 0]))
+            strains.append(stretch - np.eye(2))
+        return np.array(angles), np.array(strains)
+
+    @property
+    def mean_orientation(self) -> np.ndarray:
+        """Rotation (3, 3) of column vectors from a lattice with a1 along x to the mean of both."""
+        angle = np.radians(self.orientations_deg.mean())
+        c, s = np.cos(angle), np.sin(angle)
+        return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
     @property
     def is_flat(self) -> bool:

@@ -5,6 +5,8 @@ the material's basis. The upper layer of the AA' family is rotated by 180 degree
 exchanges the two places (a1 + a2)/3 and 2 (a1 + a2)/3.
 """
 
+from math import ceil, sqrt
+
 import numpy as np
 from ase import Atoms
 
@@ -71,6 +73,68 @@ def build(
     atoms.wrap(eps=1e-9)
     atoms.set_array("layer", np.array(layers, dtype=int))
     atoms.info["family"] = system.family
+    return Bilayer.from_atoms(
+        atoms,
+        name=system.name,
+        lattices=lattices,
+        origins=origins,
+        field_V_per_A=system.field_V_per_A,
+        material=None if material == DEFAULT_MATERIAL else material,
+    )
+
+
+def sample(
+    system: System | str,
+    lattice_constant_A: float,
+    layer_distance_A: float,
+    points_per_period: int,
+    material: str = DEFAULT_MATERIAL,
+) -> Bilayer:
+    """Sample a bilayer on a regular grid: a dipole site of each layer at each point.
+
+    The local stacking of rigid layers is a linear function of the place. Dipoles that depend on the
+    local stacking are therefore smooth functions of the place, which a grid resolves whatever the
+    number of atoms.
+
+    Parameters
+    ----------
+    system
+        The system or its name.
+    lattice_constant_A
+        Lattice constant of the unstrained layers in angstrom.
+    layer_distance_A
+        Layer distance in angstrom, used if the name contains none.
+    points_per_period
+        Points along each vector of a period of the moire pattern.
+    material
+        Name of the material.
+
+    Returns
+    -------
+    Bilayer
+        Sites alone, in the cell of `build`. `Bilayer.site_lattices` is the grid.
+
+    Raises
+    ------
+    ValueError
+        As `build`.
+    """
+    if isinstance(system, str):
+        system = System.parse(system)
+    a = lattice_constant_A * (1 + system.strain_percent / 100)
+    cell, lattices, origins, _ = _layers(system, a)
+    distance = system.distance_A if system.distance_A is not None else layer_distance_A
+    n = points_per_period * max(1, ceil(sqrt(system.n_periods)))
+    points = np.indices((n, n)).reshape(2, -1).T @ cell / n
+    height = 4 * distance + 20.0
+    z = height / 2 + np.repeat([-0.5, 0.5], len(points)) * distance
+    cell3 = np.zeros((3, 3))
+    cell3[:2, :2], cell3[2, 2] = cell, height
+    species = load_material(material).dipole_site.species
+    atoms = Atoms([species] * len(z), np.column_stack([np.tile(points, (2, 1)), z]), cell=cell3)
+    atoms.pbc = True
+    atoms.set_array("layer", np.repeat([LOWER, UPPER], len(points)))
+    atoms.info["family"], atoms.info["site_cell"] = system.family, np.stack([cell / n, cell / n])
     return Bilayer.from_atoms(
         atoms,
         name=system.name,

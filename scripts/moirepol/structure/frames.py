@@ -22,7 +22,7 @@ from moirepol.workflow.provenance import read_netcdf
 ATOM_ARRAYS = {
     "layer": ((), "1", "layer of the atom: 0 lower, 1 upper"),
     "dipole": (("component",), "e.angstrom", "dipole of the N atom, Eq. (1)"),
-    "dipole_spread": (
+    "dipole_error": (
         ("component",),
         "e.angstrom",
         "standard deviation of the dipole over the committee",

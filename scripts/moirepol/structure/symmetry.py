@@ -111,7 +111,7 @@ def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
     ----------
     frame
         Translated bilayer with the array ``dipole`` (n, 3) in e.angstrom and perhaps
-        ``dipole_spread``.
+        ``dipole_error``.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def _turned(frame, target, operation):
         raise ValueError(f"{frame.name} does not turn into {target.name}")
     partner = same.argmax(axis=1)
     target.set_array("dipole", (frame.arrays["dipole"] @ q.T)[partner])
-    if "dipole_spread" in frame.arrays:
-        spread = np.sqrt(frame.arrays["dipole_spread"] ** 2 @ (q.T**2))
-        target.set_array("dipole_spread", spread[partner])
+    if "dipole_error" in frame.arrays:
+        spread = np.sqrt(frame.arrays["dipole_error"] ** 2 @ (q.T**2))
+        target.set_array("dipole_error", spread[partner])
     return target

@@ -1,0 +1,89 @@
+"""Calibrate the error of predictions on direct DFT of cells that no model was fitted to."""
+
+import numpy as np
+import xarray as xr
+
+from moirepol.model.calibration import DIRECTIONS, ValidatedCell, calibrate
+from moirepol.structure.names import System
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
+
+
+def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
+    """Calibrate on all moire cells of a study together, and on all but one, for each of them.
+
+    Parameters
+    ----------
+    study
+        File of `judge_frames` with moire cells.
+    errors
+        NetCDF to write: ``scale`` (direction) in e.angstrom, ``saturation``, ``largest_gradient``,
+        the largest size of a displacement gradient among the cells, and for every cell the fraction
+        of components within one and two errors, calibrated with and without this cell.
+    largest_eta
+        Cells of a larger mismatch in size are left out: predictions beyond it are marked.
+    """
+    ds = read_netcdf(study, "model", "dft", "spread", "second_order", "gradient", "cell")
+    cells = []
+    for name in ds["cell"].values:
+        part = ds.isel(sample=np.flatnonzero(ds["frame"].values == name))
+        if abs(System.parse(str(name)).eta) > largest_eta + 1e-9:
+            continue
+        cells.append(
+            ValidatedCell(
+                str(name),
+                float(part["gradient"].max()),
+                (part["model"] - part["dft"]).values,
+                part["spread"].values,
+                part["second_order"].values,
+            )
+        )
+    full = calibrate(cells)
+    others = [
+        calibrate([cell for cell in cells if cell is not left_out] or cells) for left_out in cells
+    ]
+    within = np.array([[full.coverage(cell, times) for times in (1, 2)] for cell in cells])
+    left_out = np.array(
+        [
+            [other.coverage(cell, times) for times in (1, 2)]
+            for cell, other in zip(cells, others, strict=True)
+        ]
+    )
+    fraction = {"units": "1", "long_name": "fraction of components within the error"}
+    out = xr.Dataset(
+        {
+            "scale": (
+                "direction",
+                list(full.scale),
+                {"units": "e.angstrom", "long_name": "width of the second-order term"},
+            ),
+            "saturation": ((), full.saturation, {"units": "1", "long_name": "gradient g0"}),
+            "largest_gradient": (
+                (),
+                max(cell.size for cell in cells),
+                {"units": "1", "long_name": "largest displacement gradient of the cells"},
+            ),
+            "within": (("cell", "times", "direction"), within, fraction),
+            "within_left_out": (("cell", "times", "direction"), left_out, fraction),
+            "gradient": (
+                "cell",
+                [cell.size for cell in cells],
+                {"units": "1", "long_name": "size of the displacement gradient"},
+            ),
+        },
+        {
+            "cell": [cell.name for cell in cells],
+            "times": ("times", [1, 2], {"long_name": "multiple of the error"}),
+            "direction": list(DIRECTIONS),
+        },
+    )
+    settings = {"largest_eta": largest_eta}
+    write_netcdf(stamp(out, "Calibration of the error of predictions", settings), errors)
+    for number, direction in enumerate(DIRECTIONS):
+        one, two = within[..., number].mean(axis=0)
+        print(f"{direction}: {one:.1%} within one error, {two:.1%} within two")
+
+
+if __name__ == "__main__":
+    from moirepol.workflow.job import run
+
+    run(calibrate_errors, globals().get("snakemake"))

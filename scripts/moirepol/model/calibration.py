@@ -1,0 +1,122 @@
+"""Error of predictions, calibrated on direct DFT of cells that no model was fitted to.
+
+The error of a dipole has three parts: the committee, the covariance of the first-order fit, and the
+orders that the expansion leaves out. The last part is a random second-order term
+(`moirepol.physics.gradient.second_order_deviations`) of the width
+
+    c / (1 + |g| / g0),
+
+with one factor c for in-plane and one for out-of-plane components. |g| is the size of the
+displacement gradient. The term grows as |g|^2 below g0 and as |g| above it, as the errors do. c is
+such that 68.3 % of the components lie within one error, every cell counting the same. g0 is the
+value of largest likelihood.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
+#: Fraction of components within one error.
+ONE_SIGMA = float(2 * norm.cdf(1) - 1)
+SATURATIONS = np.geomspace(0.02, 20, 31)
+LARGEST_SCALE = 1e3
+SMALLEST_SCALE = 1e-6
+
+
+@dataclass(frozen=True)
+class ValidatedCell:
+    """Errors of the dipoles of one cell of direct DFT.
+
+    Attributes
+    ----------
+    name
+        Name of the cell.
+    size
+        Size of its displacement gradient.
+    error
+        Prediction minus label (m, 3) in e.angstrom.
+    deviation
+        Standard deviation (m, 3) of the committee and the fit in e.angstrom.
+    second_order
+        Root mean square (m, 3) of the second-order term of unit width in e.angstrom.
+    """
+
+    name: str
+    size: float
+    error: np.ndarray
+    deviation: np.ndarray
+    second_order: np.ndarray
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Widths of the second-order term.
+
+    Attributes
+    ----------
+    scale
+        Factor c of each of `DIRECTIONS`, in e.angstrom.
+    saturation
+        Size g0 of the displacement gradient.
+    """
+
+    scale: tuple[float, float]
+    saturation: float
+
+    def widths(self, size: float) -> np.ndarray:
+        """Return the width (3,) of the second-order term of each component at a gradient."""
+        in_plane, out_of_plane = self.scale
+        return np.array([in_plane, in_plane, out_of_plane]) / (1 + size / self.saturation)
+
+    def errors(self, cell: ValidatedCell) -> np.ndarray:
+        """Return the calibrated errors (m, 3) of the dipoles of a cell in e.angstrom."""
+        return np.hypot(cell.deviation, self.widths(cell.size) * cell.second_order)
+
+    def coverage(self, cell: ValidatedCell, times: float = 1.0) -> tuple[float, float]:
+        """Return the fraction of components within some times the error, for each direction."""
+        within = np.abs(cell.error) <= times * self.errors(cell)
+        in_plane, out_of_plane = (float(within[:, axes].mean()) for axes in DIRECTIONS.values())
+        return in_plane, out_of_plane
+
+
+def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
+    """Find the widths of the second-order term.
+
+    Parameters
+    ----------
+    cells
+        Cells that no model was fitted to.
+
+    Returns
+    -------
+    Calibration
+        The widths.
+    """
+    best, found = -np.inf, Calibration((0.0, 0.0), 1.0)
+    for saturation in SATURATIONS:
+        scale = tuple(_scale(cells, number, saturation) for number in range(len(DIRECTIONS)))
+        calibration = Calibration((scale[0], scale[1]), float(saturation))
+        likelihood = np.mean(
+            [norm.logpdf(cell.error, scale=calibration.errors(cell)).mean() for cell in cells]
+        )
+        if likelihood > best:
+            best, found = float(likelihood), calibration
+    return found
+
+
+def _scale(cells, number, saturation):
+    """Factor c of one direction, with `ONE_SIGMA` of the components within one error."""
+
+    def excess(logarithm):
+        scale = np.exp(logarithm)
+        calibration = Calibration((scale, scale), saturation)
+        return np.mean([calibration.coverage(cell)[number] for cell in cells]) - ONE_SIGMA
+
+    low, high = np.log(SMALLEST_SCALE), np.log(LARGEST_SCALE)
+    if excess(low) > 0:
+        return SMALLEST_SCALE
+    return float(np.exp(brentq(excess, low, high, xtol=1e-3)))

@@ -1,0 +1,453 @@
+"""First-order change of the dipoles with the displacement gradient of a bilayer.
+
+A moire pattern is a stacking tau(r) that varies slowly. Each layer l is a hexagonal lattice with a
+deformation F_l = R(angle_l) (1 + strain_l), by polar decomposition. The short-range dipole of a
+site in layer l is
+
+    p_l(r) = R { p0_l(tau) + sum_a g_a t_l^a(tau) + O(g^2) },
+    g = (strain_lower, strain_upper, twist),   twist = angle_upper - angle_lower in radian,
+
+with seven components g_a: xx, yy, xy of both strains, and the twist. p0 is the dipole of translated
+bilayers. R is the mean orientation of the layers. p0, t and tau therefore refer to a bilayer whose
+lattices have a1 along x on average. The strains refer to `Bilayer.reference_lattice_constant_A`.
+
+For each layer and component, t is expanded in a constant and the shortest waves of configuration
+space (`WAVES`). The symmetry of the family leaves a small number of independent coefficients
+(`invariants`). These include the relations between the layers: their exchange in AA, inversion in
+AA'.
+
+The coefficients are fitted to uniaxial cells, which are the cheapest direct DFT of a slowly varying
+stacking: heterostrain cells (one layer stretched along a1) and simple-shear cells. The fit
+(`fit`) is a Bayesian linear regression. It contains the second order in g and a uniform in-plane
+dipole of each layer of each cell as nuisance parameters. The evidence of the labels determines
+their prior widths and the noise [1]_. The second order is not used in predictions, because uniaxial
+cells determine only a part of it. It enters the error of predictions: `second_order_deviation` is
+drawn from a prior whose width is calibrated on held-out cells (`moirepol.model.calibration`).
+
+References
+----------
+.. [1] C. M. Bishop, Pattern Recognition and Machine Learning, Springer (2006), section 3.5.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.optimize import minimize
+
+from moirepol.errors import JobError
+from moirepol.model.calibration import Calibration
+from moirepol.physics.expansion import Expansion
+from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.symmetry import layer_symmetries, transform_slide
+from moirepol.workflow.provenance import read_netcdf
+
+#: The shortest waves of configuration space, one of each pair k, -k.
+WAVES = np.array([[1, 0], [0, 1], [1, 1]])
+#: Functions of the stacking: a constant, then the cosines and the sines of the waves.
+TERMS = ("1", *(f"{part} {h}{k}" for part in ("cos", "sin") for h, k in WAVES))
+#: Components of the displacement gradient.
+GRADIENT = (
+    *(f"{layer} {axes}" for layer in ("lower", "upper") for axes in ("xx", "yy", "xy")),
+    "twist",
+)
+#: Products of two components of the gradient.
+PRODUCTS = list(combinations_with_replacement(range(len(GRADIENT)), 2))
+#: Prior width of first-order coefficients in e.angstrom: wide, so that the labels determine them.
+FIRST_ORDER_WIDTH_EA = 1.0
+#: Where the search for the other prior widths and the noise starts, in e.angstrom: second order of
+#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label.
+START_EA = (0.05, 0.3, 5e-3, 6e-5)
+#: Independent deviations in the file. Each is used with both signs.
+DRAWS = 4
+
+
+def gradient_of(bilayer: Bilayer) -> np.ndarray:
+    """Return the displacement gradient of a bilayer of two rigid layers.
+
+    Parameters
+    ----------
+    bilayer
+        The bilayer.
+
+    Returns
+    -------
+    ndarray
+        g (7,) in the order of `GRADIENT`; strains without a unit, twist in radian.
+    """
+    strains = [(e[0, 0], e[1, 1], e[0, 1]) for e in bilayer.strains]
+    lower, upper = np.radians(bilayer.orientations_deg)
+    return np.array([*strains[LOWER], *strains[UPPER], upper - lower])
+
+
+def size_of(gradient: np.ndarray) -> float:
+    """Return the size of a gradient: the square root of the sum of squares of strains and twist."""
+    return float(np.sqrt((gradient**2).sum() + gradient[2] ** 2 + gradient[5] ** 2))
+
+
+def terms(tau: np.ndarray) -> np.ndarray:
+    """Evaluate the constant, the cosines and the sines of the waves at stackings.
+
+    Parameters
+    ----------
+    tau
+        Stackings (m, 2) in fractions of (a1, a2).
+
+    Returns
+    -------
+    ndarray
+        Values (m, term) in the order of `TERMS`.
+    """
+    phase = 2 * np.pi * tau @ WAVES.T
+    return np.hstack([np.ones((len(tau), 1)), np.cos(phase), np.sin(phase)])
+
+
+def powers(gradient: np.ndarray, order: int) -> np.ndarray:
+    """Return all products of `order` components of a gradient (7,), order 1 or 2."""
+    if order == 1:
+        return gradient
+    return np.array([gradient[i] * gradient[j] for i, j in PRODUCTS])
+
+
+@cache
+def invariants(family: str, order: int) -> np.ndarray:
+    """Return the independent coefficients that the symmetry of a family leaves.
+
+    Every symmetry operation turns a bilayer with given tau and g into another one with known
+    dipoles. The mean over all operations projects any coefficients on those that are allowed.
+
+    Parameters
+    ----------
+    family
+        Stacking family.
+    order
+        Order in the gradient, 1 or 2.
+
+    Returns
+    -------
+    ndarray
+        Basis (invariant, layer, product, term, component). Each element has either constants or
+        waves, and either in-plane or out-of-plane components.
+    """
+    random = np.random.default_rng(0)
+    tau, gradients = random.random((40, 2)), random.random((120, len(GRADIENT)))
+    here = np.linalg.pinv(terms(tau))
+    products = np.array([powers(g, order) for g in gradients])
+    shape = (2, products.shape[1], len(TERMS), 3)
+    projector = np.zeros((np.prod(shape), np.prod(shape)))
+    operations = layer_symmetries(family)
+    for matrix, swap in operations:
+        # The coefficients c of one bilayer become c' of its image: c' = layers x products x terms
+        # x matrix. The image has the stacking tau' and the gradient g'; g = back g'.
+        back = _gradient_map(matrix.T, swap)
+        mapped = np.array([powers(back @ g, order) for g in gradients])
+        of_products = np.linalg.lstsq(products, mapped, rcond=None)[0]
+        of_terms = here @ terms(transform_slide(tau, (matrix.T, swap)))
+        layers = np.eye(2)[::-1] if swap else np.eye(2)
+        projector += np.einsum(
+            "xl,ba,ut,ck->xbuclatk", layers, of_products, of_terms, matrix
+        ).reshape(projector.shape) / len(operations)
+    found = []
+    for few in (slice(0, 1), slice(1, None)):
+        for components in (slice(0, 2), slice(2, 3)):
+            block = np.zeros(shape, dtype=bool)
+            block[:, :, few, components] = True
+            part = projector[np.ix_(block.ravel(), block.ravel())]
+            number = round(np.trace(part))
+            basis = np.zeros((number, np.prod(shape)))
+            span = part @ random.normal(size=(len(part), number))
+            basis[:, block.ravel()] = np.linalg.qr(span)[0].T
+            found.append(basis)
+    return np.concatenate(found).reshape(-1, *shape)
+
+
+def _gradient_map(matrix, swap):
+    """Linear map (7, 7) of the gradient under an operation (Q, swap) of the layers."""
+    q = matrix[:2, :2]
+    columns = []
+    for unit in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]]):
+        e = q @ np.array(unit, dtype=float) @ q.T
+        columns.append([e[0, 0], e[1, 1], e[0, 1]])
+    strain = np.transpose(columns)
+    layers = np.eye(2)[::-1] if swap else np.eye(2)
+    mapped = np.zeros((7, 7))
+    mapped[:6, :6] = np.kron(layers, strain)
+    mapped[6, 6] = np.linalg.det(q) * (-1 if swap else 1)
+    return mapped
+
+
+def change(
+    coefficients: np.ndarray, bilayer: Bilayer, gradient: np.ndarray | None = None
+) -> np.ndarray:
+    """Evaluate an order of the expansion at the sites of a bilayer.
+
+    Parameters
+    ----------
+    coefficients
+        Coefficients (..., layer, product, term, 3) in e.angstrom; the number of products, 7 or 28,
+        tells the order.
+    bilayer
+        The bilayer.
+    gradient
+        Gradient (7,); by default that of the bilayer.
+
+    Returns
+    -------
+    ndarray
+        Change (..., m, 3) of the dipoles in e.angstrom.
+    """
+    gradient = gradient_of(bilayer) if gradient is None else gradient
+    g = powers(gradient, 1 if coefficients.shape[-3] == len(GRADIENT) else 2)
+    by_layer = np.einsum("...latc,a->...ltc", coefficients, g)
+    values, layers = terms(bilayer.site_stackings), bilayer.site_layers
+    result = np.empty((*by_layer.shape[:-3], len(layers), 3))
+    for layer in (LOWER, UPPER):
+        here = layers == layer
+        result[..., here, :] = np.einsum("mt,...tc->...mc", values[here], by_layer[..., layer, :, :])
+    return result @ bilayer.mean_orientation.T
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Result of `fit`.
+
+    Attributes
+    ----------
+    first_order
+        Coefficients t (layer, 7, term, 3) in e.angstrom.
+    deviations
+        Deviations (draw, layer, 7, term, 3) from them, drawn from the covariance of the fit.
+    widths
+        The four numbers of `START_EA` after the search, in e.angstrom.
+    rms
+        Root mean square (3,) of the residuals in e.angstrom.
+    """
+
+    first_order: np.ndarray
+    deviations: np.ndarray
+    widths: np.ndarray
+    rms: np.ndarray
+
+
+def fit(
+    cells: Sequence[Bilayer],
+    translated: Callable[[np.ndarray], np.ndarray],
+    widths: np.ndarray | None = None,
+) -> Fit:
+    """Fit the first order in the displacement gradient to uniaxial cells.
+
+    Parameters
+    ----------
+    cells
+        Uniaxial cells of one family. Their dipoles are of short range: what the long range adds in
+        predictions is subtracted.
+    translated
+        Function: stackings (m, 2) -> dipoles p0 (m, layer, 3) of translated bilayers in e.angstrom.
+    widths
+        Prior widths and noise as `START_EA`; by default those of largest evidence.
+
+    Returns
+    -------
+    Fit
+        The fit.
+
+    Raises
+    ------
+    JobError
+        If the cells are of several families or do not determine the first order.
+    """
+    families = sorted({cell.family for cell in cells})
+    if len(families) != 1:
+        raise JobError(f"cells of {' and '.join(families) or 'no family'}: allowed is one family")
+    bases = [invariants(families[0], order) for order in (1, 2)]
+    rows, values = [], []
+    for number, cell in enumerate(cells):
+        layer, sites = cell.site_layers, np.arange(len(cell.sites))
+        p0 = translated(cell.site_stackings)[sites, layer] @ cell.mean_orientation.T
+        uniform = np.zeros((4 * len(cells), len(sites), 3))
+        for own in (LOWER, UPPER):
+            for component in (0, 1):
+                uniform[4 * number + 2 * own + component, layer == own, component] = 1
+        columns = [*(change(basis, cell) for basis in bases), uniform]
+        rows.append(np.concatenate(columns).reshape(-1, 3 * len(sites)).T)
+        values.append((cell.dipoles - p0).ravel())
+    matrix, value = np.concatenate(rows), np.concatenate(values)
+    first = len(bases[0])
+    if np.linalg.matrix_rank(matrix[:, :first], rtol=1e-6) < first:
+        raise JobError(
+            "the cells do not determine the first order in the displacement gradient: needed are "
+            "stretched and sheared cells, at three places each"
+        )
+    constant = np.array([not np.any(element[:, :, 1:]) for element in bases[1]])
+    group = np.concatenate(
+        [np.full(first, -1), np.where(constant, 1, 0), np.full(4 * len(cells), 2)]
+    )
+    gram, moment, power = matrix.T @ matrix, matrix.T @ value, value @ value
+
+    def posterior(logarithms):
+        scales = np.exp(logarithms)
+        precision = 1 / np.where(group < 0, FIRST_ORDER_WIDTH_EA, scales[group]) ** 2
+        inverse = gram / scales[3] ** 2 + np.diag(precision)
+        return scales, precision, inverse, np.linalg.solve(inverse, moment / scales[3] ** 2)
+
+    def minus_log_evidence(logarithms):
+        scales, precision, inverse, mean = posterior(logarithms)
+        left = power - 2 * mean @ moment + mean @ gram @ mean
+        return 0.5 * (
+            left / scales[3] ** 2
+            + mean**2 @ precision
+            + np.linalg.slogdet(inverse)[1]
+            - np.log(precision).sum()
+            + 2 * len(value) * logarithms[3]
+        )
+
+    logarithms = np.log(START_EA if widths is None else widths)
+    if widths is None:
+        logarithms = minimize(
+            minus_log_evidence,
+            logarithms,
+            method="Nelder-Mead",
+            options={"xatol": 0.02, "fatol": 0.1, "maxiter": 400},
+        ).x
+    scales, _, inverse, mean = posterior(logarithms)
+    covariance = np.linalg.inv(inverse)[:first, :first]
+    draws = np.random.default_rng(0).multivariate_normal(np.zeros(first), covariance, DRAWS)
+    residual = (value - matrix @ mean).reshape(-1, 3)
+    return Fit(
+        np.tensordot(mean[:first], bases[0], 1),
+        np.tensordot(draws, bases[0], 1),
+        scales,
+        np.sqrt((residual**2).mean(axis=0)),
+    )
+
+
+def second_order_deviations(family: str) -> np.ndarray:
+    """Draw second-order coefficients of unit width, for the error of predictions.
+
+    A uniform in-plane dipole is left out: the threefold axis of a moire removes it.
+
+    Parameters
+    ----------
+    family
+        Stacking family.
+
+    Returns
+    -------
+    ndarray
+        Coefficients (draw, layer, 28, term, 3) in e.angstrom.
+    """
+    basis = invariants(family, 2)
+    uniform = np.array([not np.any(e[:, :, 1:]) and not np.any(e[..., 2]) for e in basis])
+    basis = basis[~uniform]
+    return np.tensordot(np.random.default_rng(1).normal(size=(DRAWS, len(basis))), basis, 1)
+
+
+@dataclass(frozen=True)
+class DisplacementGradient:
+    """The term of a `Predictor` for the first order in the displacement gradient.
+
+    Attributes
+    ----------
+    fits
+        A file of `fit_gradient`.
+    path
+        The file.
+    calibration
+        Width of the second-order term; None leaves the term out of the error.
+    largest
+        Largest size of a displacement gradient that the error was calibrated on.
+    held_out
+        Name of a fitted cell: only the fit without it is used.
+    """
+
+    fits: xr.Dataset
+    path: str
+    calibration: Calibration | None = None
+    largest: float = np.inf
+    held_out: str | None = None
+
+    @classmethod
+    def from_files(
+        cls, path: str | Path, errors: str | Path | None = None
+    ) -> "DisplacementGradient":
+        """Read the fits of `fit_gradient` and their calibration.
+
+        Parameters
+        ----------
+        path
+            The NetCDF file of `fit_gradient`.
+        errors
+            The NetCDF file of `calibrate_errors`.
+
+        Returns
+        -------
+        DisplacementGradient
+            The term with the fit to all cells.
+
+        Raises
+        ------
+        JobError
+            If a file cannot be read or is of another kind.
+        """
+        needed = "first_order", "deviation", "second_order_deviation", "left_out", "cell"
+        fits = read_netcdf(path, *needed)
+        if not errors:
+            return cls(fits, str(path))
+        ds = read_netcdf(errors, "scale", "saturation", "largest_gradient")
+        in_plane, out_of_plane = ds["scale"].values.tolist()
+        calibration = Calibration((in_plane, out_of_plane), float(ds["saturation"]))
+        return cls(fits, str(path), calibration, float(ds["largest_gradient"]))
+
+    def applies(self, bilayer: Bilayer) -> bool:
+        """Return whether the bilayer has a displacement gradient."""
+        return size_of(gradient_of(bilayer)) > 0
+
+    def without(self, name: str) -> "DisplacementGradient":
+        """Return the term without a cell; the term itself if the cell was not fitted."""
+        if name not in self.fits["cell"].values:
+            return self
+        return replace(self, held_out=name)
+
+    def beyond(self, bilayer: Bilayer) -> str:
+        """Describe in what a bilayer lies beyond the cells that the error was calibrated on."""
+        size = size_of(gradient_of(bilayer))
+        if size <= self.largest * (1 + 1e-6):
+            return ""
+        return (
+            f"a displacement gradient of {size:.3f}, the error was calibrated on cells of up to "
+            f"{self.largest:.3f}"
+        )
+
+    def second_order(self, bilayer: Bilayer) -> np.ndarray:
+        """Return the second-order term (draw, m, 3) of unit width in e.angstrom."""
+        return change(self.fits["second_order_deviation"].values, bilayer)
+
+    def contribute(self, expansion: Expansion) -> None:
+        """Add the first order and, with both signs, its deviations as further members.
+
+        Parameters
+        ----------
+        expansion
+            Expansion that contains the zero-field dipoles. It is changed in place.
+        """
+        chosen = self.fits["left_out"].values == (self.held_out or "")
+        (fit,) = np.flatnonzero(chosen)
+        bilayer = expansion.bilayer
+        mean = change(self.fits["first_order"].values[fit], bilayer)
+        deviations = change(self.fits["deviation"].values[fit], bilayer)
+        if self.calibration:
+            widths = self.calibration.widths(size_of(gradient_of(bilayer)))
+            deviations = deviations + widths * self.second_order(bilayer)
+        expansion.add(0, mean[None])
+        expansion.deviate(0, deviations)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that the term depends on, for the provenance of a file."""
+        scale = self.calibration and self.calibration.scale
+        return {"gradient": {"file": self.path, "second_order_width_eA": scale}}
