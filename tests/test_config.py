@@ -5,17 +5,20 @@ import re
 
 import pytest
 import yaml
+from conftest import shipped_config
 from jsonschema import Draft202012Validator
 
 from moirepol.errors import ConfigError
+from moirepol.structure.material import load_material
 from moirepol.workflow.configuration import check_config, load_schema
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.coverage import predictors_of
+from moirepol.workflow.label_sets import recipe_of
 
 
 @pytest.fixture
-def config(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+def config():
+    return shipped_config()
 
 
 def put(config, path, value):
@@ -31,6 +34,29 @@ def put(config, path, value):
 
 def test_the_shipped_settings_are_valid(config):
     assert check_config(config) == config
+
+
+def test_the_material_completes_the_settings(root):
+    """Every number and file of a material is in its file, unless a setting chooses another."""
+    settings = yaml.safe_load((root / "config.yaml").read_text())
+    del settings["labels"]["variants"]["brute_force"]
+    assert not {"lattice_constant_A", "layer_distance_A"} & set(settings)
+    assert "pseudopotentials" not in yaml.safe_dump(settings)
+    found, material = check_config(settings), load_material()
+    assert found["lattice_constant_A"] == material.lattice_constant_A
+    assert found["layer_distance_A"] == material.layer_distance_A
+    for name, engine in (("standard", "espresso"), ("large", "espresso"), ("gpaw", "gpaw")):
+        files = recipe_of(found, name)["pseudopotentials"]
+        assert files == material.pseudopotentials[engine]
+
+
+def test_a_recipe_chooses_other_pseudopotentials(config):
+    own = {"B": "B.own.UPF", "N": "N.own.UPF"}
+    config = check_config(put(config, "labels.recipe.pseudopotentials", own))
+    assert recipe_of(config, "standard")["pseudopotentials"] == own
+    assert recipe_of(config, "large")["pseudopotentials"] == own
+    config = check_config(put(config, "labels.variants.wfc_35.pseudopotentials", own))
+    assert recipe_of(config, "wfc_35")["pseudopotentials"] == own
 
 
 def test_the_schema_is_a_schema():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from ase.units import Ry
+from conftest import shipped_config
 
 from check_engine import check_engine
 from moirepol.dft import engine, espresso, gpaw, grids, labels, programs, wannier
@@ -24,7 +25,7 @@ LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 400, "mesh_4_atom_cell": 3, "cell_heigh
 
 @pytest.fixture(scope="module")
 def config(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+    return shipped_config()
 
 
 def installed():

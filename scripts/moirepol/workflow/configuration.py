@@ -12,7 +12,9 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from moirepol.errors import ConfigError
+from moirepol.structure.material import load_material
 from moirepol.workflow.configuration_checks import check_relations
+from moirepol.workflow.resolution import with_material
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 REMOVABLE = (
@@ -34,9 +36,19 @@ def load_schema() -> dict[str, Any]:
     Returns
     -------
     dict
-        The schema, `schemas/config.schema.yaml`.
+        The schema, `schemas/config.schema.yaml`, with the limits and elements of the material.
     """
-    return yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text())
+    material = load_material()
+    low, high = material.lattice_constant_range_A
+    schema["properties"]["lattice_constant_A"] |= {"minimum": low, "maximum": high}
+    files = schema["$defs"]["recipe"]["properties"]["pseudopotentials"]
+    files["required"] = list(material.species)
+    files["properties"] = {
+        element: {"$ref": "#/$defs/pseudopotential", "description": f"File for {element}."}
+        for element in material.species
+    }
+    return schema
 
 
 def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +62,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        The settings without removed entries.
+        The settings without removed entries, completed by the material.
 
     Raises
     ------
@@ -58,7 +70,7 @@ def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
         If the schema or another setting rules a setting out. The line gives key, value and what is
         allowed.
     """
-    config = _without_removed(config)
+    config = with_material(_without_removed(config))
     error = best_match(_validator().iter_errors(config))
     if error is not None:
         raise ConfigError(_describe(error))
