@@ -1,24 +1,29 @@
 """Settings: the shipped ones are valid, wrong ones are refused in one telling line."""
 
 import copy
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
-from conftest import shipped_config
 from jsonschema import Draft202012Validator
 
 from moirepol.errors import ConfigError
 from moirepol.structure.material import load_material
-from moirepol.workflow.configuration import check_config, load_schema
+from moirepol.workflow.configuration import check_config
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.coverage import predictors_of
 from moirepol.workflow.label_sets import recipe_of
+from moirepol.workflow.settings.page import settings_page
+from moirepol.workflow.settings.schema import resolve, settings_schema
 
 
 @pytest.fixture
-def config():
-    return shipped_config()
+def config(root):
+    return yaml.safe_load((root / "config.yaml").read_text())
 
 
 def put(config, path, value):
@@ -33,16 +38,16 @@ def put(config, path, value):
 
 
 def test_the_shipped_settings_are_valid(config):
-    assert check_config(config) == config
+    complete = check_config(config)
+    assert check_config(complete) == complete
 
 
-def test_the_material_completes_the_settings(root):
+def test_the_material_completes_the_settings(config):
     """Every number and file of a material is in its file, unless a setting chooses another."""
-    settings = yaml.safe_load((root / "config.yaml").read_text())
-    del settings["labels"]["variants"]["brute_force"]
-    assert not {"lattice_constant_A", "layer_distance_A"} & set(settings)
-    assert "pseudopotentials" not in yaml.safe_dump(settings)
-    found, material = check_config(settings), load_material()
+    del config["labels"]["variants"]["brute_force"]
+    assert not {"lattice_constant_A", "layer_distance_A"} & set(config)
+    assert "pseudopotentials" not in yaml.safe_dump(config)
+    found, material = check_config(config), load_material()
     assert found["lattice_constant_A"] == material.lattice_constant_A
     assert found["layer_distance_A"] == material.layer_distance_A
     for name, engine in (("standard", "espresso"), ("large", "espresso"), ("gpaw", "gpaw")):
@@ -52,48 +57,109 @@ def test_the_material_completes_the_settings(root):
 
 def test_a_recipe_chooses_other_pseudopotentials(config):
     own = {"B": "B.own.UPF", "N": "N.own.UPF"}
-    config = check_config(put(config, "labels.recipe.pseudopotentials", own))
+    raw = config
+    config = check_config(put(raw, "labels.recipe.pseudopotentials", own))
     assert recipe_of(config, "standard")["pseudopotentials"] == own
     assert recipe_of(config, "large")["pseudopotentials"] == own
-    config = check_config(put(config, "labels.variants.wfc_35.pseudopotentials", own))
+    gpaw = load_material().pseudopotentials["gpaw"]
+    assert recipe_of(config, "gpaw")["pseudopotentials"] == gpaw
+    config = check_config(put(raw, "labels.variants.wfc_35.pseudopotentials", own))
     assert recipe_of(config, "wfc_35")["pseudopotentials"] == own
 
 
 def test_the_schema_is_a_schema():
-    Draft202012Validator.check_schema(load_schema())
+    Draft202012Validator.check_schema(settings_schema())
+
+
+def test_the_schema_allows_the_shipped_settings(config):
+    Draft202012Validator(settings_schema()).validate(config)
+
+
+def test_schema_and_page_are_those_of_the_present_settings(root):
+    """`python scripts/describe_settings.py` writes both."""
+    schema = json.loads((root / "schemas" / "config.schema.json").read_text(encoding="utf-8"))
+    assert schema == settings_schema()
+    assert (root / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page()
 
 
 def test_every_setting_is_described_and_no_other_is_let_in():
-    schema = load_schema()
-    waiting, seen = [("config", schema)], 0
+    waiting, seen = [("config", resolve(settings_schema()))], 0
     while waiting:
         path, part = waiting.pop()
-        if "$ref" in part:
-            part = schema["$defs"][part["$ref"].rpartition("/")[2]] | part
         if part.get("type") == "object":
             assert "additionalProperties" in part, path
         for key, value in part.get("properties", {}).items():
-            shared = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
-            assert value.get("description") or shared.get("description"), f"{path}.{key}"
+            value = resolve(value)
+            assert value.get("description"), f"{path}.{key}"
             waiting.append((f"{path}.{key}", value))
             seen += 1
-        if isinstance(part.get("additionalProperties"), dict):
-            waiting.append((f"{path}.*", part["additionalProperties"]))
-    assert seen > 30
+        for below in (part.get("additionalProperties"), part.get("items")):
+            if isinstance(below, dict):
+                waiting.append((f"{path}.*", resolve(below)))
+    assert seen > 80
+
+
+def test_a_number_with_a_unit_in_its_name_has_this_unit():
+    units = {"A": "Å", "Ry": "Ry", "eA": "e·Å", "V_per_A": "V/Å", "percent": "%", "deg": "°"}
+    waiting = [resolve(settings_schema())]
+    while waiting:
+        part = waiting.pop()
+        for key, value in part.get("properties", {}).items():
+            value = resolve(value)
+            unit = value.get("x-unit") or value.get("items", {}).get("x-unit")
+            for ending in units:
+                if re.search(rf"(?<!_per)_{ending}$", key):
+                    assert unit == units[ending], key
+            waiting.append(value)
+        below = (part.get("additionalProperties"), part.get("items"))
+        waiting += [resolve(entry) for entry in below if isinstance(entry, dict)]
+
+
+def test_the_settings_are_quick_to_read(root):
+    """Every job reads the settings, so neither import nor check may take long."""
+    code = (
+        "import time, yaml, pydantic, moirepol.workflow.coverage, moirepol.dft.engine; "
+        "start = time.process_time(); "
+        "from moirepol.workflow.configuration import check_config; "
+        f"check_config(yaml.safe_load(open({str(root / 'config.yaml')!r}))); "
+        "print(time.process_time() - start)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(root / "scripts")}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) < 1.0
 
 
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("lattice_constant_A", 9, ["lattice_constant_A = 9", "<= 2.7", "Angstrom"]),
+        ("lattice_constant_A", 9, ["lattice_constant_A = 9", "from 2.3 to 2.7 Å"]),
         ("lattice_constant_A", None, ["lattice_constant_A = None", "number"]),
-        ("typo", 1, ["unknown key 'typo'", "layer_distance_A"]),
+        ("typo", 1, ["unknown key 'typo' with value 1", "layer_distance_A"]),
+        (
+            "protocols.paper",
+            {"rcut": 6},
+            ["unknown key 'rcut' with value 6, did you mean"],
+        ),
+        ("protocols.cells.steps", "many", ["steps = 'many': allowed is an integer >= 1, this is"]),
+        ("protocols.cells.optimizer", "adam", ["learning_rate_start is missing, optimizer = adam"]),
+        ("models.aa.kind", "response", ["models.aa.field_V_per_A is missing", "> 0 V/Å"]),
+        ("models.aa", {"family": "AA"}, ["models.aa.kind is missing: allowed is one of zero"]),
         ("models.aa.labels", ["twist_6_01"], ["models.aa.labels = 'twist_6_01'", "held out"]),
         ("labels.source", "download", ["labels.source = 'download'", "shipped, complete, compute"]),
         ("labels.recipe.conv_thr_Ry_per_atom", "1e-6", ["conv_thr_Ry_per_atom", "1.0e-6"]),
         ("labels.recipe.ecutrho_Ry", 100, ["ecutrho_Ry = 100", "at least 4 x ecutwfc_Ry"]),
-        ("labels.recipe.pseudopotentials.B", "../../B.UPF", ["pseudopotentials.B", "matches"]),
-        ("labels.recipe.pseudopotentials.B", "$(date).UPF", ["pseudopotentials.B", "matches"]),
+        (
+            "labels.recipe.pseudopotentials",
+            {"B": "../../B.UPF", "N": "N.UPF"},
+            ["B = ", "without folder"],
+        ),
+        (
+            "labels.recipe.pseudopotentials",
+            {"B": "$(date).UPF", "N": "N.UPF"},
+            ["B = ", "without folder"],
+        ),
         ("labels.variants", {"standard": {}}, ["labels.variants = 'standard'"]),
         ("labels.variants", {"low": {"ecutrho_Ry": 90}}, ["low", "ecutrho_Ry = 90"]),
         ("labels.sets.aa", {"recipe": "low", "systems": ["AA_twist-1-2"]}, ["recipe = 'low'"]),
@@ -126,7 +192,7 @@ def test_every_setting_is_described_and_no_other_is_let_in():
             ["studies.cells_reach.used_for", "one study", "cells_long_range"],
         ),
         ("studies.cells_8.label", "layer distance", ["studies.cells_8.label", "distance has"]),
-        ("studies.cells_8.label", "$x$", ["studies.cells_8.label", "matches"]),
+        ("studies.cells_8.label", "$x$", ["studies.cells_8.label = ", "without $"]),
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
         ("long_range", {"AAp": "AA_slide-1-1-3"}, ["long_range.AAp", "a slide of AAp"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),

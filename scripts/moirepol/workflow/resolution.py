@@ -1,4 +1,4 @@
-"""Complete settings: values that the configuration leaves out come from the material."""
+"""Complete settings: entries that are based on others, and what the material decides."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,52 +6,122 @@ from typing import Any
 from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
 from moirepol.errors import ConfigError
 from moirepol.structure.material import load_material
+from moirepol.workflow.label_sets import STANDARD
 
 
-def with_material(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Fill in what the material decides where the settings do not.
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Give every setting the value that it takes from another entry or from the material.
 
     Parameters
     ----------
     config
-        The settings. A section of the wrong type is left as it is, for the check of types.
+        The settings. Parts of a wrong type are left as they are, for the check of types.
 
     Returns
     -------
     dict
-        The settings with lattice constant, layer distance, and the pseudopotentials of the recipe
-        and of each variant that names another DFT code.
+        The settings with whole protocols, models and variants, and with the lattice constant, the
+        layer distance and the pseudopotentials. Completed settings stay what they are.
 
     Raises
     ------
     ConfigError
-        If the material has no pseudopotentials for a recipe's DFT code.
+        If `based_on` names no entry or closes a cycle, or if the material has no pseudopotentials
+        for a recipe's DFT code.
     """
     material = load_material()
     config = {
         "lattice_constant_A": material.lattice_constant_A,
         "layer_distance_A": material.layer_distance_A,
     } | dict(config)
-    labels = config.get("labels")
-    if not isinstance(labels, Mapping):
-        return config
-    config["labels"] = labels = dict(labels)
-    if isinstance(labels.get("recipe"), Mapping):
-        labels["recipe"] = _with_pseudopotentials(labels["recipe"], "labels.recipe")
-    if isinstance(labels.get("variants"), Mapping):
-        labels["variants"] = {
-            name: _with_pseudopotentials(variant, f"labels.variants.{name}")
-            if isinstance(variant, Mapping) and "engine" in variant
-            else variant
-            for name, variant in labels["variants"].items()
-        }
+    for section in ("protocols", "models"):
+        if isinstance(config.get(section), Mapping):
+            config[section] = inherit(config[section], section)
+    if isinstance(config.get("labels"), Mapping):
+        config["labels"] = _with_whole_recipes(config["labels"])
     return config
 
 
+def inherit(
+    entries: Mapping[str, Any], section: str, roots: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Give the entries of a section the settings of the entries that they are based on.
+
+    Parameters
+    ----------
+    entries
+        Named entries. One with `based_on` contains only what differs from the named entry.
+    section
+        Key of the section, for messages.
+    roots
+        Further entries that others may be based on. The first is the base of an entry that names
+        none.
+
+    Returns
+    -------
+    dict
+        The entries in their order, without `based_on`. Settings are in the order of the base.
+
+    Raises
+    ------
+    ConfigError
+        If `based_on` names no entry or closes a cycle.
+    """
+    roots = roots or {}
+    known = {**entries, **roots}
+    default = next(iter(roots), None)
+
+    def whole(name: str, chain: tuple[str, ...]) -> Any:
+        entry = known[name]
+        if name in roots or not isinstance(entry, Mapping):
+            return entry
+        base = entry.get("based_on", default)
+        own = {key: value for key, value in entry.items() if key != "based_on"}
+        if base is None and "based_on" not in entry:
+            return own
+        key = f"{section}.{name}.based_on = {base!r}"
+        if not isinstance(base, str) or base not in known:
+            others = ", ".join(sorted(map(str, set(known) - {name})))
+            raise ConfigError(f"{key}: allowed is one of {others}")
+        chain = (*chain, name)
+        if base in chain:
+            raise ConfigError(
+                f"{key}: allowed is an entry that is not based on {name}; this is a cycle, "
+                f"{' -> '.join((*chain, base))}"
+            )
+        above = whole(base, chain)
+        return _merge(above, own) if isinstance(above, Mapping) else own
+
+    return {name: whole(name, ()) for name in entries}
+
+
+def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Put an entry's own settings on top of its base; files of one DFT code fit no other."""
+    if "engine" in own and own["engine"] != base.get("engine", DEFAULT_ENGINE):
+        base = {key: value for key, value in base.items() if key != "pseudopotentials"}
+    return {**base, **own}
+
+
+def _with_whole_recipes(labels: Mapping[str, Any]) -> dict[str, Any]:
+    labels = dict(labels)
+    recipe, variants = labels.get("recipe"), labels.get("variants")
+    if isinstance(recipe, Mapping):
+        labels["recipe"] = _with_pseudopotentials(recipe, "labels.recipe")
+        if isinstance(variants, Mapping):
+            key = "labels.variants"
+            labels["variants"] = {
+                name: _with_pseudopotentials(variant, f"{key}.{name}")
+                if isinstance(variant, Mapping)
+                else variant
+                for name, variant in inherit(variants, key, {STANDARD: recipe}).items()
+            }
+    return labels
+
+
 def _with_pseudopotentials(recipe: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Fill in the material's pseudopotentials for the recipe's DFT code."""
+    """Fill in the material's pseudopotentials for the recipe's DFT code; they come first."""
     if "pseudopotentials" in recipe:
-        return dict(recipe)
+        return {"pseudopotentials": recipe["pseudopotentials"], **recipe}
     known = load_material().pseudopotentials
     engine = recipe.get("engine", DEFAULT_ENGINE)
     if not isinstance(engine, str):
