@@ -13,10 +13,11 @@ from jsonschema import Draft202012Validator
 
 from moirepol.errors import ConfigError
 from moirepol.structure.material import load_material
+from moirepol.workflow import resolution
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.coverage import predictors_of
-from moirepol.workflow.label_sets import recipe_of
+from moirepol.workflow.label_sets import changes_of, recipe_of
 from moirepol.workflow.settings.page import settings_page
 from moirepol.workflow.settings.schema import resolve, settings_schema
 
@@ -249,3 +250,93 @@ def test_null_leaves_the_short_range_alone(config):
 def test_a_removed_entry_must_not_be_needed(config):
     with pytest.raises(ConfigError, match="allowed is one of"):
         check_config(put(config, "labels.sets.aa", None))
+
+
+INHERITING = [
+    ("protocols", "second_order", "cutoff_10", "rcut_smooth_A", 2.0),
+    ("models", "aa_large", "aa_large_10", "folds", 7),
+    ("labels.variants", "large", "small", "cell_height_A", 14),
+]
+
+
+@pytest.fixture
+def derived(config):
+    """The settings with a variant that is based on another variant."""
+    return put(config, "labels.variants.small", {"based_on": "large", "ecutwfc_Ry": 28})
+
+
+def entries(config, section):
+    for key in section.split("."):
+        config = config[key]
+    return config
+
+
+@pytest.mark.parametrize(("section", "base", "name", "key", "value"), INHERITING)
+def test_an_entry_has_the_settings_of_its_base(derived, section, base, name, key, value):
+    before = entries(check_config(derived), section)
+    found = entries(check_config(put(derived, f"{section}.{base}.{key}", value)), section)
+    assert found[name] == before[name] | {key: value}
+    assert found[base] == before[base] | {key: value}
+    assert "based_on" not in found[name]
+
+
+def test_an_entry_names_what_differs(derived):
+    config = check_config(derived)
+    cutoff = {"description": "As second_order, with a longer cut-off.", "rcut_A": 10.0}
+    protocols = config["protocols"]
+    assert protocols["cutoff_10"] == protocols["second_order"] | cutoff
+    assert list(protocols["cutoff_10"]) == list(protocols["second_order"])
+    assert config["models"]["aa_large_10"] == config["models"]["aa_large"] | {
+        "protocol": "cutoff_10",
+        "seeds": [0, 1],
+    }
+    assert recipe_of(config, "small") == recipe_of(config, "large") | {"ecutwfc_Ry": 28}
+    assert changes_of(config, "wfc_60") == {"ecutwfc_Ry": 60}
+    assert changes_of(config, "standard") == {}
+
+
+@pytest.mark.parametrize(("section", "base", "name", "key", "value"), INHERITING)
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("nothing", "based_on = 'nothing': allowed is one of "),
+        (None, "based_on = None: allowed is one of "),
+        (["standard"], "based_on = ['standard']: allowed is one of "),
+        ("itself", "this is a cycle, {name} -> {name}"),
+        ("a cycle", "this is a cycle, "),
+    ],
+)
+def test_a_wrong_base_is_named_in_one_line(derived, section, base, name, key, value, wrong, words):
+    cycles = {"itself": (name, name), "a cycle": (base, name)}
+    place, wrong = cycles.get(str(wrong), (name, wrong))
+    with pytest.raises(ConfigError) as error:
+        check_config(put(derived, f"{section}.{place}.based_on", wrong))
+    message = str(error.value)
+    assert message.startswith(f"{section}.")
+    assert words.format(name=name) in message
+    assert "\n" not in message
+
+
+def test_a_removed_base_is_named(config):
+    with pytest.raises(ConfigError, match=r"based_on = 'second_order': allowed is one of [a-z]"):
+        check_config(put(config, "protocols.second_order", None))
+
+
+def test_an_error_is_that_of_the_entry_that_has_it(config):
+    """Not that of an earlier entry, which has taken it from there."""
+    protocols = {"first": {"based_on": "second_order"}} | config["protocols"]
+    config = put(config, "protocols", protocols)
+    with pytest.raises(ConfigError, match=r"^protocols.second_order.rcut_A = 99: allowed"):
+        check_config(put(config, "protocols.second_order.rcut_A", 99))
+    with pytest.raises(ConfigError, match=r"^protocols.second_order: unknown key 'rcut'"):
+        check_config(put(config, "protocols.second_order.rcut", 9))
+    del config["protocols"]["second_order"]["rcut_A"]
+    with pytest.raises(ConfigError, match=r"^protocols.second_order.rcut_A is missing"):
+        check_config(config)
+
+
+def test_a_material_without_files_of_a_code_is_told(config, monkeypatch):
+    only = load_material().model_copy(update={"pseudopotentials": {"espresso": {}}})
+    monkeypatch.setattr(resolution, "load_material", lambda: only)
+    with pytest.raises(ConfigError, match=r"^labels.variants.gpaw.engine = 'gpaw': allowed is one"):
+        check_config(config)

@@ -311,11 +311,11 @@ def valid_configs(draw):
         variant.pop("ecutwfc_Ry", None)
         variant.pop("ecutrho_Ry", None)
     recipe["ecutrho_Ry"] = max(recipe["ecutrho_Ry"], 4 * recipe["ecutwfc_Ry"])
-    for protocol in config["protocols"].values():
-        if "rcut_A" not in protocol:
-            continue
-        protocol["rcut_smooth_A"] = min(protocol["rcut_smooth_A"], protocol["rcut_A"])
-        protocol["axis_neurons"] = min(protocol["axis_neurons"], protocol["descriptor_neurons"][-1])
+    for name, protocol in written_out(config["protocols"]).items():
+        config["protocols"][name] |= {
+            "rcut_smooth_A": min(protocol["rcut_smooth_A"], protocol["rcut_A"]),
+            "axis_neurons": min(protocol["axis_neurons"], protocol["descriptor_neurons"][-1]),
+        }
     return config
 
 

@@ -82,17 +82,21 @@ def inherit(
         key = f"{section}.{name}.based_on = {base!r}"
         if not isinstance(base, str) or base not in known:
             others = ", ".join(sorted(map(str, set(known) - {name})))
-            raise ConfigError(f"{key}: allowed is one of {others}")
+            raise ConfigError(_one_line(f"{key}: allowed is one of {others}"))
         chain = (*chain, name)
         if base in chain:
-            raise ConfigError(
-                f"{key}: allowed is an entry that is not based on {name}; this is a cycle, "
-                f"{' -> '.join((*chain, base))}"
-            )
+            cycle = " -> ".join((*chain, base))
+            reason = f"allowed is an entry that is not based on {name}; this is a cycle, {cycle}"
+            raise ConfigError(_one_line(f"{key}: {reason}"))
         above = whole(base, chain)
         return _merge(above, own) if isinstance(above, Mapping) else own
 
     return {name: whole(name, ()) for name in entries}
+
+
+def _one_line(text: str) -> str:
+    """Names are not checked yet and may contain line ends."""
+    return " ".join(text.split())
 
 
 def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
