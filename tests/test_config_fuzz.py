@@ -48,13 +48,11 @@ NASTY = st.sampled_from(
 WRONG_TYPES = st.sampled_from([None, True, [], {}, "text", math.nan, math.inf, [None], {"a": 1}])
 FULL_CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 #: What the shipped settings leave out, so that every key of the schema is met with.
-FULL_CONFIG["labels"]["recipe"]["engine"] = "espresso"
-FULL_CONFIG["protocols"]["second_order"]["descriptor"] = "se_e2_a"
-FULL_CONFIG["lattice_constant_A"], FULL_CONFIG["layer_distance_A"] = 2.51, 3.33
 PSEUDOPOTENTIALS = {"B": "B.pbe-n-rrkjus_psl.1.0.0.UPF", "N": "N.pbe-n-rrkjus_psl.1.0.0.UPF"}
 FULL_CONFIG["labels"]["recipe"]["pseudopotentials"] = PSEUDOPOTENTIALS
 FULL_CONFIG["labels"]["variants"]["every_key"] = {
     "based_on": "large",
+    "engine": "espresso",
     **FULL_CONFIG["labels"]["recipe"],
 }
 FULL_CONFIG["protocols"]["derived"] = {"based_on": "short", "steps": 3}
@@ -74,11 +72,26 @@ FULL_CONFIG["studies"]["every_key"] = {
     "labels": ["moire"],
 }
 FULL_CONFIG["sweeps"]["every_key"] = {
-    "family": "AA",
     "twist_angles_deg": [6.0],
-    "strains_percent": [0, 1],
 }
 FULL_CONFIG["figures"]["fig1"]["fig1b"] = ["AA_twist-1-2"]
+
+
+def with_defaults(value, schema):
+    """A section with the default of every setting that it leaves out and takes from no other."""
+    schema = resolve(schema)
+    if isinstance(value, list):
+        return [with_defaults(entry, schema["items"]) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    known = {key: resolve(part) for key, part in schema.get("properties", {}).items()}
+    if "based_on" not in value and "default" not in known.get("based_on", {}):
+        value = {k: part["default"] for k, part in known.items() if "default" in part} | value
+    below = schema.get("additionalProperties")
+    return {key: with_defaults(part, known.get(key, below)) for key, part in value.items()}
+
+
+FULL_CONFIG = with_defaults(FULL_CONFIG, ROOT_SCHEMA)
 FULL_CONFIG = json.loads(json.dumps(FULL_CONFIG))  # no list in two places
 
 

@@ -1,4 +1,4 @@
-"""Complete settings: entries that are based on others, and what the material decides."""
+"""Complete settings: defaults, entries that are based on others, files of the material."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +7,12 @@ from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
 from moirepol.errors import ConfigError
 from moirepol.structure.material import load_material
 from moirepol.workflow.label_sets import STANDARD
+from moirepol.workflow.settings import Settings
+from moirepol.workflow.settings.base import with_defaults
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Give every setting the value that it takes from another entry or from the material.
+    """Give settings their default, or the value of another entry or of the material.
 
     Parameters
     ----------
@@ -20,8 +22,8 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        The settings with whole protocols, models and variants, and with the lattice constant, the
-        layer distance and the pseudopotentials. Completed settings stay what they are.
+        The settings with defaults, whole protocols, models and variants, and pseudopotentials.
+        Completed settings stay what they are.
 
     Raises
     ------
@@ -29,11 +31,7 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
         If `based_on` names no entry or closes a cycle, or if the material has no pseudopotentials
         for a recipe's DFT code.
     """
-    material = load_material()
-    config = {
-        "lattice_constant_A": material.lattice_constant_A,
-        "layer_distance_A": material.layer_distance_A,
-    } | dict(config)
+    config = with_defaults(Settings, config)
     for section in ("protocols", "models"):
         if isinstance(config.get(section), Mapping):
             config[section] = inherit(config[section], section)

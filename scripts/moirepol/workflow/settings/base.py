@@ -5,6 +5,8 @@ and nowhere else. The check of a configuration, ``schemas/config.schema.json`` a
 ``docs/settings.md`` are made from it.
 """
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -34,7 +36,8 @@ def setting(
         Its unit; None for a number without a unit, and for anything but numbers.
     default
         Its value where a configuration does not name it. Without a default it is required.
-        `ABSENT` allows to leave it out, but not to give null.
+        `ABSENT` allows to leave it out, but not to give null. `with_defaults` fills in defaults,
+        except in named entries; code that reads those uses the same constant.
     otherwise
         With `ABSENT`: what applies then, for the page of settings.
     **limits
@@ -59,6 +62,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
+    #: Whether `with_defaults` completes the section.
+    filled: ClassVar[bool] = True
     #: (setting, value): the settings that this value requires.
     needs: ClassVar[dict[tuple[str, str], tuple[str, ...]]] = {}
 
@@ -127,3 +132,29 @@ class Inheriting(Section):
         default=ABSENT,
         otherwise="none",
     )
+
+
+def with_defaults(section: type[Section], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in the defaults of a section and of the sections in it, but not of named entries.
+
+    Parameters
+    ----------
+    section
+        Definition of the section.
+    values
+        Its settings. Parts of a wrong type are left as they are, for the check of types.
+
+    Returns
+    -------
+    dict
+        The settings in their order, then those that were left out.
+    """
+    values = dict(values)
+    for name, field in section.model_fields.items():
+        below, value = field.annotation, values.get(name)
+        if isinstance(below, type) and issubclass(below, Section):
+            if isinstance(value, Mapping) and below.filled:
+                values[name] = with_defaults(below, value)
+        elif name not in values and not field.is_required() and field.default is not ABSENT:
+            values[name] = deepcopy(field.default)
+    return values

@@ -1,6 +1,6 @@
 """Settings of labels: recipes, label sets and their checks."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, create_model, model_validator
 
@@ -40,6 +40,9 @@ Pseudopotentials = create_model(
 
 class Recipe(Section):
     """Settings of every first-principles label."""
+
+    # Digests of labels are computed from recipes as they are written.
+    filled: ClassVar[bool] = False
 
     engine: Literal["espresso", "gpaw"] = setting(
         "The DFT code, a module of moirepol.dft. Label sets by another code than that of "
