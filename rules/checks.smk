@@ -4,7 +4,9 @@
 
 CONVERGENCE_SLIDES = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]  # AB, A and G
 ONE_CHANGE = {
-    name: changes for name, changes in config["labels"]["variants"].items() if len(changes) == 1
+    name: changes
+    for name in config["labels"]["variants"]
+    if len(changes := changes_of(config, name)) == 1
 }
 
 

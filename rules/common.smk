@@ -17,6 +17,7 @@ from moirepol.workflow.figure_plan import CHARGE_PANELS
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.label_sets import (
     STANDARD,
+    changes_of,
     geometries_of_sweep,
     recipe_of,
     settings_of,

@@ -4,9 +4,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
+
+
+def shipped_config():
+    """The settings of config.yaml as the rules see them."""
+    from moirepol.workflow.configuration import check_config
+
+    return check_config(yaml.safe_load((ROOT / "config.yaml").read_text()))
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,27 @@
 """Settings: the shipped ones are valid, wrong ones are refused in one telling line."""
 
 import copy
+import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from moirepol.errors import ConfigError
-from moirepol.workflow.configuration import check_config, load_schema
+from moirepol.structure.material import load_material
+from moirepol.workflow import resolution
+from moirepol.workflow.configuration import check_config
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.coverage import predictors_of
+from moirepol.workflow.label_sets import changes_of, recipe_of
+from moirepol.workflow.settings.base import ABSENT, Section, setting, with_defaults
+from moirepol.workflow.settings.labels import Labels
+from moirepol.workflow.settings.page import settings_page
+from moirepol.workflow.settings.schema import resolve, settings_schema
 
 
 @pytest.fixture
@@ -30,44 +41,146 @@ def put(config, path, value):
 
 
 def test_the_shipped_settings_are_valid(config):
-    assert check_config(config) == config
+    complete = check_config(config)
+    assert check_config(complete) == complete
+
+
+def test_the_material_completes_the_settings(config):
+    """Every number and file of a material is in its file, unless a setting chooses another."""
+    del config["labels"]["variants"]["brute_force"]
+    assert not {"lattice_constant_A", "layer_distance_A"} & set(config)
+    assert "pseudopotentials" not in yaml.safe_dump(config)
+    found, material = check_config(config), load_material()
+    assert found["lattice_constant_A"] == material.lattice_constant_A
+    assert found["layer_distance_A"] == material.layer_distance_A
+    for name, engine in (("standard", "espresso"), ("large", "espresso"), ("gpaw", "gpaw")):
+        files = recipe_of(found, name)["pseudopotentials"]
+        assert files == material.pseudopotentials[engine]
+
+
+def test_a_default_is_filled_in_except_in_recipes_and_named_entries():
+    class Inner(Section):
+        depth_A: float = setting("Depth.", "Å", default=2)
+        text: str = setting("Text.", default=ABSENT)
+
+    class Outer(Section):
+        inner: Inner = setting("Section.")
+        numbers: list[int] = setting("List.", default=[0])
+        named: dict[str, Inner] = setting("Sections.")
+
+    given = {"inner": {}, "named": {"one": {}}}
+    found = with_defaults(Outer, given)
+    assert found == {"inner": {"depth_A": 2}, "numbers": [0], "named": {"one": {}}}
+    assert given == {"inner": {}, "named": {"one": {}}}
+    assert with_defaults(Outer, {"inner": 3})["inner"] == 3
+    assert with_defaults(Labels, {"recipe": {}}) == {"recipe": {}}
+
+
+def test_a_recipe_chooses_other_pseudopotentials(config):
+    own = {"B": "B.own.UPF", "N": "N.own.UPF"}
+    raw = config
+    config = check_config(put(raw, "labels.recipe.pseudopotentials", own))
+    assert recipe_of(config, "standard")["pseudopotentials"] == own
+    assert recipe_of(config, "large")["pseudopotentials"] == own
+    gpaw = load_material().pseudopotentials["gpaw"]
+    assert recipe_of(config, "gpaw")["pseudopotentials"] == gpaw
+    config = check_config(put(raw, "labels.variants.wfc_35.pseudopotentials", own))
+    assert recipe_of(config, "wfc_35")["pseudopotentials"] == own
 
 
 def test_the_schema_is_a_schema():
-    Draft202012Validator.check_schema(load_schema())
+    Draft202012Validator.check_schema(settings_schema())
+
+
+def test_the_schema_allows_the_shipped_settings(config):
+    Draft202012Validator(settings_schema()).validate(config)
+
+
+def test_schema_and_page_are_those_of_the_present_settings(root):
+    """`python scripts/describe_settings.py` writes both."""
+    schema = json.loads((root / "schemas" / "config.schema.json").read_text(encoding="utf-8"))
+    assert schema == settings_schema()
+    assert (root / "docs" / "settings.md").read_text(encoding="utf-8") == settings_page()
 
 
 def test_every_setting_is_described_and_no_other_is_let_in():
-    schema = load_schema()
-    waiting, seen = [("config", schema)], 0
+    waiting, seen = [("config", resolve(settings_schema()))], 0
     while waiting:
         path, part = waiting.pop()
-        if "$ref" in part:
-            part = schema["$defs"][part["$ref"].rpartition("/")[2]] | part
         if part.get("type") == "object":
             assert "additionalProperties" in part, path
         for key, value in part.get("properties", {}).items():
-            shared = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
-            assert value.get("description") or shared.get("description"), f"{path}.{key}"
+            value = resolve(value)
+            assert value.get("description"), f"{path}.{key}"
             waiting.append((f"{path}.{key}", value))
             seen += 1
-        if isinstance(part.get("additionalProperties"), dict):
-            waiting.append((f"{path}.*", part["additionalProperties"]))
-    assert seen > 30
+        for below in (part.get("additionalProperties"), part.get("items")):
+            if isinstance(below, dict):
+                waiting.append((f"{path}.*", resolve(below)))
+    assert seen > 80
+
+
+def test_a_number_with_a_unit_in_its_name_has_this_unit():
+    units = {"A": "Å", "Ry": "Ry", "eA": "e·Å", "V_per_A": "V/Å", "percent": "%", "deg": "°"}
+    waiting = [resolve(settings_schema())]
+    while waiting:
+        part = waiting.pop()
+        for key, value in part.get("properties", {}).items():
+            value = resolve(value)
+            unit = value.get("x-unit") or value.get("items", {}).get("x-unit")
+            for ending in units:
+                if re.search(rf"(?<!_per)_{ending}$", key):
+                    assert unit == units[ending], key
+            waiting.append(value)
+        below = (part.get("additionalProperties"), part.get("items"))
+        waiting += [resolve(entry) for entry in below if isinstance(entry, dict)]
+
+
+def test_the_settings_are_quick_to_read(root):
+    """Every job reads the settings, so neither import nor check may take long."""
+    code = (
+        "import time, yaml, moirepol.workflow.coverage, moirepol.dft.engine; "
+        f"settings = yaml.safe_load(open({str(root / 'config.yaml')!r})); "
+        "start = time.process_time(); "
+        "from moirepol.workflow.configuration import check_config; check_config(settings); "
+        "print(time.process_time() - start)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(root / "scripts")}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(run.stdout) < 0.3
 
 
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("lattice_constant_A", 9, ["lattice_constant_A = 9", "<= 2.7", "Angstrom"]),
+        ("lattice_constant_A", 9, ["lattice_constant_A = 9", "from 2.3 to 2.7 Å"]),
         ("lattice_constant_A", None, ["lattice_constant_A = None", "number"]),
-        ("typo", 1, ["unknown key 'typo'", "layer_distance_A"]),
+        ("typo", 1, ["unknown key 'typo' with value 1", "layer_distance_A"]),
+        (
+            "protocols.paper",
+            {"rcut": 6},
+            ["unknown key 'rcut' with value 6, did you mean"],
+        ),
+        ("protocols.cells.steps", "many", ["steps = 'many': allowed is an integer >= 1, this is"]),
+        ("protocols.cells.optimizer", "adam", ["learning_rate_start is missing, optimizer = adam"]),
+        ("models.aa.kind", "response", ["models.aa.field_V_per_A is missing", "> 0 V/Å"]),
+        ("models.aa", {"family": "AA"}, ["models.aa.kind is missing: allowed is one of zero"]),
         ("models.aa.labels", ["twist_6_01"], ["models.aa.labels = 'twist_6_01'", "held out"]),
         ("labels.source", "download", ["labels.source = 'download'", "shipped, complete, compute"]),
         ("labels.recipe.conv_thr_Ry_per_atom", "1e-6", ["conv_thr_Ry_per_atom", "1.0e-6"]),
         ("labels.recipe.ecutrho_Ry", 100, ["ecutrho_Ry = 100", "at least 4 x ecutwfc_Ry"]),
-        ("labels.recipe.pseudopotentials.B", "../../B.UPF", ["pseudopotentials.B", "matches"]),
-        ("labels.recipe.pseudopotentials.B", "$(date).UPF", ["pseudopotentials.B", "matches"]),
+        (
+            "labels.recipe.pseudopotentials",
+            {"B": "../../B.UPF", "N": "N.UPF"},
+            ["B = ", "without folder"],
+        ),
+        (
+            "labels.recipe.pseudopotentials",
+            {"B": "$(date).UPF", "N": "N.UPF"},
+            ["B = ", "without folder"],
+        ),
         ("labels.variants", {"standard": {}}, ["labels.variants = 'standard'"]),
         ("labels.variants", {"low": {"ecutrho_Ry": 90}}, ["low", "ecutrho_Ry = 90"]),
         ("labels.sets.aa", {"recipe": "low", "systems": ["AA_twist-1-2"]}, ["recipe = 'low'"]),
@@ -100,7 +213,7 @@ def test_every_setting_is_described_and_no_other_is_let_in():
             ["studies.cells_reach.used_for", "one study", "cells_long_range"],
         ),
         ("studies.cells_8.label", "layer distance", ["studies.cells_8.label", "distance has"]),
-        ("studies.cells_8.label", "$x$", ["studies.cells_8.label", "matches"]),
+        ("studies.cells_8.label", "$x$", ["studies.cells_8.label = ", "without $"]),
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
         ("long_range", {"AAp": "AA_slide-1-1-3"}, ["long_range.AAp", "a slide of AAp"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),
@@ -157,3 +270,93 @@ def test_null_leaves_the_short_range_alone(config):
 def test_a_removed_entry_must_not_be_needed(config):
     with pytest.raises(ConfigError, match="allowed is one of"):
         check_config(put(config, "labels.sets.aa", None))
+
+
+INHERITING = [
+    ("protocols", "second_order", "cutoff_10", "rcut_smooth_A", 2.0),
+    ("models", "aa_large", "aa_large_10", "folds", 7),
+    ("labels.variants", "large", "small", "cell_height_A", 14),
+]
+
+
+@pytest.fixture
+def derived(config):
+    """The settings with a variant that is based on another variant."""
+    return put(config, "labels.variants.small", {"based_on": "large", "ecutwfc_Ry": 28})
+
+
+def entries(config, section):
+    for key in section.split("."):
+        config = config[key]
+    return config
+
+
+@pytest.mark.parametrize(("section", "base", "name", "key", "value"), INHERITING)
+def test_an_entry_has_the_settings_of_its_base(derived, section, base, name, key, value):
+    before = entries(check_config(derived), section)
+    found = entries(check_config(put(derived, f"{section}.{base}.{key}", value)), section)
+    assert found[name] == before[name] | {key: value}
+    assert found[base] == before[base] | {key: value}
+    assert "based_on" not in found[name]
+
+
+def test_an_entry_names_what_differs(derived):
+    config = check_config(derived)
+    cutoff = {"description": "As second_order, with a longer cut-off.", "rcut_A": 10.0}
+    protocols = config["protocols"]
+    assert protocols["cutoff_10"] == protocols["second_order"] | cutoff
+    assert list(protocols["cutoff_10"]) == list(protocols["second_order"])
+    assert config["models"]["aa_large_10"] == config["models"]["aa_large"] | {
+        "protocol": "cutoff_10",
+        "seeds": [0, 1],
+    }
+    assert recipe_of(config, "small") == recipe_of(config, "large") | {"ecutwfc_Ry": 28}
+    assert changes_of(config, "wfc_60") == {"ecutwfc_Ry": 60}
+    assert changes_of(config, "standard") == {}
+
+
+@pytest.mark.parametrize(("section", "base", "name", "key", "value"), INHERITING)
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("nothing", "based_on = 'nothing': allowed is one of "),
+        (None, "based_on = None: allowed is one of "),
+        (["standard"], "based_on = ['standard']: allowed is one of "),
+        ("itself", "this is a cycle, {name} -> {name}"),
+        ("a cycle", "this is a cycle, "),
+    ],
+)
+def test_a_wrong_base_is_named_in_one_line(derived, section, base, name, key, value, wrong, words):
+    cycles = {"itself": (name, name), "a cycle": (base, name)}
+    place, wrong = cycles.get(str(wrong), (name, wrong))
+    with pytest.raises(ConfigError) as error:
+        check_config(put(derived, f"{section}.{place}.based_on", wrong))
+    message = str(error.value)
+    assert message.startswith(f"{section}.")
+    assert words.format(name=name) in message
+    assert "\n" not in message
+
+
+def test_a_removed_base_is_named(config):
+    with pytest.raises(ConfigError, match=r"based_on = 'second_order': allowed is one of [a-z]"):
+        check_config(put(config, "protocols.second_order", None))
+
+
+def test_an_error_is_that_of_the_entry_that_has_it(config):
+    """Not that of an earlier entry, which has taken it from there."""
+    protocols = {"first": {"based_on": "second_order"}} | config["protocols"]
+    config = put(config, "protocols", protocols)
+    with pytest.raises(ConfigError, match=r"^protocols.second_order.rcut_A = 99: allowed"):
+        check_config(put(config, "protocols.second_order.rcut_A", 99))
+    with pytest.raises(ConfigError, match=r"^protocols.second_order: unknown key 'rcut'"):
+        check_config(put(config, "protocols.second_order.rcut", 9))
+    del config["protocols"]["second_order"]["rcut_A"]
+    with pytest.raises(ConfigError, match=r"^protocols.second_order.rcut_A is missing"):
+        check_config(config)
+
+
+def test_a_material_without_files_of_a_code_is_told(config, monkeypatch):
+    only = load_material().model_copy(update={"pseudopotentials": {"espresso": {}}})
+    monkeypatch.setattr(resolution, "load_material", lambda: only)
+    with pytest.raises(ConfigError, match=r"^labels.variants.gpaw.engine = 'gpaw': allowed is one"):
+        check_config(config)

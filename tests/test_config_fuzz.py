@@ -6,19 +6,21 @@ import math
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from test_workflow import copy_project
 
 from moirepol.errors import ConfigError
+from moirepol.structure.material import load_material
 from moirepol.structure.names import System
-from moirepol.workflow.configuration import REMOVABLE, check_config, load_schema
+from moirepol.workflow.configuration import REMOVABLE, check_config
+from moirepol.workflow.settings.schema import resolve, settings_schema
 
-ROOT_SCHEMA = load_schema()
+ROOT_SCHEMA = settings_schema()
 MANY = settings(
     max_examples=120,
     deadline=None,
@@ -44,11 +46,17 @@ NASTY = st.sampled_from(
     ]
 )
 WRONG_TYPES = st.sampled_from([None, True, [], {}, "text", math.nan, math.inf, [None], {"a": 1}])
-FULL_CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+FULL_CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 #: What the shipped settings leave out, so that every key of the schema is met with.
-FULL_CONFIG["labels"]["recipe"]["engine"] = "espresso"
-FULL_CONFIG["protocols"]["second_order"]["descriptor"] = "se_e2_a"
-FULL_CONFIG["labels"]["variants"]["every_key"] = dict(FULL_CONFIG["labels"]["recipe"])
+PSEUDOPOTENTIALS = {"B": "B.pbe-n-rrkjus_psl.1.0.0.UPF", "N": "N.pbe-n-rrkjus_psl.1.0.0.UPF"}
+FULL_CONFIG["labels"]["recipe"]["pseudopotentials"] = PSEUDOPOTENTIALS
+FULL_CONFIG["labels"]["variants"]["every_key"] = {
+    "based_on": "large",
+    "engine": "espresso",
+    **FULL_CONFIG["labels"]["recipe"],
+}
+FULL_CONFIG["protocols"]["derived"] = {"based_on": "short", "steps": 3}
+FULL_CONFIG["models"]["derived"] = {"based_on": "aa", "study": True}
 RESPONSE = FULL_CONFIG["models"]["aa_response"]
 FULL_CONFIG["models"] |= {
     "aa_curvature": RESPONSE | {"kind": "curvature"},
@@ -64,20 +72,27 @@ FULL_CONFIG["studies"]["every_key"] = {
     "labels": ["moire"],
 }
 FULL_CONFIG["sweeps"]["every_key"] = {
-    "family": "AA",
     "twist_angles_deg": [6.0],
-    "strains_percent": [0, 1],
 }
 FULL_CONFIG["figures"]["fig1"]["fig1b"] = ["AA_twist-1-2"]
+
+
+def with_defaults(value, schema):
+    """A section with the default of every setting that it leaves out and takes from no other."""
+    schema = resolve(schema)
+    if isinstance(value, list):
+        return [with_defaults(entry, schema["items"]) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    known = {key: resolve(part) for key, part in schema.get("properties", {}).items()}
+    if "based_on" not in value and "default" not in known.get("based_on", {}):
+        value = {k: part["default"] for k, part in known.items() if "default" in part} | value
+    below = schema.get("additionalProperties")
+    return {key: with_defaults(part, known.get(key, below)) for key, part in value.items()}
+
+
+FULL_CONFIG = with_defaults(FULL_CONFIG, ROOT_SCHEMA)
 FULL_CONFIG = json.loads(json.dumps(FULL_CONFIG))  # no list in two places
-
-
-def resolve(schema):
-    while "$ref" in schema:
-        schema = ROOT_SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]] | {
-            key: value for key, value in schema.items() if key != "$ref"
-        }
-    return schema
 
 
 def leaves(value, schema, path=()):
@@ -309,16 +324,39 @@ def valid_configs(draw):
         variant.pop("ecutwfc_Ry", None)
         variant.pop("ecutrho_Ry", None)
     recipe["ecutrho_Ry"] = max(recipe["ecutrho_Ry"], 4 * recipe["ecutwfc_Ry"])
-    for protocol in config["protocols"].values():
-        protocol["rcut_smooth_A"] = min(protocol["rcut_smooth_A"], protocol["rcut_A"])
-        protocol["axis_neurons"] = min(protocol["axis_neurons"], protocol["descriptor_neurons"][-1])
+    for name, protocol in written_out(config["protocols"]).items():
+        config["protocols"][name] |= {
+            "rcut_smooth_A": min(protocol["rcut_smooth_A"], protocol["rcut_A"]),
+            "axis_neurons": min(protocol["axis_neurons"], protocol["descriptor_neurons"][-1]),
+        }
     return config
+
+
+def written_out(entries, root=None):
+    """Entries with the settings of those that they are based on, one step after another."""
+    entries = copy.deepcopy(entries)
+    if root is not None:
+        entries = {name: {"based_on": "standard"} | entry for name, entry in entries.items()}
+        entries["standard"] = root
+    while any("based_on" in entry for entry in entries.values()):
+        for name, entry in entries.items():
+            base = entries.get(entry.get("based_on"), {"based_on": None})
+            if "based_on" not in base:
+                own = {key: value for key, value in entry.items() if key != "based_on"}
+                entries[name] = base | own
+    return {name: entry for name, entry in entries.items() if root is None or name != "standard"}
 
 
 @MANY
 @given(valid_configs())
 def test_a_valid_setting_is_taken_as_it_is(config):
-    assert check_config(yaml.safe_load(yaml.safe_dump(config))) == config
+    found = check_config(yaml.safe_load(yaml.safe_dump(config)))
+    for section in ("protocols", "models"):
+        config[section] = written_out(config[section])
+    labels = config["labels"]
+    labels["variants"] = written_out(labels["variants"], labels["recipe"])
+    labels["variants"]["gpaw"]["pseudopotentials"] = load_material().pseudopotentials["gpaw"]
+    assert found == config
 
 
 @pytest.mark.parametrize(

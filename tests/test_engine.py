@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from ase.units import Ry
+from conftest import shipped_config
 
 from check_engine import check_engine
 from moirepol.dft import engine, espresso, gpaw, grids, labels, programs, wannier
@@ -17,6 +17,7 @@ from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.workflow.label_sets import digest, recipe_of, settings_of
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
+from moirepol.workflow.settings.schema import part
 
 A, D = 2.51, 3.33
 LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 400, "mesh_4_atom_cell": 3, "cell_height_A": 20}
@@ -24,7 +25,7 @@ LOOSE = {"ecutwfc_Ry": 25, "ecutrho_Ry": 400, "mesh_4_atom_cell": 3, "cell_heigh
 
 @pytest.fixture(scope="module")
 def config(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+    return shipped_config()
 
 
 def installed():
@@ -36,15 +37,14 @@ def installed():
 
 
 @pytest.mark.parametrize("name", ["espresso", "gpaw"])
-def test_an_engine_has_the_whole_interface(name, root):
+def test_an_engine_has_the_whole_interface(name):
     found = engine.engine_of({"engine": name})
     for method in ("require_programs", "find_pseudopotentials", "calculate"):
         wanted = list(inspect.signature(getattr(engine.Engine, method)).parameters)[1:]
         has = inspect.signature(getattr(found, method)).parameters
         assert list(has)[: len(wanted)] == wanted
         assert all(p.default is not p.empty for p in list(has.values())[len(wanted) :])
-    schema = yaml.safe_load((root / "schemas" / "config.schema.yaml").read_text())
-    assert name in schema["$defs"]["recipe"]["properties"]["engine"]["enum"]
+    assert name in part(("labels", "recipe", "engine"))["enum"]
 
 
 def test_a_recipe_without_engine_is_the_one_that_labels_ship_with(root, config):

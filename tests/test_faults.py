@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
-import yaml
+from conftest import shipped_config
 from test_workflow import copy_project, snakemake
 
 from collect_labels import collect_labels
@@ -317,7 +317,7 @@ class TestPseudopotentials:
             pseudopotentials.check_pseudopotentials_read(tmp_path, other)
 
     def test_the_input_of_pw_x_points_to_the_links(self, tmp_path, monkeypatch, root):
-        recipe = yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"]
+        recipe = shipped_config()["labels"]["recipe"]
         bilayer = build("AA_slide-0-0-1", 2.51, 3.33)
         espresso.write_pw_input(tmp_path / "pw.in", bilayer, np.zeros((1, 3)), [1.0], recipe)
         assert "pseudo_dir = './pseudo/'" in (tmp_path / "pw.in").read_text()
@@ -325,7 +325,7 @@ class TestPseudopotentials:
         assert {file.name for file in (tmp_path / "pseudo").iterdir()} == names
 
     def test_those_of_the_shipped_settings_are_listed(self, root):
-        recipe = yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"]
+        recipe = shipped_config()["labels"]["recipe"]
         listed = (root / "scripts/moirepol/dft/pseudopotentials.sha256").read_text()
         assert all(f"  {name}\n" in listed for name in recipe["pseudopotentials"].values())
 

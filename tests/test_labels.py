@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from conftest import shipped_config
 from scipy.io import FortranFile
 
 from moirepol.dft import espresso, grids, labels, programs
@@ -25,7 +25,7 @@ live = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def recipe(root):
-    return yaml.safe_load((root / "config.yaml").read_text())["labels"]["recipe"] | LOOSE
+    return shipped_config()["labels"]["recipe"] | LOOSE
 
 
 def labelled(name, recipe, folder):

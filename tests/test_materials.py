@@ -67,6 +67,8 @@ def test_structural_data_are_read_from_the_bilayer_alone():
         ),
         ({"valence_electrons": {"B": 3}}, "valence_electrons: allowed are exactly the species"),
         ({"lattice_constant_A": -1}, "lattice_constant_A: "),
+        ({"lattice_constant_A": 2.8}, "lattice_constant_range_A = .* around .* = 2.8"),
+        ({"pseudopotentials": {"espresso": {"B": "B.UPF"}}}, "pseudopotentials.espresso: allowed"),
         ({"colour": "red"}, "colour: "),
     ],
 )
@@ -89,6 +91,8 @@ def test_another_material_is_one_file(tmp_path, monkeypatch):
     other["basis"][0]["species"], other["basis"][1]["species"] = "Si", "C"
     other["dipole_site"] |= {"species": "C"}
     other["dipole_site"]["bonded"] |= {"species": "Si", "maximum_length_A": 2.1}
+    other["lattice_constant_range_A"] = [2.9, 3.3]
+    other["lattice_constant_A"] = 3.1
     (tmp_path / "SiC.yaml").write_text(yaml.safe_dump(other))
     monkeypatch.setattr(material, "FOLDER", tmp_path)
     load_material.cache_clear()

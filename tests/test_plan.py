@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import yaml
+from conftest import shipped_config
 from snakemake.utils import update_config
 from test_deepwannier import SLIDES, A, D, labelled, member
 
@@ -22,7 +23,7 @@ from plan_labels import plan_labels
 
 @pytest.fixture(scope="module")
 def config(root):
-    return yaml.safe_load((root / "config.yaml").read_text())
+    return shipped_config()
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,13 @@ import csv
 import hashlib
 
 import pytest
-import yaml
-from conftest import ROOT
+from conftest import ROOT, shipped_config
 from test_workflow import jobs_of, snakemake
 
 from moirepol.workflow.label_sets import digest, frames_of, settings_of
 
 SHIPPED = ROOT / "resources" / "labels"
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+CONFIG = shipped_config()
 
 
 def rows_of(path):

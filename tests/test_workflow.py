@@ -94,7 +94,9 @@ def test_wrong_setting_stops_before_any_job(project):
     assert run.returncode == 1
     lines = [line for line in run.stdout.splitlines() if "layer_distance_A" in line]
     assert len(lines) == 1
-    assert lines[0].startswith("config error: layer_distance_A = 33: allowed is a number <= 6")
+    assert lines[0].startswith(
+        "config error: layer_distance_A = 33: allowed is a number from 2 to 6"
+    )
     assert "Traceback" not in run.stdout
     assert not (project / "results").exists()
 

@@ -72,19 +72,41 @@ class Material(_Section):
     name: str
     title: str
     lattice_constant_A: Annotated[float, Field(gt=0, description="of the free monolayer")]
+    lattice_constant_range_A: Annotated[
+        tuple[float, float], Field(description="smallest and largest that a setting may choose")
+    ]
     layer_distance_A: Annotated[float, Field(gt=0, description="of a flat bilayer")]
     point_group: Annotated[Literal["-6m2"], Field(description="of the monolayer")]
     valence_electrons: Annotated[
         dict[Element, int], Field(description="electrons of each pseudopotential")
     ]
+    pseudopotentials: Annotated[
+        dict[str, dict[Element, str]],
+        Field(description="file of each element, by DFT code, for recipes that name none"),
+    ]
     basis: Annotated[tuple[BasisAtom, ...], Field(min_length=1)]
     dipole_site: DipoleSite
+
+    @model_validator(mode="after")
+    def _lattice_constant_in_range(self) -> "Material":
+        low, high = self.lattice_constant_range_A
+        if not 0 < low <= self.lattice_constant_A <= high:
+            raise ValueError(
+                f"lattice_constant_range_A = {[low, high]}: allowed are positive limits around "
+                f"lattice_constant_A = {self.lattice_constant_A}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _electrons_balance(self) -> "Material":
         named = {atom.species for atom in self.basis}
         if named != set(self.valence_electrons):
             raise ValueError("valence_electrons: allowed are exactly the species of the basis")
+        for engine, files in self.pseudopotentials.items():
+            if named != set(files):
+                raise ValueError(
+                    f"pseudopotentials.{engine}: allowed are exactly the species of the basis"
+                )
         unknown = named - set(chemical_symbols)
         if unknown:
             raise ValueError(f"species {min(unknown)!r}: allowed are chemical symbols")

@@ -32,11 +32,33 @@ def recipe_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        The settings of the standard recipe, with those of a variant on top.
+        All settings of the recipe.
     """
     labels = config["labels"]
-    changes = {} if recipe == STANDARD else labels["variants"][recipe]
-    return labels["recipe"] | changes
+    return labels["recipe"] if recipe == STANDARD else labels["variants"][recipe]
+
+
+def changes_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
+    """Return the settings in which a recipe differs from the standard recipe.
+
+    Parameters
+    ----------
+    config
+        The settings of the workflow.
+    recipe
+        Name of the recipe.
+
+    Returns
+    -------
+    dict
+        The settings of the recipe that the standard recipe lacks or has with another value.
+    """
+    standard = recipe_of(config, STANDARD)
+    return {
+        key: value
+        for key, value in recipe_of(config, recipe).items()
+        if key not in standard or standard[key] != value
+    }
 
 
 def frames_of(label_set: Mapping[str, Any]) -> list[str]:

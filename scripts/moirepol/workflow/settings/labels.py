@@ -1,0 +1,167 @@
+"""Settings of labels: recipes, label sets and their checks."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, create_model, model_validator
+
+from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
+from moirepol.structure.material import load_material
+from moirepol.workflow.label_sets import STANDARD
+from moirepol.workflow.settings.base import (
+    ABSENT,
+    ElectricField,
+    Family,
+    Inheriting,
+    LayerDistance,
+    Name,
+    Section,
+    Some,
+    Strain,
+    SystemName,
+    setting,
+)
+
+PseudopotentialFile = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.(UPF|upf|gz)$",
+        json_schema_extra={"x-allowed": "a file name, without folder, that ends in .UPF or .gz"},
+    ),
+]
+
+_files: dict[str, Any] = {
+    element: (PseudopotentialFile, setting(f"File for {element}."))
+    for element in load_material().species
+}
+Pseudopotentials = create_model(
+    "Pseudopotentials", __base__=Section, __doc__="A file for each element.", **_files
+)
+
+
+class Recipe(Section):
+    """Settings of every first-principles label."""
+
+    # Digests of labels are computed from recipes as they are written.
+    filled: ClassVar[bool] = False
+
+    engine: Literal["espresso", "gpaw"] = setting(
+        "The DFT code, a module of moirepol.dft. Label sets by another code than that of "
+        "labels.recipe are comparisons. They are made only when asked for by name.",
+        default=DEFAULT_ENGINE,
+    )
+    pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
+        "Pseudopotential (UPF) or PAW data set of GPAW (gz) of each element.",
+        default=ABSENT,
+        otherwise="those of the material for the engine",
+    )
+    ecutwfc_Ry: float = setting("Plane-wave cut-off of the wave functions.", "Ry", ge=20, le=200)
+    ecutrho_Ry: float = setting(
+        "Plane-wave cut-off of the density, at least four times that of the wave functions. For "
+        "gpaw it is the cut-off of the finer grid.",
+        "Ry",
+        ge=80,
+        le=2000,
+    )
+    mesh_4_atom_cell: int = setting(
+        "n of the Gamma-centred n x n x 1 k mesh of the 4-atom cell. Larger cells get the mesh of "
+        "the same density.",
+        ge=1,
+        le=48,
+    )
+    cell_height_A: float = setting(
+        "Height of the periodic cell, vacuum included.", "Å", ge=12, le=100
+    )
+    conv_thr_Ry_per_atom: float = setting(
+        "Estimated energy error per atom at which the scf ends.", "Ry", gt=0, le=1e-4
+    )
+    mixing_beta: float = setting("Share of the new density in the scf's mixing.", gt=0, le=1)
+    electrostatics: Literal["2D", "dipole"] = setting(
+        "Out-of-plane boundary condition of zero-field labels. 2D = truncated Coulomb interaction; "
+        "dipole = dipole correction. A label in a field always has the dipole correction."
+    )
+    bond_fraction: float = setting(
+        "Where the centres of the s trial functions are on the bonds of a dipole site, as a "
+        "fraction of the bond from the site.",
+        gt=0,
+        lt=1,
+    )
+    projection_sigma_A: float = setting(
+        "Width (sigma) of these Gaussian s functions.", "Å", ge=0.1, le=2
+    )
+
+
+class Variant(Recipe, Inheriting):
+    """Another recipe. Settings that it does not name are those of another recipe."""
+
+    based_on: Name = setting(
+        "Another recipe. Settings that this one does not name are those of the other one. A "
+        "variant with another engine takes the pseudopotentials from the material.",
+        default=STANDARD,
+    )
+
+
+class Grid(Section):
+    """A regular grid of slides: all combinations of the lists."""
+
+    family: Family = setting("Stacking family of the slides.")
+    slides_per_axis: int = setting(
+        "n slides along each primitive vector, tau = (i a1 + j a2) / n.", ge=1, le=100
+    )
+    strains_percent: Some[Strain] = setting("Biaxial strains of both layers.", default=[0])
+    fields_V_per_A: Some[ElectricField] = setting("Electric fields along +z.", default=[0])
+    layer_distances_A: Some[LayerDistance] = setting(
+        "Layer distances.", default=ABSENT, otherwise="[layer_distance_A]"
+    )
+
+
+class LabelSet(Section):
+    """Labelled systems of one NetCDF file: grids of slides, named systems, or both."""
+
+    use: Literal["training", "validation"] = setting(
+        "validation = held out: no model may be trained on the set.", default="training"
+    )
+    recipe: Name = setting("Name of the recipe.", default=STANDARD)
+    grids: Some[Grid] = setting(
+        "Regular grids of slides. Slides that symmetry maps to each other are labelled once.",
+        default=ABSENT,
+        otherwise="none",
+    )
+    systems: Some[SystemName] = setting("Systems by name.", default=ABSENT, otherwise="none")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "LabelSet":
+        if not {"grids", "systems"} & self.model_fields_set:
+            raise ValueError("allowed is at least 1 entry of grids or systems")
+        return self
+
+
+class Checks(Section):
+    """Labels that are computed twice, of symmetry copies or once more."""
+
+    limit_eA: float = setting(
+        "Largest difference of a dipole component between both computations.", "e·Å", gt=0
+    )
+    seed: int = setting("Selects the frame of a set that `recheck` computes once more.", ge=0)
+    maximum_atoms: int = setting("Largest frame that `recheck` computes once more.", "atoms", ge=4)
+
+
+def _not_standard(name: str) -> str:
+    if name == STANDARD:
+        raise ValueError(f"allowed is any name but {STANDARD}, which is labels.recipe")
+    return name
+
+
+VariantName = Annotated[Name, AfterValidator(_not_standard)]
+
+
+class Labels(Section):
+    """Dipoles from first principles."""
+
+    source: Literal["shipped", "complete", "compute"] = setting(
+        "Where labels come from. shipped = restored from resources/labels, a missing one is an "
+        "error; complete = restored if shipped, computed if not; compute = all computed."
+    )
+    recipe: Recipe = setting("Settings of every first-principles label.")
+    variants: dict[VariantName, Variant] = setting("Other recipes, by name.")
+    sets: dict[Name, LabelSet] = setting("Label sets, by name.", min_length=1)
+    checks: Checks = setting("Labels that are computed twice.")
