@@ -3,7 +3,8 @@
 import ast
 
 import pytest
-from conftest import ROOT
+
+from support import ROOT
 
 PACKAGE = ROOT / "scripts" / "moirepol"
 MODULES = sorted(PACKAGE.rglob("*.py"))

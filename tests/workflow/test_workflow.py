@@ -1,52 +1,25 @@
 """The workflow itself: its targets, its errors, what reruns, and one small real run."""
 
 import csv
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import xarray as xr
 import yaml
-from test_data_dictionary import faults
 
 from moirepol.workflow import digest as code
+from support.dictionary import faults
+from support.projects import TINY, copy_project, jobs_of, snakemake
 
-FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-short-range.yaml")
-FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
 PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
 TARGETS = (
     *("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures"),
     *("engine", "accuracy", "learning", "benchmarks", "sweeps"),
     *("label_cost", "critical_field", "convergence", "recheck", "models"),
 )
-
-
-def copy_project(root: Path, folder: Path) -> Path:
-    for part in (*FILES, *FOLDERS):
-        source, target = root / part, folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    return folder
-
-
-def snakemake(project: Path, *arguments: str, **environment: str):
-    """Run snakemake in a copy of the project; output and errors together in `stdout`."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
-        cwd=project,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +72,15 @@ def test_wrong_setting_stops_before_any_job(project):
     assert not (project / "results").exists()
 
 
-def test_missing_program_is_named_in_one_line(project):
-    programs = project / "programs"
+def test_missing_program_is_named_in_one_line(root, tmp_path):
+    project = copy_project(root, tmp_path / "project")
+    programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("bash", "sh", "env", "which", "git"):
         (programs / name).symlink_to(shutil.which(name))
     run = snakemake(
         project,
-        *("labels", "--configfile", "tests/config-tiny.yaml"),
+        *("labels", *TINY),
         PATH=f"{Path(sys.executable).parent}:{programs}",
     )
     assert run.returncode == 1
@@ -174,17 +148,9 @@ class TestCodeDigest:
             code.code_digest("nothing")
 
 
-def jobs_of(dry_run: str) -> set[str]:
-    """Rules in the job table of a dry run."""
-    table = dry_run.partition("Job stats:")[2].partition("total")[0]
-    return {line.split()[0] for line in table.splitlines()[2:] if line.split()}
-
-
 @pytest.mark.slow
 class TestWholeChain:
-    """Live labels, a training, a 28-atom cell, its map, charge and figures: in this order."""
-
-    TINY = ("--configfile", "tests/config-tiny.yaml")
+    """Live labels, a training, a 28-atom cell, its map, charge and figures."""
 
     def test_results_are_there_and_open(self, finished):
         results = finished / "results"
@@ -230,7 +196,7 @@ class TestWholeChain:
         assert all(name in page for name in verdicts)
 
     def test_models_are_judged(self, finished):
-        run = snakemake(finished, "accuracy", *self.TINY)
+        run = snakemake(finished, "accuracy", *TINY)
         assert run.returncode == 0, run.stdout[-6000:]
         with open(finished / "results" / "accuracy.csv", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -245,7 +211,7 @@ class TestWholeChain:
         wish, name = "AA_angle-21.8_eta+0.1", "AA_moire-0-3-1-2"
         targets = [f"results/views/{wish}.{ending}" for ending in ("html", "png", "pdf")]
         targets.append("results/plans/AA_twist-1-2_d3.400.yaml")
-        run = snakemake(finished, *targets, *self.TINY)
+        run = snakemake(finished, *targets, *TINY)
         assert run.returncode == 0, run.stdout[-6000:]
         for target in targets:
             assert (finished / target).stat().st_size > 1000 or target.endswith("yaml")
@@ -254,13 +220,13 @@ class TestWholeChain:
         assert plan["labels"]["sets"]["planned"]["systems"]
 
     def test_nothing_is_left_to_do(self, finished):
-        run = snakemake(finished, "all", *self.TINY)
+        run = snakemake(finished, "all", *TINY)
         assert run.returncode == 0
         assert "Nothing to be done" in run.stdout
 
     def test_a_setting_reruns_what_depends_on_it_only(self, finished):
         (finished / "finer.yaml").write_text("maps: {grid_points: 60}")
-        run = snakemake(finished, "-n", "all", *self.TINY, "finer.yaml")
+        run = snakemake(finished, "-n", "all", *TINY, "finer.yaml")
         assert run.returncode == 0, run.stdout
         jobs = jobs_of(run.stdout)
         assert {"map_polarization", "map_configuration", "compute_charge"} <= jobs

@@ -2,13 +2,14 @@
 
 import csv
 import hashlib
+from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
-from test_workflow import jobs_of, snakemake
 
 from moirepol.workflow.label_sets import digest, frames_of, settings_of
+from support import ROOT
+from support.projects import jobs_of, snakemake
 
 SHIPPED = ROOT / "resources" / "labels"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -20,7 +21,7 @@ def rows_of(path):
 
 
 #: What shipped when this table was written. A new set is a new row; a changed row is a mistake.
-KNOWN = rows_of(ROOT / "tests" / "shipped_digests.csv")
+KNOWN = rows_of(Path(__file__).with_name("shipped_digests.csv"))
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda row: row["set"])

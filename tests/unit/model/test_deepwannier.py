@@ -7,61 +7,14 @@ import pytest
 import xarray as xr
 
 from moirepol.errors import JobError
-from moirepol.model import committee, splits, targets, training
+from moirepol.model import committee, splits, targets
 from moirepol.model import neighbours as nn
 from moirepol.model.domain import LIMIT_A
 from moirepol.model.gauss_newton import distinct
 from moirepol.physics.heterostrain import TERMS, Heterostrain
 from moirepol.predictor import NetworkTerm, Predictor
 from moirepol.structure.building import build
-from moirepol.structure.material import load_material
-from moirepol.structure.symmetry import distinct_slides
-
-A, D = 2.51, 3.33
-SPECIES = load_material().species
-PROTOCOL = {
-    "optimizer": "gauss_newton",
-    "steps": 40,
-    "label_noise_eA": 1e-5,
-    "label_scale": 100,
-    "row_gain": 3,
-    "rcut_A": 6.0,
-    "rcut_smooth_A": 1.0,
-    "descriptor_neurons": [4, 8],
-    "axis_neurons": 4,
-    "fitting_neurons": [12, 12],
-}
-
-
-def field_of_vectors(atoms):
-    """A polar vector for every N that depends on its surroundings alone, e.A."""
-    vectors = nn.Neighbours(atoms, SPECIES, 5.0).of(atoms.sites).vectors
-    dipole = np.zeros((len(vectors[0]), 3))
-    for vector, weight in zip(vectors, (1.0, -0.7), strict=True):
-        r = np.linalg.norm(vector, axis=-1, keepdims=True)
-        near = np.isfinite(r)
-        decay = np.where(near, np.exp(-np.where(near, r, 0) / 1.2), 0) * (1 - np.minimum(r / 5, 1))
-        dipole += 0.02 * weight * (np.where(near, vector, 0) * decay).sum(axis=1)
-    return dipole
-
-
-def labelled(name, response=0.0):
-    """A bilayer with dipoles p + E s (6 p + 0.06 z) + E^2 p of `field_of_vectors`."""
-    atoms = build(name, A, D)
-    field, sign = atoms.field_V_per_A, np.where(atoms.layer == 1, 1.0, -1.0)[:, None]
-    p = np.full((len(atoms), 3), np.nan)
-    p[atoms.sites] = field_of_vectors(atoms)
-    atoms.set_array("dipole", p + field * (sign * 6 * p + [0, 0, 0.06]) + field**2 * p)
-    return atoms
-
-
-SLIDES = [f"AA_slide-{i}-{j}-5" for i, j in distinct_slides(5, "AA")]
-
-
-def member(frames, seed=0, kind="zero_field", field=0.0, **protocol):
-    info = {"family": "AA", "kind": kind, "field_V_per_A": field, "seed": seed}
-    data, course = training.train(frames, frames[:1], PROTOCOL | protocol, seed, info)
-    return data, course, committee.member_of(data)
+from support.networks import SLIDES, SPECIES, A, D, labelled, member
 
 
 @pytest.fixture(scope="module")
@@ -230,8 +183,8 @@ def test_moire_cells_are_left_out_one_by_one():
     cells = ["AA_twist-1-2", "AA_twist-2-3", "AA_mismatch-4-5"]
     frames = [labelled(name) for name in [*SLIDES, *cells]]
     left_out = []
-    for member in range(3):
-        known, judges = splits.split_frames(frames, "cells", 3, member)
+    for fold in range(3):
+        known, judges = splits.split_frames(frames, "cells", 3, fold)
         assert sum(splits.is_slide(frame) for frame in known) == len(SLIDES)
         left_out += [frame.name for frame in judges]
     assert sorted(left_out) == sorted(cells)

@@ -3,9 +3,9 @@
 import csv
 
 import pytest
-from test_workflow import copy_project
 
 from benchmark_dag import benchmark_dag
+from support.projects import copy_project
 
 
 @pytest.mark.slow

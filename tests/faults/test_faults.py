@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +18,6 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from test_workflow import copy_project, snakemake
 
 from collect_labels import collect_labels
 from label_frame import label_frame
@@ -34,8 +32,10 @@ from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import digest, settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from ship_labels import ship_labels
+from support import ROOT
+from support.processes import make_program, mounted, processes_in, read_only, wait_for
+from support.projects import TINY, copy_project, snakemake
 
-ROOT = Path(__file__).parents[1]
 LABELS = "resources/labels/aa.nc"
 STRAINED = {"heterostrain": "heterostrain.nc"}
 #: Script: its arguments that take a NetCDF file or several, with good files.
@@ -330,12 +330,6 @@ class TestPseudopotentials:
         assert all(f"  {name}\n" in listed for name in recipe["pseudopotentials"].values())
 
 
-def make_program(folder: Path, name: str, *lines: str) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text("\n".join(["#!/bin/bash", *lines]) + "\n")
-    (folder / name).chmod(0o755)
-
-
 @pytest.mark.parametrize(
     ("says", "words"),
     [
@@ -570,18 +564,6 @@ def test_labels_of_different_pseudopotentials_do_not_mix(tmp_path):
         collect_labels([], settings, str(tmp_path / "set.nc"), files)
 
 
-@contextlib.contextmanager
-def mounted(folder, *what):
-    """Something mounted on a folder for a while; skips the test where that is not allowed."""
-    command = ["mount", *what, str(folder)]
-    if os.getuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 LABEL = "results/labels/standard/AA_slide-0-0-1.nc"
 
 
@@ -592,11 +574,14 @@ def project(root, tmp_path_factory):
 
 @pytest.mark.slow
 class TestLabelStage:
-    """The label of one bilayer, disturbed in every way before it is left in peace."""
+    """The label of one bilayer, disturbed in every way."""
+
+    @pytest.fixture
+    def no_label(self, project):
+        (project / LABEL).unlink(missing_ok=True)
 
     def make(self, project, *arguments, target=LABEL, **environment):
-        config = ("--configfile", "tests/config-tiny.yaml")
-        return snakemake(project, target, *config, *arguments, **environment)
+        return snakemake(project, target, *TINY, *arguments, **environment)
 
     def told(self, run):
         """The one line that says why a run failed."""
@@ -609,7 +594,7 @@ class TestLabelStage:
         assert not list((project / LABEL).parent.glob(".*"))
         assert not list(project.glob("results/scratch/*/*/*"))
 
-    def test_an_scf_that_does_not_converge(self, project):
+    def test_an_scf_that_does_not_converge(self, project, no_label):
         (project / "never.yaml").write_text(
             "labels: {recipe: {conv_thr_Ry_per_atom: 1.0e-40, mesh_4_atom_cell: 1, "
             "cell_height_A: 12}}"
@@ -621,7 +606,7 @@ class TestLabelStage:
         )
         self.nothing_is_left(project)
 
-    def test_a_full_disk(self, project):
+    def test_a_full_disk(self, project, no_label):
         (project / "results").mkdir(exist_ok=True)
         with mounted(project / "results", "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
             run = self.make(project)
@@ -630,8 +615,8 @@ class TestLabelStage:
         assert line.startswith("error: label_frame standard AA_slide-0-0-1: the disk of results/")
         assert " is full: " in line
 
-    def test_two_runs_at_once_and_a_kill(self, project):
-        """The second run is refused; the first is killed, with all it started; no lock is left."""
+    def test_two_runs_at_once_and_a_kill(self, project, no_label):
+        """The second run is refused; the first is killed, with all it started; a rerun finishes."""
         programs = project / "programs"
         real = shutil.which("pw.x")
         make_program(
@@ -641,8 +626,7 @@ class TestLabelStage:
             "exec -a pw.x-of-the-test sleep 600",
         )
         environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", LABEL]
-        command += ["--configfile", "tests/config-tiny.yaml"]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", LABEL, *TINY]
         with open(project / "first.txt", "w") as out:
             first = subprocess.Popen(
                 command, cwd=project, env=environment, stdout=out, stderr=subprocess.STDOUT
@@ -658,8 +642,6 @@ class TestLabelStage:
             first.wait()
         wait_for(lambda: not processes_in(project, "pw.x-of-the-test", "label_frame"))
         assert not (project / LABEL).exists()
-
-    def test_a_plain_rerun_finishes(self, project):
         run = self.make(project)
         assert run.returncode == 0, run.stdout
         assert len(read_frames(project / LABEL)) == 1
@@ -667,6 +649,7 @@ class TestLabelStage:
 
     def test_read_only_resources(self, project):
         """Shipping into a read-only folder fails in one line; restoring from it works."""
+        assert self.make(project).returncode == 0
         (project / "one.yaml").write_text("labels: {sets: {one: {systems: [AA_slide-0-0-1]}}}")
         shipped = project / "resources" / "labels"
         shutil.rmtree(shipped, ignore_errors=True)
@@ -687,31 +670,3 @@ class TestLabelStage:
             run = self.make(project, "one.yaml", target="results/labels/one.nc")
         assert run.returncode == 0, run.stdout
         assert len(read_frames(project / "results" / "labels" / "one.nc")) == 1
-
-
-@contextlib.contextmanager
-def read_only(folder):
-    with mounted(folder, "--bind", str(folder)):
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
-        yield
-
-
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.2)
-
-
-def processes_in(folder: Path, *words: str) -> list[int]:
-    """Processes that run in a folder or below and have one of the words in their command."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            inside = (process / "cwd").readlink().is_relative_to(folder)
-            command = (process / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if inside and any(word in command for word in words):
-            found.append(int(process.name))
-    return found

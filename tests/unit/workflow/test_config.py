@@ -1,6 +1,5 @@
 """Settings: the shipped ones are valid, wrong ones are refused in one telling line."""
 
-import copy
 import re
 
 import pytest
@@ -11,22 +10,12 @@ from moirepol.errors import ConfigError
 from moirepol.workflow.configuration import check_config, load_schema
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.coverage import predictors_of
+from support.settings import put
 
 
 @pytest.fixture
 def config(root):
     return yaml.safe_load((root / "config.yaml").read_text())
-
-
-def put(config, path, value):
-    """A copy of the settings with one of them replaced."""
-    config = copy.deepcopy(config)
-    *parents, last = path.split(".")
-    section = config
-    for key in parents:
-        section = section[key]
-    section[last] = value
-    return config
 
 
 def test_the_shipped_settings_are_valid(config):

@@ -6,17 +6,17 @@ import math
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from test_workflow import copy_project
 
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System
 from moirepol.workflow.configuration import REMOVABLE, check_config, load_schema
+from support import ROOT
+from support.projects import copy_project
 
 ROOT_SCHEMA = load_schema()
 MANY = settings(
@@ -44,7 +44,7 @@ NASTY = st.sampled_from(
     ]
 )
 WRONG_TYPES = st.sampled_from([None, True, [], {}, "text", math.nan, math.inf, [None], {"a": 1}])
-FULL_CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+FULL_CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 #: What the shipped settings leave out, so that every key of the schema is met with.
 FULL_CONFIG["labels"]["recipe"]["engine"] = "espresso"
 FULL_CONFIG["protocols"]["second_order"]["descriptor"] = "se_e2_a"

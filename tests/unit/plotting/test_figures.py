@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from test_claims import a_map, first_harmonics
 
 from moirepol.plotting import draw_out_of_plane, new_figure
 from moirepol.structure.frames import read_frames
 from plot_out_of_plane import plot_out_of_plane
 from plot_wannier_centres import STACKINGS, pair_of_sites
+from support.maps import a_map, first_harmonics
 
 
 def test_the_centres_drawn_give_the_dipoles_beside_them(root):

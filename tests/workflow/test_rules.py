@@ -10,16 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
-from test_workflow import copy_project
 
 from moirepol import console
 from moirepol.errors import JobError
 from moirepol.workflow import job
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.job import check_names, coerce_lists
+from support import ROOT
+from support.projects import copy_project
 
 #: Rules that do not run again when their code changes, each with the reason.
 WITHOUT_CODE = {
@@ -140,3 +140,12 @@ def test_no_script_imports_another(root):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert not imported & scripts, path.name
+
+
+def test_no_test_module_imports_another(root):
+    for path in (root / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in getattr(node, "names", ())]
+            names.append(getattr(node, "module", None) or "")
+            found = [name for name in names if name.split(".")[0] == "conftest" or "test_" in name]
+            assert not found or not isinstance(node, ast.Import | ast.ImportFrom), path

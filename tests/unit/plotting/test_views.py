@@ -3,17 +3,17 @@
 import re
 import time
 
-import browser
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from test_polarization import stacked
 
 from compute_charge import compute_charge
 from map_polarization import map_polarization
 from moirepol.plotting import UNIT
 from moirepol.structure.frames import to_dataset
 from moirepol.workflow.provenance import read_netcdf, write_netcdf
+from support import browser
+from support.frames import stacked
 from view_map import view_map
 
 SYSTEM = "AA_twist-3-4"

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_config import put
 
 from moirepol.errors import ConfigError
 from moirepol.workflow import figure_plan, label_plan, model_plan
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.label_sets import STANDARD, digest, settings_of, shipped_frames
+from support.settings import put
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_config import put
-from test_polarization import stacked
 
 from moirepol.errors import ConfigError
 from moirepol.physics.polarization import layer_fields
@@ -19,6 +17,8 @@ from moirepol.structure.building import build
 from moirepol.structure.names import OTHER_NAMES, PATTERN, System, describe, nearest
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.coverage import beyond_labels, parse_name, predictors_of
+from support.frames import stacked
+from support.settings import put
 
 A, D = 2.51, 3.33
 

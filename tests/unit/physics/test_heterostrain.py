@@ -1,7 +1,5 @@
 """Strain of one layer against the other: what strips say, and slides in place of surroundings."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,10 +13,11 @@ from moirepol.structure.frames import read_frames
 from moirepol.structure.material import load_material
 from moirepol.structure.names import System
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
+from support import ROOT
 
 A, D, CUTOFF = 2.51, 3.33, 6.0
 SPECIES = load_material().species
-SHIPPED = Path(__file__).parents[1] / "resources" / "labels"
+SHIPPED = ROOT / "resources" / "labels"
 PLACES = ("", "_shift-0-1-3", "_shift-0-2-3", "_shift-0-1-2")
 STRIPS = [f"AA_strip-{cells}{place}" for cells in ("9-10", "9-8") for place in PLACES]
 

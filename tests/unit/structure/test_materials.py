@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import yaml
 from ase import Atoms
-from conftest import ROOT
 
 from moirepol.structure import material
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
 from moirepol.structure.material import load_material
+from support import ROOT
 
 #: Literals of one material: atomic numbers, element symbols as species, names.
 LITERALS = (

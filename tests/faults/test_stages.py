@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from test_faults import make_program, mounted, processes_in
-from test_workflow import copy_project, snakemake
 
 from moirepol.dft.programs import PROGRAMS
 from moirepol.model import committee
 from moirepol.workflow.job import PARENT
+from support.processes import make_program, mounted, processes_in
+from support.projects import TINY, copy_project, snakemake
 
 pytestmark = pytest.mark.slow
 
-TINY = ("--configfile", "tests/config-tiny.yaml")
 LABELS = "results/labels/standard"
 #: Ends a job, or Snakemake, when the job is about to put a certain file under its final name.
 SITECUSTOMIZE = f"""
@@ -103,11 +102,24 @@ STAGES = {
     "compute_charge": "results/charge/AA_twist-1-2.nc",
     "plot_out_of_plane": "results/figures/fig2d.pdf",
 }
+#: Files of both clones, their variables, and by how much these may differ.
+COMPARED = [
+    ("results/labels/aa.nc", ["dipole"], 1e-8),
+    ("results/labels/aa_field.nc", ["dipole"], 1e-8),
+    ("results/dipoles/AA_twist-1-2.nc", ["dipole"], 1e-8),
+    ("results/maps/AA_twist-1-2.nc", ["P"], 1e-8),
+    ("results/charge/AA_twist-1-2.nc", ["Q", "q"], 1e-6),
+    ("results/figures/fig2d.nc", ["P_perp"], 1e-8),
+    ("results/figures/fig2f.nc", ["q"], 1e-6),
+]
+MODELS = ("aa", "aa_response")
 
 
 def test_programs_killed(run, project):
     """In one run, each in its own job."""
     frames = {program: Path(file).stem for program, file in PROGRAM_IN.items()}
+    for file in PROGRAM_IN.values():
+        (project / file).unlink(missing_ok=True)
     killed = run(*PROGRAM_IN.values(), jobs=[f"{p}@{frame}" for p, frame in frames.items()])
     lines = told(killed)
     assert len(lines) == len(frames), lines
@@ -121,6 +133,7 @@ def test_programs_killed(run, project):
 @pytest.mark.parametrize("program", PROGRAM_IN)
 def test_run_killed_in_a_program(run, project, program):
     file = PROGRAM_IN[program]
+    (project / file).unlink(missing_ok=True)
     killed = run(file, run=[f"{program}@{Path(file).stem}"])
     assert killed.returncode == -9, killed.stdout[-3000:]
     assert not (project / file).exists()
@@ -129,7 +142,11 @@ def test_run_killed_in_a_program(run, project, program):
 
 @pytest.mark.parametrize("stage", STAGES, scope="class")
 class TestStage:
-    """In the order of the workflow: each stage's first test finishes the stage before."""
+    """In the order of the workflow, each stage's first test finishes the stage before."""
+
+    @pytest.fixture(autouse=True)
+    def not_made(self, project, stage):
+        (project / STAGES[stage]).unlink(missing_ok=True)
 
     def test_full_disk(self, run, project, stage):
         file = Path(STAGES[stage])
@@ -164,7 +181,8 @@ class TestStage:
 @pytest.fixture(scope="module")
 def both(finished, project, tools):
     """The quiet clone and the disturbed one, after a plain run."""
-    rerun = snakemake(project, "results/figures/fig2d.png", "results/figures/fig2f.png", *TINY)
+    files = [f"results/models/{model}/0.dp" for model in MODELS]
+    rerun = snakemake(project, *(name for name, *_ in COMPARED), *files, *TINY)
     assert rerun.returncode == 0, rerun.stdout[-3000:]
     return finished, project
 
@@ -181,18 +199,7 @@ def numbers(folder: Path, name: str) -> xr.Dataset:
         return ds.load()
 
 
-@pytest.mark.parametrize(
-    ("name", "variables", "tolerance"),
-    [
-        ("results/labels/aa.nc", ["dipole"], 1e-8),
-        ("results/labels/aa_field.nc", ["dipole"], 1e-8),
-        ("results/dipoles/AA_twist-1-2.nc", ["dipole"], 1e-8),
-        ("results/maps/AA_twist-1-2.nc", ["P"], 1e-8),
-        ("results/charge/AA_twist-1-2.nc", ["Q", "q"], 1e-6),
-        ("results/figures/fig2d.nc", ["P_perp"], 1e-8),
-        ("results/figures/fig2f.nc", ["q"], 1e-6),
-    ],
-)
+@pytest.mark.parametrize(("name", "variables", "tolerance"), COMPARED)
 def test_two_clones_agree(both, name, variables, tolerance):
     quiet, disturbed = (numbers(folder, name)[variables] for folder in both)
     for variable in variables:
@@ -202,7 +209,7 @@ def test_two_clones_agree(both, name, variables, tolerance):
         assert (quiet[variable].isnull() == disturbed[variable].isnull()).all()
 
 
-@pytest.mark.parametrize("model", ["aa", "aa_response"])
+@pytest.mark.parametrize("model", MODELS)
 def test_models_are_equal(both, model):
     """The weights of two trainings, to the last bit."""
     first, second = (

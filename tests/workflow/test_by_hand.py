@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
-from test_polarization import stacked
 
 from moirepol.structure.frames import to_dataset
 from moirepol.workflow.provenance import read_netcdf, write_netcdf
+from support import ROOT
+from support.frames import stacked
 
 #: Names that say their unit speak for themselves.
 UNITS = ("_A", "_V_per_A", "_eA")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import yaml
 from snakemake.utils import update_config
-from test_deepwannier import SLIDES, A, D, labelled, member
 
 from moirepol.model import committee
 from moirepol.structure.frames import to_dataset
@@ -18,6 +17,7 @@ from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.label_sets import frames_of
 from moirepol.workflow.provenance import write_netcdf
 from plan_labels import plan_labels
+from support.networks import SLIDES, A, D, labelled, member
 
 
 @pytest.fixture(scope="module")
