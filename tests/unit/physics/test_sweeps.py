@@ -1,0 +1,210 @@
+"""Sweeps: one expansion for all fields, thresholds, dimensions, and what a sweep may hold."""
+
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from moirepol.physics.heterostrain import TERMS, Heterostrain, heterostrain_correction
+
+import collect_sweep
+from moirepol import predictor
+from moirepol.errors import ConfigError, JobError
+from moirepol.physics import expansion
+from moirepol.physics.long_range import LongRange
+from moirepol.physics.polarization import PC_PER_M, net_polarization
+from moirepol.predictor import NetworkTerm, Predictor
+from moirepol.structure.building import build
+from moirepol.structure.names import System
+from moirepol.workflow.configuration import check_config
+from moirepol.workflow.label_sets import geometries_of_sweep, systems_of_sweep
+
+LONG_RANGE = LongRange(0.4)
+
+
+def a_committee(seed, members=2, kind="zero_field", field=0.02):
+    return [
+        SimpleNamespace(seed=seed + k, kind=kind, field_V_per_A=field, info={})
+        for k in range(members)
+    ]
+
+
+@pytest.fixture
+def random_dipoles(monkeypatch):
+    """Every made-up member predicts its own random dipoles."""
+
+    def evaluate(members, bilayer, local_stackings=False):
+        shape = len(bilayer.sites), 3
+        return np.array(
+            [
+                np.random.default_rng(m.seed + 100 * local_stackings).normal(0, 1e-3, shape)
+                for m in members
+            ]
+        )
+
+    def distance(bilayer, known, cutoff_A):
+        return np.zeros(len(bilayer)), 0.0
+
+    monkeypatch.setattr(predictor, "evaluate", evaluate)
+    monkeypatch.setattr(predictor, "environment_distance", distance)
+    monkeypatch.setattr(predictor, "seen_by", lambda members: {})
+    return evaluate
+
+
+def a_predictor(zero_field, response, orders, long_range):
+    for member in zero_field:
+        member.network = SimpleNamespace(cutoff=6.0)
+    terms = [NetworkTerm("zero_field", zero_field)]
+    if response:
+        terms.append(NetworkTerm("response", response))
+    if len(orders):
+        dims = ("fit", "layer", "term", "component")
+        fits = xr.Dataset({"first_order": (dims, orders)}, {"strip": []})
+        terms.append(Heterostrain(fits, ""))
+    return Predictor([*terms, *([LONG_RANGE] if long_range else [])])
+
+
+@pytest.mark.parametrize("strained", [False, True])
+@pytest.mark.parametrize("long_range", [False, True])
+def test_the_expansion_is_the_prediction_in_any_field(random_dipoles, long_range, strained):
+    bilayer = build("AA_mismatch-3-4", 2.51, 3.33)
+    zero_field, response = a_committee(0), a_committee(10, kind="response")
+    orders = np.random.default_rng(5).normal(0, 1e-2, (2 * strained, 2, len(TERMS), 3))
+    whole = a_predictor(zero_field, response, orders, long_range)
+    powers = whole.expand(bilayer).powers()
+    p0 = random_dipoles(zero_field, bilayer, strained)
+    R = bilayer.site_signs[:, None] * random_dipoles(response, bilayer, strained) / 0.02
+    for member, order in enumerate(orders):
+        p0[member] += heterostrain_correction(bilayer, order)
+    field = -0.013
+    predicted = whole.dipoles(bilayer, field)
+    in_field = expansion.polynomial_at(powers, field)
+    for member in range(2):
+        expected = p0[member] + field * R[member]
+        if long_range:
+            expected = LONG_RANGE.solver(bilayer, R.mean(axis=0)).add(expected)
+        np.testing.assert_allclose(in_field[member], expected, atol=1e-9, rtol=1e-7)
+        found = predicted.arrays["dipole_member"][bilayer.sites, member]
+        np.testing.assert_allclose(found, expected, atol=1e-9, rtol=1e-7)
+    np.testing.assert_allclose(predicted.dipoles, in_field.mean(axis=0), atol=1e-9, rtol=1e-7)
+
+
+def test_committees_of_different_size_contribute_their_means(random_dipoles):
+    bilayer = build("AA_mismatch-3-4", 2.51, 3.33)
+    zero_field, response = a_committee(0, 3), a_committee(10, 2, "response")
+    powers = a_predictor(zero_field, response, (), False).expand(bilayer).powers()
+    assert powers.shape == (2, 1, len(bilayer.sites), 3)
+    np.testing.assert_allclose(powers[0, 0], random_dipoles(zero_field, bilayer).mean(axis=0))
+    with pytest.raises(JobError, match="no response model"):
+        a_predictor(zero_field, (), (), True).expand(bilayer)
+
+
+def test_the_nearest_zero_of_a_polynomial():
+    assert expansion.first_zero(np.array([-3.0, 100.0])) == pytest.approx(0.03)
+    assert expansion.first_zero(np.array([-2.0, 1.0, 1.0])) == pytest.approx(1.0)
+    assert np.isnan(expansion.first_zero(np.array([1.0, 0.0, 1.0])))
+    assert np.isnan(expansion.first_zero(np.array([1.0])))
+
+
+def test_zeros_along_an_axis_lie_between_neighbours():
+    places = np.array([0.1, -0.1, 0.05])
+    values = np.stack([places - 0.075, np.ones(3)], axis=1)
+    zeros = collect_sweep.along(places, values)
+    assert zeros.shape == (2, 1)
+    assert zeros[0, 0] == pytest.approx(0.075)
+    assert np.isnan(zeros[1, 0])
+
+
+def test_the_net_polarization_is_a_sum_over_atoms():
+    atoms = build("AA_slide-0-0-1", 2.51, 3.33)
+    dipoles = np.full((4, 3), np.nan)
+    dipoles[atoms.is_site] = [0, 0, 1e-3]
+    area = np.sqrt(3) / 2 * 2.51**2
+    assert net_polarization(dipoles, atoms.cell.array)[2] == pytest.approx(2e-3 * PC_PER_M / area)
+
+
+def a_geometry(system, strain, folder):
+    """A file as `sweep_fields` writes it, with values that tell where they come from."""
+    eta = {"AA_mismatch-9-10": 0.1, "AA_mismatch-11-10": -0.1}[system]
+    P = np.zeros((2, 3, 3))
+    P[:, :, 2] = eta + strain
+    ds = xr.Dataset(
+        {
+            "Q": (("field", "method", "region"), np.full((2, 1, 3), eta + strain)),
+            "P_point": (("field", "point", "component"), P),
+            "threshold_field": ("deciding", [eta, strain, 0.0]),
+        },
+        coords={
+            "field": [0.0, 0.02],
+            "point": ["G", "N", "M"],
+            "deciding": ["G", "N", "M"],
+            "component": ["x", "y", "z"],
+        },
+    )
+    path = folder / f"{system}_{strain}.nc"
+    ds.to_netcdf(path)
+    return path
+
+
+def test_a_sweep_has_the_dimensions_of_its_lists(tmp_path):
+    systems, strains = ["AA_mismatch-9-10", "AA_mismatch-11-10"], [0.0, 1.0]
+    files = [a_geometry(system, strain, tmp_path) for system in systems for strain in strains]
+    collect_sweep.collect_sweep(files, tmp_path / "sweep.nc", systems, strains)
+    with xr.open_dataset(tmp_path / "sweep.nc") as ds:
+        assert ds["Q"].dims[:3] == ("system", "strain", "field")
+        assert ds["Q"].sel(system="AA_mismatch-11-10", strain=1.0).values == pytest.approx(0.9)
+        np.testing.assert_allclose(ds["eta"], [0.1, -0.1])
+        assert ds["threshold_field"].sel(strain=1, deciding="N").values == pytest.approx(1)
+        zero = ds["threshold_eta"].sel(strain=0, field=0, deciding="G", crossing=0)
+        assert zero.item() == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("angle", "m"), [(21.8, 1), (1.54, 21), (1.085, 30), (6, 5), (25, 1)])
+def test_a_sweep_takes_the_nearest_twist(angle, m):
+    assert systems_of_sweep({"twist_angles_deg": [angle]}) == [f"AA_twist-{m}-{m + 1}"]
+    apart = abs(System.parse(f"AA_twist-{m}-{m + 1}").twist_angle_deg - angle)
+    for k in range(1, 60):
+        assert apart <= abs(System.parse(f"AA_twist-{k}-{k + 1}").twist_angle_deg - angle)
+
+
+def test_geometries_are_all_combinations():
+    sweep = {
+        "systems": ["AA_mismatch-9-10"],
+        "twist_angles_deg": [1.08, 1.09],
+        "strains_percent": [0, -1],
+    }
+    assert systems_of_sweep(sweep) == ["AA_mismatch-9-10", "AA_twist-30-31"]
+    assert geometries_of_sweep(sweep) == [
+        "AA_mismatch-9-10",
+        "AA_mismatch-9-10_strain-1.00",
+        "AA_twist-30-31",
+        "AA_twist-30-31_strain-1.00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("sweeps.field", {"fields_V_per_A": [0]}, "at least 1 entry of systems"),
+        ("sweeps.field.systems", ["AA_slide-1-1-3"], "allowed is a moire cell"),
+        ("sweeps.field.systems", ["AA_twist-1-2_field+0.0100"], "without strain and field"),
+        ("predictors.AA", {"zero_field": "aa"}, "no response model"),
+        ("sweeps.field.systems", ["AA_strip-9-10"], "allowed is a moire cell"),
+        ("sweeps.field.fields_V_per_A", [], "at least 1 entry"),
+        ("sweeps.field.twist_angles_deg", [0], "a number from 0.5 to 25"),
+        ("figures.fig4.fig4j", ["AA_twist-1-2"], "allowed is one of field, mismatch"),
+        ("figures.fig4.fig4j", ["field", "mismatch"], "allowed is one sweep"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(root, path, value, words):
+    config = copy.deepcopy(yaml.safe_load((root / "config.yaml").read_text()))
+    *parents, last = path.split(".")
+    section = config
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    with pytest.raises(ConfigError, match=words) as error:
+        check_config(config)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,235 @@
+"""The workflow itself: its targets, its errors, what reruns, and one small real run."""
+
+import csv
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+import yaml
+
+from moirepol.workflow import digest as code
+from support.dictionary import faults
+from support.projects import TINY, copy_project, jobs_of, snakemake
+
+PANEL_WITHOUT_LABELS = "results/figures/fig2a.png"
+TARGETS = (
+    *("all", "fig1", "fig2", "fig3", "fig4", "labels", "audit", "claims", "pictures"),
+    *("engine", "accuracy", "learning", "benchmarks", "sweeps"),
+    *("label_cost", "critical_field", "convergence", "recheck", "models"),
+)
+
+
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copy_project(root, tmp_path_factory.mktemp("project"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_dry_run(project, target):
+    run = snakemake(project, "-n", "--quiet", "all", "--", target)
+    assert run.returncode == 0, run.stdout
+
+
+def test_a_system_in_other_words_is_the_one_that_files_are_named_by(project):
+    wanted = "results/views/AA_angle-2.00_field+0.015.html"
+    run = snakemake(project, "-n", "--", wanted)
+    assert run.returncode == 0, run.stdout
+    assert (
+        "AA_angle-2.00_field+0.015 is results/views/AA_twist-16-17_field+0.0150.html" in run.stdout
+    )
+    assert {"predict_dipoles", "map_polarization", "view_map", "link_name"} <= jobs_of(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("maps/AA_twist-2-3_d3.400.nc", ["layer distance of 3.4", "results/plans/AA_twist-2-3_d3"]),
+        ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell holds 4 periods"]),
+        ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide does not hold all stackings"]),
+        ("views/AA_angle-0.05.html", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),
+        ("charge/AA_twist-2-4.nc", ["AA_twist-2-4: twist needs numbers without a common factor"]),
+    ],
+)
+def test_what_cannot_be_had_is_told_before_any_job(project, target, words):
+    run = snakemake(project, "-n", "--", f"results/{target}")
+    assert run.returncode == 1
+    told = [line for line in run.stdout.splitlines() if words[0] in line]
+    assert len(told) == 1, run.stdout
+    assert all(word in told[0] for word in words)
+
+
+def test_wrong_setting_stops_before_any_job(project):
+    run = snakemake(project, "labels", "--config", "layer_distance_A=33")
+    assert run.returncode == 1
+    lines = [line for line in run.stdout.splitlines() if "layer_distance_A" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        "config error: layer_distance_A = 33: allowed is a number from 2 to 6"
+    )
+    assert "Traceback" not in run.stdout
+    assert not (project / "results").exists()
+
+
+def test_missing_program_is_named_in_one_line(root, tmp_path):
+    project = copy_project(root, tmp_path / "project")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "sh", "env", "which", "git"):
+        (programs / name).symlink_to(shutil.which(name))
+    run = snakemake(
+        project,
+        *("labels", *TINY),
+        PATH=f"{Path(sys.executable).parent}:{programs}",
+    )
+    assert run.returncode == 1
+    errors = [line for line in run.stdout.splitlines() if line.startswith("error:")]
+    assert errors, run.stdout
+    assert all("pw.x is not installed" in line and "apt install" in line for line in errors)
+
+
+def test_report_is_one_page_that_needs_no_network(root, tmp_path):
+    project = copy_project(root, tmp_path)
+    for arguments in ((), ("--report", "report.html")):
+        run = snakemake(project, *arguments, "--", PANEL_WITHOUT_LABELS)
+        assert run.returncode == 0, run.stdout
+    page = (project / "report.html").read_text()
+    assert "Fig. 2(a)." in page
+    assert "Polarization patterns of h-BN" in page
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+
+
+def test_every_configured_panel_has_a_caption(root):
+    panels = yaml.safe_load((root / "config.yaml").read_text())["figures"].values()
+    captions = (root / "report" / "panel.rst").read_text()
+    assert not [name for figure in panels for name in figure if f'"{name}": "' not in captions]
+
+
+class TestCodeDigest:
+    @pytest.fixture
+    def scripts(self, tmp_path, monkeypatch):
+        (tmp_path / "moirepol").mkdir()
+        files = {
+            "make.py": "from moirepol.middle import f\nf()",
+            "moirepol/middle.py": "from moirepol import inner, named\n\ndef f(): return inner.x\n",
+            "moirepol/inner.py": "x = 1",
+            "moirepol/other.py": "y = 1",
+            "moirepol/named/__init__.py": "from importlib import import_module",
+            "moirepol/named/one.py": "z = 1",
+        }
+        (tmp_path / "moirepol" / "named").mkdir()
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        monkeypatch.setattr(code, "SCRIPTS", tmp_path)
+        return tmp_path
+
+    def digest(self):
+        code._parse.cache_clear()
+        return code.code_digest("make")
+
+    @pytest.mark.parametrize(
+        ("name", "text", "counts"),
+        [
+            ("moirepol/inner.py", "x = 2", True),
+            ("moirepol/inner.py", '"""Words."""\nx  =  1  # words', False),
+            ("moirepol/other.py", "y = 2", False),
+            ("moirepol/named/one.py", "z = 2", True),
+            ("make.py", "from moirepol.middle import f\nf(), f()", True),
+        ],
+    )
+    def test_only_code_that_is_used_counts(self, scripts, name, text, counts):
+        before = self.digest()
+        (scripts / name).write_text(text)
+        assert (self.digest() != before) == counts
+
+    def test_an_unknown_name_is_an_error(self, scripts):
+        with pytest.raises(FileNotFoundError, match="nothing"):
+            code.code_digest("nothing")
+
+
+@pytest.mark.slow
+class TestWholeChain:
+    """Live labels, a training, a 28-atom cell, its map, charge and figures."""
+
+    def test_results_are_there_and_open(self, finished):
+        results = finished / "results"
+        with xr.open_dataset(results / "maps" / "AA_twist-1-2.nc") as ds:
+            assert bool(abs(ds["P"]).max() > 0)
+        for panel in (
+            *("fig1b", "fig1c", "fig1e", "fig1f", "fig2d", "fig2e", "fig2f", "fig2h"),
+            *("fig3g", "fig3h", "fig4j"),
+        ):
+            for ending in ("pdf", "png"):
+                assert (results / "figures" / f"{panel}.{ending}").stat().st_size > 1000
+            with xr.open_dataset(results / "figures" / f"{panel}.nc") as ds:
+                assert ds.attrs["git_revision"]
+                assert ds.attrs["versions"]
+                assert all(
+                    "units" in v.attrs for v in ds.data_vars.values() if v.dtype.kind == "f"
+                ), panel
+
+    def test_every_variable_of_every_file_is_described(self, finished):
+        files = sorted((finished / "results").rglob("*.nc"))
+        assert len(files) > 30
+        assert [fault for path in files for fault in faults(path, path.relative_to(finished))] == []
+
+    def test_live_labels_are_neutral_and_symmetric(self, finished):
+        """Loose as they are, the labels keep the exact zeros: no polarization at G."""
+        from moirepol.structure.frames import read_frames
+
+        frames = read_frames(finished / "results" / "labels" / "aa.nc")
+        dipole = {frame.name: frame.arrays["dipole"] for frame in frames}
+        assert len(dipole) == 3
+        G = dipole["AA_slide-0-0-1"]
+        G = G[~(G != G).any(axis=1)]
+        assert abs(G.sum(axis=0)).max() < 2e-5
+        assert abs(G[:, 2]).min() > 1e-3
+
+    def test_claims_are_judged(self, finished):
+        with open(finished / "results" / "claims.csv", newline="") as file:
+            verdicts = {row["id"]: row["verdict"] for row in csv.DictReader(file)}
+        assert len(verdicts) == 30
+        assert verdicts["F1-zero-G"] == "reproduced"
+        assert verdicts["F2-Q"] == "not yet"
+        page = (finished / "results" / "claims.html").read_text()
+        assert all(name in page for name in verdicts)
+
+    def test_models_are_judged(self, finished):
+        run = snakemake(finished, "accuracy", *TINY)
+        assert run.returncode == 0, run.stdout[-6000:]
+        with open(finished / "results" / "accuracy.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {"left_out", "distinct stackings left out"} <= {row["on"] for row in rows}
+        assert {row["axis"] for row in rows} == {"in_plane", "z", "all"}
+        assert all(float(row["mae_eA"]) > 0 and int(row["n"]) > 0 for row in rows)
+        with xr.open_dataset(finished / "results" / "checks" / "calibration.nc") as ds:
+            assert (ds["error"] > 0).any()
+
+    def test_any_system_by_name(self, finished):
+        """A wish beside the configured systems: its page, its picture, and a plan of labels."""
+        wish, name = "AA_angle-21.8_eta+0.1", "AA_moire-0-3-1-2"
+        targets = [f"results/views/{wish}.{ending}" for ending in ("html", "png", "pdf")]
+        targets.append("results/plans/AA_twist-1-2_d3.400.yaml")
+        run = snakemake(finished, *targets, *TINY)
+        assert run.returncode == 0, run.stdout[-6000:]
+        for target in targets:
+            assert (finished / target).stat().st_size > 1000 or target.endswith("yaml")
+        assert (finished / targets[0]).resolve().stem == name
+        plan = yaml.safe_load((finished / targets[-1]).read_text())
+        assert plan["labels"]["sets"]["planned"]["systems"]
+
+    def test_nothing_is_left_to_do(self, finished):
+        run = snakemake(finished, "all", *TINY)
+        assert run.returncode == 0
+        assert "Nothing to be done" in run.stdout
+
+    def test_a_setting_reruns_what_depends_on_it_only(self, finished):
+        (finished / "finer.yaml").write_text("maps: {grid_points: 60}")
+        run = snakemake(finished, "-n", "all", *TINY, "finer.yaml")
+        assert run.returncode == 0, run.stdout
+        jobs = jobs_of(run.stdout)
+        assert {"map_polarization", "map_configuration", "compute_charge"} <= jobs
+        assert not {"label_frame", "collect_labels", "train_model", "predict_dipoles"} & jobs
