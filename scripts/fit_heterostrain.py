@@ -1,4 +1,4 @@
-"""Fit what strain of one layer against the other adds to the dipoles, from strips and slides."""
+"""Fit the change of the dipoles with the relative strain of the layers."""
 
 from collections.abc import Sequence
 
@@ -27,20 +27,25 @@ def fit_heterostrain(
     polarizability=(),
     reach_A: Sequence[float] = (0.0, 0.0),
 ) -> None:
-    """Fit the response to the relative strain of the layers, once for every place across.
+    """Fit the first and the second order in the relative strain, once for every shift.
 
-    Each fit omits the uniaxial cells of one place. The standard deviation over the fits is their
+    Each fit omits the uniaxial cells with one shift. The standard deviation over the fits is their
     error. If the other cells are too few, there is one fit to all of them.
 
     Parameters
     ----------
-    strips : file of labelled strips of one family, without a field
-    slides : file of labels with slides_per_axis x slides_per_axis plain slides, of the same recipe
-    heterostrain : NetCDF; ``first_order`` and ``second_order`` (fit, layer, term, component) and
-        what is left of the labels, ``rms`` (fit, layer, component), in e.A, and ``left_out``
-        (fit, strip)
-    response, polarizability, reach_A : as in `predict_dipoles`; with them the long-range field of
-        the strips' own dipoles is taken out of their labels first
+    strips
+        Label set of uniaxial heterostrain cells of one family, without a field.
+    slides
+        Label set with slides_per_axis x slides_per_axis untwisted bilayers of the same recipe.
+    heterostrain
+        NetCDF file to write: ``first_order`` and ``second_order`` (fit, layer, term, component) and
+        the residuals ``rms`` (fit, layer, component), all in e.A, and ``left_out`` (fit, strip).
+    slides_per_axis
+        Number of stackings along each primitive vector.
+    response, polarizability, reach_A
+        As in `predict_dipoles`. With them, the long-range field of the cells' own dipoles is
+        subtracted from the labels before the fit.
     """
     frames = read_frames(strips)
     family = frames[0].family
@@ -76,7 +81,7 @@ def fit_heterostrain(
             "rms": (
                 ("fit", "layer", "component"),
                 rms,
-                {"units": "e.angstrom", "long_name": "root mean square of what is left"},
+                {"units": "e.angstrom", "long_name": "root mean square of the residuals"},
             ),
             "left_out": (("fit", "strip"), np.array(choices).astype("int8")),
         },
@@ -87,22 +92,22 @@ def fit_heterostrain(
             "strip": [frame.name for frame in frames],
         },
     )
-    ds["left_out"].attrs.update(units="1", long_name="whether the fit left the strip out")
+    ds["left_out"].attrs.update(units="1", long_name="1 if the fit omits the cell")
     settings = {"family": family, "long_range": bool(polarizability), "reach_A": list(reach_A)}
-    title = f"What strain of the layers of {family} against each other adds"
+    title = f"Change of the dipoles of {family} with the relative strain of the layers"
     write_netcdf(stamp(ds, title, settings), heterostrain)
-    print("left by the fits (x, y, z), e.A:", np.sqrt((rms**2).mean(axis=(0, 1))))
+    print("residuals of the fits (x, y, z), e.A:", np.sqrt((rms**2).mean(axis=(0, 1))))
 
 
 def _place(strip: Bilayer) -> float:
-    """Position of the upper layer across a uniaxial cell, in fractions of a2."""
+    """Return the shift of the upper layer of a uniaxial cell along a2, in fractions of a2."""
     lower, upper = strip.origins
     across = (upper - lower) @ np.linalg.inv(strip.lattices[UPPER])
     return round(float(across[1]) % 1.0, 6)
 
 
 def _short_range(strip: Bilayer, response: NetworkTerm, long_range: LongRange) -> Bilayer:
-    """Return a uniaxial cell whose dipoles lack the field that the pattern makes."""
+    """Return a uniaxial cell with the effect of the pattern's field subtracted."""
     expansion = Expansion(strip, local_stackings=True)
     response.contribute(expansion)
     strip = strip.copy()

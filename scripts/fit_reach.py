@@ -1,4 +1,4 @@
-"""Fit the reach of the layers' dipoles to twisted cells, with each of them left out once."""
+"""Fit the Gaussian smearing widths to twisted cells, with each cell held out once."""
 
 import csv
 from collections.abc import Sequence
@@ -23,10 +23,13 @@ def fit_reach(
 
     Parameters
     ----------
-    labels : sets of moire cells, of which the twisted ones count; none of them held out
-    zero_field, response, polarizability : as in `predict_dipoles`; no member knows any of the cells
-    reach : CSV; the two widths by least squares over all cells but `left_out`, judged on it, and
-        over all of them, judged on each
+    labels
+        Label sets with moire cells. Only the twisted cells are used.
+    zero_field, response, polarizability
+        As in `predict_dipoles`. No member is trained on any of the cells.
+    reach
+        CSV to write: the two widths by least squares. A fit without the cell `left_out` is
+        validated on it. The fit to all cells is validated on each of them.
     """
     members, answering = committee(zero_field), NetworkTerm("response", committee(response))
     polarizability_eA2_per_V = read_polarizability(polarizability)

@@ -1,4 +1,4 @@
-"""Local polarization field of a moire bilayer from the dipoles of its N atoms."""
+"""Map the local polarization of a moire bilayer from the dipoles of its N atoms."""
 
 import numpy as np
 
@@ -8,10 +8,16 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
-    """Interpolate the layers' dipoles on a grid of the moire cell and add them.
+    """Interpolate the dipoles of each layer on a grid of the moire cell, and add the layers.
 
-    dipoles: file of one frame with a dipole (e.A) on every N. polarization_map: the map to write.
-    grid_points: grid points along each cell vector, a multiple of 6.
+    Parameters
+    ----------
+    dipoles
+        File of one frame with a dipole in e.A on every N atom.
+    polarization_map
+        NetCDF file to write.
+    grid_points
+        Number of grid points along each cell vector, a multiple of 6.
     """
     (atoms,) = read_frames(dipoles)
     ds = map_dataset(
@@ -19,7 +25,11 @@ def map_polarization(dipoles: str, polarization_map: str, grid_points: int):
     )
     if "dipole_spread" in atoms.arrays:
         spread = np.nanmean(atoms.arrays["dipole_spread"] ** 2) ** 0.5
-        ds["dipole_spread"] = (), spread, {"units": "e.angstrom", "long_name": "committee spread"}
+        ds["dipole_spread"] = (
+            (),
+            spread,
+            {"units": "e.angstrom", "long_name": "committee standard deviation"},
+        )
     if "dipole_member" in atoms.arrays:
         members = layer_fields(atoms, grid_points, "dipole_member").sum(axis=0)
         ds["P_member"] = ("member", "component", "i", "j"), members

@@ -23,20 +23,35 @@ def predict_dipoles(
     heterostrain=(),
     beyond="",
 ) -> None:
-    """Write the committee's mean dipoles and their spread (layout: `moirepol.structure.frames`).
+    """Write the committee mean and standard deviation of the dipoles of a bilayer.
 
-    Attributes: `deformation_A`, how far the bilayer's lattices are at least from those trained on
-    (`moirepol.model.domain`), with `deformation_limit_A`, above which the user is warned, and
-    `trained_on_surroundings`, 1 below it and 0 above.
+    The layout of the file is that of `moirepol.structure.frames`. The attribute `deformation_A` is
+    the distance of the lattices from the training frames (`moirepol.model.domain`). Above
+    `deformation_limit_A` there is a warning. `trained_on_surroundings` is 1 below it and 0 above.
 
     Parameters
     ----------
-    system : name of the bilayer, its field included
-    zero_field, response, curvature : files of the members of each model
-    polarizability : file of `compute_polarizability`; with it the dipoles' long-range field is
-        added, with `reach_A`, see `moirepol.physics.long_range`
-    heterostrain : file of `fit_heterostrain`, for layers strained against each other
-    beyond : in what the system lies beyond the models' labels, told and kept with the dipoles
+    system
+        Name of the bilayer, including its field.
+    zero_field, response, curvature
+        Files of the members of each model.
+    dipoles
+        NetCDF file to write.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
+    polarizability
+        File of `compute_polarizability`. It adds the long-range electrostatics.
+    reach_A
+        Gaussian smearing widths in angstrom, see `moirepol.physics.long_range`.
+    heterostrain
+        File of `fit_heterostrain`. It adds the effect of the relative strain of the layers.
+    beyond
+        Quantities in which the system lies beyond the labels. They are printed and stored.
+
+    Raises
+    ------
+    JobError
+        If the bilayer is outside the domain of a term, or if a file is of another kind.
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     if beyond:
@@ -58,8 +73,8 @@ def predict_dipoles(
     provenance.write_netcdf(ds, dipoles)
     if outside:
         say(
-            f"warning: {system} lies outside what the model was trained on: neighbours displaced "
-            f"by {deformation:.2f} A from all known surroundings, the limit is {LIMIT_A} A"
+            f"warning: {system} is outside the training data: its deformation is "
+            f"{deformation:.2f} A, the limit is {LIMIT_A} A"
         )
 
 
