@@ -43,6 +43,7 @@ include: "rules/sweeps.smk"
 include: "rules/figures.smk"
 include: "rules/accuracy.smk"
 include: "rules/claims.smk"
+include: "rules/docs.smk"
 
 
 rule all:

@@ -1,4 +1,4 @@
-# Accuracy: models held against labels that they did not see. Asked for by name only.
+# Accuracy: models compared with labels held out of their training. Requested by name only.
 # Needs: the models of `studies`, the sets of labels that ship (or all, `labels: source: compute`).
 # Makes: results/studies/<study>.nc, results/{accuracy,range,reach}.csv,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
@@ -52,7 +52,7 @@ rule judge_frames:
         fields_V_per_A=lambda wildcards: STUDIES[wildcards.study].get("fields_V_per_A"),
         code=code_digest("judge_frames"),
     message:
-        "judge {wildcards.study} by labels"
+        "validate the predictions of study {wildcards.study}"
     script:
         "../scripts/judge_frames.py"
 
@@ -77,7 +77,7 @@ rule tabulate_accuracy:
             "results/range.csv",
             caption="../report/range.rst",
             category="Checks",
-            labels={"result": "moire cells by each model"},
+            labels={"result": "moire cells, predicted and direct"},
         ),
     log:
         "logs/tabulate_accuracy.log",
@@ -92,7 +92,7 @@ rule tabulate_accuracy:
     params:
         code=code_digest("tabulate_accuracy"),
     message:
-        "table of the models' errors"
+        "tabulate the errors of the models"
     script:
         "../scripts/tabulate_accuracy.py"
 
@@ -122,7 +122,7 @@ rule fit_reach:
     params:
         code=code_digest("fit_reach"),
     message:
-        "reach of the layers' dipoles, from twisted cells"
+        "fit the Gaussian smearing widths to twisted cells"
     script:
         "../scripts/fit_reach.py"
 
@@ -137,7 +137,7 @@ rule plot_calibration:
             "results/checks/calibration.png",
             caption="../report/calibration.rst",
             category="Checks",
-            labels={"result": "errors against error bars"},
+            labels={"result": "errors and committee standard deviations"},
         ),
     log:
         "logs/plot_calibration.log",
@@ -153,7 +153,7 @@ rule plot_calibration:
         names=LABELLED_STUDIES,
         code=code_digest("plot_calibration"),
     message:
-        "errors against error bars"
+        "compare errors with committee standard deviations"
     script:
         "../scripts/plot_calibration.py"
 
@@ -185,6 +185,6 @@ rule study_learning:
         counts=[2, 3, 4, 6, 8, 10, 12],
         code=code_digest("study_learning"),
     message:
-        "error against the number of distinct slides"
+        "validation error against the number of training stackings"
     script:
         "../scripts/study_learning.py"

@@ -1,4 +1,4 @@
-# Checks of the labels: what they are worth, and whether they can be had twice.
+# Checks of the labels: audit, repeated labels, convergence, other DFT codes, cost.
 # Needs: the sets that ship, or all sets (`labels: source: compute`). Makes: results/audit.{csv,html}
 # with results/audit/<set>.nc behind it, results/checks/, results/convergence.{nc,csv,pdf,png}.
 
@@ -61,7 +61,7 @@ rule tabulate_audit:
     params:
         code=code_digest("tabulate_audit"),
     message:
-        "table of the labels' audit"
+        "tabulate the audit of the labels"
     script:
         "../scripts/tabulate_audit.py"
 
@@ -91,12 +91,12 @@ rule check_copies:
         limit_eA=CHECKS["limit_eA"],
         code=code_digest("check_copies"),
     message:
-        "symmetry copies against direct labels"
+        "compare symmetry copies with direct labels"
     script:
         "../scripts/check_copies.py"
 
 
-# Asked for by name only: `snakemake engine` draws the labels by another code that ship.
+# Requested by name only: `snakemake engine` compares the shipped labels of two DFT codes.
 rule check_engine:
     input:
         labels=expand("{file}", file=map(audited_file, ["aa", "copies", "aa_field"])),
@@ -109,7 +109,7 @@ rule check_engine:
             "results/checks/engine.png",
             caption="../report/engine.rst",
             category="Checks",
-            labels={"result": "labels by another code"},
+            labels={"result": "labels by two DFT codes"},
         ),
     log:
         "logs/check_engine.log",
@@ -124,7 +124,7 @@ rule check_engine:
     params:
         code=code_digest("check_engine"),
     message:
-        "labels by another code"
+        "compare labels by two DFT codes"
     script:
         "../scripts/check_engine.py"
 
@@ -134,7 +134,7 @@ rule engine:
         rules.check_engine.output,
 
 
-# Asked for by name only: `snakemake critical_field` draws the labels by layer distance that ship.
+# Requested by name only: `snakemake critical_field` uses the shipped labels by layer distance.
 rule find_critical_field:
     input:
         labels=audited_file("distance"),
@@ -155,7 +155,7 @@ rule find_critical_field:
     params:
         code=code_digest("find_critical_field"),
     message:
-        "critical field by layer distance"
+        "critical field against layer distance"
     script:
         "../scripts/find_critical_field.py"
 
@@ -165,7 +165,7 @@ rule critical_field:
         rules.find_critical_field.output,
 
 
-# Asked for by name only: `snakemake recheck` computes one label of each set again.
+# Requested by name only: `snakemake recheck` computes one label of each set again.
 rule recheck_labels:
     input:
         labels=lambda wildcards: audited_file(wildcards.set),
@@ -189,7 +189,7 @@ rule recheck_labels:
         title=lambda wildcards: wildcards.set,
         code=code_digest("recheck_labels"),
     message:
-        "one label of set {wildcards.set} once more"
+        "compute one label of set {wildcards.set} again"
     script:
         "../scripts/recheck_labels.py"
 
@@ -203,7 +203,7 @@ rule recheck:
         ),
 
 
-# Asked for by name only (`snakemake convergence`): three labels by every recipe with one change.
+# Requested by name only: `snakemake convergence` computes three labels by each changed recipe.
 rule study_convergence:
     input:
         standard=audited_file("aa"),
@@ -246,8 +246,8 @@ rule convergence:
         rules.study_convergence.output,
 
 
-# Asked for by name only: `snakemake label_cost` extrapolates the cost of brute force from coarse
-# meshes; results/benchmark_labels/24.csv runs it in full, for hours.
+# Requested by name only: `snakemake label_cost` extrapolates the cost by the settings of the paper
+# from coarse meshes. results/benchmark_labels/24.csv runs the full mesh for hours.
 rule benchmark_labels:
     output:
         comparison="results/benchmark_labels/{meshes}.nc",
@@ -272,7 +272,7 @@ rule benchmark_labels:
         scratch=lambda wildcards: f"results/scratch/benchmark_labels/{wildcards.meshes}",
         code=code_digest("benchmark_labels"),
     message:
-        "cost of a label against brute force on meshes {wildcards.meshes}"
+        "compare the cost of a label with the settings of the paper, meshes {wildcards.meshes}"
     script:
         "../scripts/benchmark_labels.py"
 
@@ -299,6 +299,6 @@ rule benchmark_dag:
         labels=10000,
         code=code_digest("benchmark_dag"),
     message:
-        "time the planning of {params.labels} labels"
+        "measure the time to plan {params.labels} labels"
     script:
         "../scripts/benchmark_dag.py"

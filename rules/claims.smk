@@ -1,6 +1,6 @@
-# Claims: what the paper states, against what was found here.
-# Needs: the maps, charges and parities behind the configured figures, and labels of moire cells as
-# far as they are there. Makes: results/claims.{csv,html}.
+# Claims of the paper, compared with the results.
+# Needs: the maps, charges and parities of the configured figures, and the available labels of moire
+# cells. Makes: results/claims.{csv,html}.
 
 SHOWN_SYSTEMS = systems_shown()
 CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
@@ -38,7 +38,7 @@ rule evaluate_claims:
         predictors=[name for kinds in config["predictors"].values() for name in kinds.values()],
         code=code_digest("evaluate_claims"),
     message:
-        "judge the paper's claims"
+        "evaluate the claims of the paper"
     script:
         "../scripts/evaluate_claims.py"
 
@@ -66,6 +66,6 @@ rule tabulate_claims:
     params:
         code=code_digest("tabulate_claims"),
     message:
-        "table of the claims for reading"
+        "write the claims as a page"
     script:
         "../scripts/tabulate_claims.py"

@@ -48,12 +48,12 @@ SWEEPS = config["sweeps"]
 CHECKS = config["labels"]["checks"]
 
 
-# What follows hands the settings and the wildcards to functions of the package (`label_plan`,
-# `model_plan`, `figure_plan`), which describe what each returns.
+# The functions below pass the settings and the wildcards to functions of the package (`label_plan`,
+# `model_plan`, `figure_plan`). The docstrings are there.
 
 
 def planned(function, *arguments):
-    """Result of a function of the package; its ConfigError becomes Snakemake's one-line error."""
+    """Return the result of a function of the package; turn its ConfigError into one line."""
     try:
         return function(config, *arguments)
     except ConfigError as error:
@@ -61,7 +61,7 @@ def planned(function, *arguments):
 
 
 def growing(first):
-    """A resource that grows with every attempt, for profiles with retries."""
+    """Return a resource that is proportional to the attempt, for profiles with retries."""
     return lambda wildcards, attempt: attempt * first
 
 
@@ -112,7 +112,7 @@ def label_of_panel(wildcards) -> list[str]:
 
 
 def label_group(wildcards) -> str | None:
-    """Group of the labels that a cluster's profile may put several of into one job."""
+    """Return the group of small labels. A profile may run several of them in one job."""
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
 
 
@@ -148,7 +148,7 @@ def label_files(model: str, key: str = "labels") -> list[str]:
 
 
 def models_of(kind: str, asked=lambda wildcards: wildcards.system):
-    """Input function: the members that predict `kind` for a system; `asked` gives its name."""
+    """Return an input function: the members that predict `kind` for a system."""
     return lambda wildcards: planned(model_plan.members_for, kind, asked(wildcards))
 
 
@@ -206,7 +206,7 @@ def judging_file(name: str) -> str:
 
 
 def studies() -> dict[str, dict]:
-    """The studies that can be made without labels beyond those at hand."""
+    """Return the studies whose labels are available."""
     possible = {}
     for name, study in config["studies"].items():
         learned = {s for model in study["models"].values() for s in MODELS[model]["labels"]}
@@ -225,7 +225,7 @@ def reach_study() -> dict:
     """Settings of the study that the smearing widths are fitted with."""
     if not REACH_STUDIES:
         raise WorkflowError(
-            "results/reach.csv: no study that can be made has `used_for: [interlayer_reach]`"
+            "results/reach.csv: no available study has `used_for: [interlayer_reach]`"
         )
     return STUDIES[REACH_STUDIES[0]]
 

@@ -1,8 +1,8 @@
 # Labels: the dipole of every N atom by DFT (pw.x) and Wannier centres (pw2wannier90.x, wannier90.x).
-# Needs: the bilayers named by `labels: sets`. Makes: results/labels/<set>.nc, one file a set.
+# Needs: the bilayers named by `labels: sets`. Makes: results/labels/<set>.nc, one file for each set.
 
 
-# Without the digest of the code: a finished label is expensive and is not made again for an edit.
+# No digest of the code: a finished label is expensive, so a change of code does not repeat it.
 rule label_frame:
     output:
         label="results/labels/{recipe}/{frame}.nc",
@@ -25,7 +25,7 @@ rule label_frame:
         settings=lambda wildcards: settings_of(config, wildcards.recipe),
         scratch=lambda wildcards: f"results/scratch/{wildcards.recipe}/{wildcards.frame}",
     message:
-        "DFT label of {wildcards.frame}, recipe {wildcards.recipe}"
+        "compute the label of {wildcards.frame}, recipe {wildcards.recipe}"
     script:
         "../scripts/label_frame.py"
 
@@ -51,13 +51,13 @@ rule collect_labels:
         title=lambda wildcards: wildcards.set,
         code=code_digest("collect_labels"),
     message:
-        "label set {wildcards.set}"
+        "collect label set {wildcards.set}"
     script:
         "../scripts/collect_labels.py"
 
 
-# Needed for the long-range field; shipped in resources/polarizability. Without the digest of the
-# code, as `label_frame`.
+# The long-range electrostatics needs it. It ships in resources/polarizability. No digest of the
+# code, as for `label_frame`.
 rule compute_polarizability:
     output:
         polarizability="results/polarizability/{system}.nc",
@@ -75,13 +75,13 @@ rule compute_polarizability:
         settings=settings_of(config, STANDARD),
         scratch=lambda wildcards: f"results/scratch/polarizability/{wildcards.system}",
     message:
-        "polarizability of {wildcards.system} by linear response"
+        "compute the polarizability of {wildcards.system} by linear response"
     script:
         "../scripts/compute_polarizability.py"
 
 
-# Asked for by name only: puts every label finished so far into resources/labels, to be committed.
-# Without a benchmark, whose file Snakemake would take for a result: it runs whenever it is asked for.
+# Requested by name only: copies every finished label into resources/labels, to be committed.
+# No benchmark: Snakemake would treat its file as an output, and the rule must run at every request.
 rule ship_labels:
     log:
         "logs/ship_labels.log",
@@ -103,6 +103,6 @@ rule ship_labels:
         computed_folder="results/labels",
         shipped_folder=SHIPPED_LABELS,
     message:
-        "finished labels go to {params.shipped_folder}"
+        "copy finished labels to {params.shipped_folder}"
     script:
         "../scripts/ship_labels.py"

@@ -72,6 +72,6 @@ rule compute_charge:
         zero_tolerance=config["maps"]["zero_tolerance"],
         code=code_digest("compute_charge"),
     message:
-        "topological charge of {wildcards.map}"
+        "compute the topological charge of {wildcards.map}"
     script:
         "../scripts/compute_charge.py"

@@ -1,7 +1,7 @@
 # Deep-Wannier models: committees of deepmd-kit dipole models trained on the labels.
-# Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file a member, the
-# courses of the training, the comparison with DFT), results/heterostrain/<set>.nc, what strain of the
-# layers against each other adds, and results/dipoles/<system>.nc.
+# Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file for each
+# member, the courses of the training, the comparison with DFT), results/heterostrain/<set>.nc (the
+# effect of the relative strain of the layers), and results/dipoles/<system>.nc.
 
 
 rule models:
@@ -113,7 +113,7 @@ rule fit_heterostrain:
         reach_A=config["interlayer_reach_A"],
         code=code_digest("fit_heterostrain"),
     message:
-        "fit what strain of the layers against each other adds, {wildcards.set}"
+        "fit the effect of the relative strain of the layers, label set {wildcards.set}"
     script:
         "../scripts/fit_heterostrain.py"
 
@@ -149,7 +149,7 @@ rule predict_dipoles:
         "../scripts/predict_dipoles.py"
 
 
-# Asked for by name only: minutes of work that no figure needs.
+# Requested by name only: these take minutes, and no figure needs them.
 rule benchmarks:
     input:
         "results/benchmarks/inference.csv",
@@ -186,7 +186,7 @@ rule benchmark_inference:
         layer_distance_A=config["layer_distance_A"],
         code=code_digest("benchmark_inference"),
     message:
-        "time the prediction of large cells"
+        "measure the time of predictions for large cells"
     script:
         "../scripts/benchmark_inference.py"
 
@@ -210,6 +210,6 @@ rule benchmark_training:
         errors_eA=[1.0e-4, 5.0e-5, 2.0e-5, 1.0e-5, 5.0e-6],
         code=code_digest("benchmark_training"),
     message:
-        "time to a given error of the models"
+        "measure the training time to a given error"
     script:
         "../scripts/benchmark_training.py"

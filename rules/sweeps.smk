@@ -1,5 +1,5 @@
 # Sweeps: charges, extremes, net polarization and thresholds over systems, strains and fields.
-# Needs: models, and the polarizability behind the long range. Makes:
+# Needs: models, and the polarizability of the long-range electrostatics. Makes:
 # results/sweeps/<sweep>/<system>.nc, one for every geometry, and results/sweeps/<sweep>.nc.
 
 
@@ -36,7 +36,7 @@ rule sweep_fields:
         reach_A=config["interlayer_reach_A"],
         code=code_digest("sweep_fields"),
     message:
-        "sweep the fields of {wildcards.system}"
+        "evaluate {wildcards.system} in all fields of sweep {wildcards.sweep}"
     script:
         "../scripts/sweep_fields.py"
 

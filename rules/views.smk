@@ -1,4 +1,4 @@
-# Views: any map for people, systems in other words, and labels for what no model covers.
+# Views: pages and pictures of any map, links for other names, and plans of labels.
 # Needs: results/{maps,charge}/<map>.nc. Makes: results/views/<map>.{html,pdf,png}, links from other
 # names (results/views/AA_angle-2.00.html), and results/plans/<system>.yaml.
 
@@ -22,7 +22,7 @@ rule view_map:
     params:
         code=code_digest("view_map"),
     message:
-        "page of {wildcards.map}"
+        "write the page of {wildcards.map}"
     script:
         "../scripts/view_map.py"
 
@@ -52,7 +52,7 @@ rule plot_map:
         "../scripts/plot_map.py"
 
 
-# Systems asked for by angle or mismatch, and other spellings of names.
+# Names by twist angle or mismatch, and other spellings.
 rule link_name:
     input:
         file=file_by_name,
@@ -74,7 +74,7 @@ rule link_name:
     params:
         code=code_digest("link_name"),
     message:
-        "{wildcards.other_name} is {input.file}"
+        "link {wildcards.other_name} to {input.file}"
     script:
         "../scripts/link_name.py"
 

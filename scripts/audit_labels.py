@@ -1,4 +1,4 @@
-"""Audit one set of labels: what every frame was found to be worth."""
+"""Audit one set of labels, frame by frame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +30,10 @@ def audit_labels(
     recipe_folder
         Folder of single frames, with the reasons for rejected ones.
     audit
-        NetCDF file to write: the audit numbers of the labels (NaN without a label); `state`, which
-        is sound, missing or a fault; `dipole_z_eA`, the summed dipole of a cell; and, for each pair
-        of N atoms (one 4-atom cell), its difference from the dipole of the density
-        (`density_difference_eA`) and from the one that pw.x reports (`qe_difference_eA`).
+        NetCDF file to write. It contains the audit numbers of the labels (NaN without a label), the
+        `state` (sound, missing or the reason of a rejection) and `dipole_z_eA`, the summed dipole
+        of a cell. `density_difference_eA` and `qe_difference_eA` are the differences of that dipole
+        from the dipole of the density and from the one that pw.x reports, per pair of N atoms.
     title
         Name of the set.
 

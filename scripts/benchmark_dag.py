@@ -1,4 +1,4 @@
-"""How long, and with how much memory, Snakemake plans a given number of labels."""
+"""Measure the time and the memory that Snakemake needs to plan a given number of labels."""
 
 import csv
 import os
@@ -16,12 +16,12 @@ SLIDES_PER_AXIS = 100
 
 
 def benchmark_dag(labels: int, table: str, project: str | None = None) -> None:
-    """Measure how long Snakemake plans one label set, and with how much memory.
+    """Measure the time and the memory that Snakemake needs to plan one label set.
 
     Parameters
     ----------
     labels
-        Number of labels in the set, at least.
+        Smallest number of labels in the set.
     table
         CSV to write: labels, seconds, memory_MB.
     project

@@ -1,4 +1,4 @@
-"""Time the prediction of large cells against deepmd-kit's own call, in one run."""
+"""Compare the time of the prediction of large cells with that of deepmd-kit, in one run."""
 
 import csv
 import time
@@ -25,10 +25,16 @@ def benchmark_inference(
 
     Parameters
     ----------
-    member, frozen, compressed : one model, native and as frozen for TensorFlow
-    inference : CSV; the difference is the largest of any component from this project's dipoles
-    systems : bilayers by name, the first one also warms deepmd-kit up
-    largest_for_deepmd : atoms, above which deepmd-kit is not asked
+    member, frozen, compressed
+        One model: the native file, and the two files that are frozen for TensorFlow.
+    inference
+        CSV to write. The difference is the largest of all components from this project's dipoles.
+    systems
+        Names of bilayers. The first one is also evaluated once before deepmd-kit is timed.
+    largest_for_deepmd
+        Largest number of atoms that deepmd-kit is evaluated for.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
     """
     from deepmd.infer.deep_dipole import DeepDipole
 

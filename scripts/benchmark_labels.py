@@ -1,4 +1,4 @@
-"""Cost of a label: this project's recipe against brute force, on one stacking in one run."""
+"""Compare the cost of a label by the recipe with that by the settings of the paper."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
 from moirepol.workflow.provenance import stamp, write_netcdf
 
-#: The paper's way: 12 atoms, 24 x 24 x 1, 600 eV (44 Ry), PAW, maximally localized sp3 functions.
+#: The paper uses 12 atoms, 24 x 24 x 1, 600 eV (44 Ry), PAW, maximally localized sp3 functions.
 PAPER_MESH = 24
 STOCK = "num_iter = 500\nconv_window = 3\nconv_tol = 1.0e-10\nnum_print_cycles = 100"
 
@@ -34,15 +34,29 @@ def benchmark_labels(
     comparison: str,
     table: str,
 ) -> None:
-    """Label the slide `frame` by the recipe of `settings` and by brute force, and compare.
+    """Label an untwisted bilayer by the recipe and by the settings of the paper.
 
-    brute_force : recipe of the calculation to compare with.
-    meshes : n of the n x n x 1 meshes that brute force is run on. Without the paper's 24 its cost
-    there is extrapolated, linearly in the number of k points, from the last two given; the
-    labels' difference is then that of those coarser meshes.
-    comparison, table : NetCDF and CSV; one row a run: processor time in s, P_perp and |P_par| of
-    four atoms and layer by layer difference to the recipe's label, in e.A.
-    scratch : folder for the programs' files.
+    Parameters
+    ----------
+    frame
+        Name of the untwisted bilayer.
+    settings
+        Settings with the recipe.
+    brute_force
+        Recipe with the settings of the paper.
+    meshes
+        n of the n x n x 1 meshes for the settings of the paper. Without the paper's n = 24, the
+        cost for it is extrapolated linearly in the number of k points from the last two meshes.
+    scratch
+        Folder for the programs' files.
+    comparison, table
+        NetCDF and CSV files to write, with one row for each run: processor time in s, P_perp and
+        |P_par| of the 4-atom cell, and the differences from the label by the recipe, in e.A.
+
+    Raises
+    ------
+    JobError
+        If a program is missing or fails, or if the label is rejected.
     """
     require_programs()
     scratch = Path(scratch)

@@ -1,4 +1,4 @@
-"""Time to a given error on frames left out, protocol against protocol."""
+"""Compare the time that protocols need to reach a given error on validation frames."""
 
 import csv
 import json
@@ -14,10 +14,13 @@ def benchmark_training(courses: Sequence[str], training: str, errors_eA: Sequenc
 
     Parameters
     ----------
-    courses : files loss.nc of the models compared, trained on the same labels
-    training : CSV; ``seconds`` is when the root mean square error of a component on the frames
-        left out first falls to ``rmse_eA``, empty where it never does; ``best_eA`` is the lowest
-    errors_eA : the errors to wait for
+    courses
+        Files loss.nc of the compared models. The models are trained on the same labels.
+    training
+        CSV to write. ``seconds`` is the time at which the validation RMSE of a component first
+        reaches ``rmse_eA``. It is empty if this never happens. ``best_eA`` is the lowest RMSE.
+    errors_eA
+        Values of ``rmse_eA`` in e.angstrom.
     """
     rows = []
     for path in courses:

@@ -1,4 +1,4 @@
-"""Check that symmetry copies are copies: equivalent slides, labelled directly."""
+"""Compare symmetry copies of labels with direct labels of the same stackings."""
 
 import xarray as xr
 
@@ -10,14 +10,14 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str) -> None:
-    """Compare labels of stackings with the copies that symmetry makes of other labels.
+    """Compare labels of stackings with symmetry copies of other labels.
 
     Parameters
     ----------
     originals
-        Label set with one stacking of each orbit.
+        Label set with one stacking of each symmetry orbit.
     direct
-        Label set of stackings that are equivalent to some of them.
+        Label set of stackings that are equivalent by symmetry to stackings of `originals`.
     limit_eA
         Largest difference that is allowed, in e.A.
     copies_check
@@ -26,7 +26,7 @@ def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str
     Raises
     ------
     JobError
-        If a stacking is no copy, or if a difference exceeds the limit.
+        If a stacking is not a symmetry copy, or if a difference exceeds the limit.
     """
     made = {
         copy.name: (copy, frame.name)
@@ -38,7 +38,7 @@ def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str
     names = [frame.name for frame in frames]
     missing = [name for name in names if name not in made]
     if missing:
-        raise JobError(f"{originals} has no slide that {missing[0]} is a copy of")
+        raise JobError(f"{missing[0]} is no symmetry copy of an untwisted bilayer in {originals}")
     difference = [largest_difference(frame, made[frame.name][0]) for frame in frames]
     ds = xr.Dataset(
         {
@@ -47,7 +47,7 @@ def check_copies(originals: str, direct: str, limit_eA: float, copies_check: str
         },
         coords={"frame": names},
     )
-    title = "Slides labelled directly, against copies by symmetry"
+    title = "Direct labels of untwisted bilayers compared with symmetry copies"
     write_netcdf(stamp(ds, title, {"limit_eA": limit_eA}), copies_check)
     require(ds, limit_eA)
 

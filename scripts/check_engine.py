@@ -1,4 +1,4 @@
-"""Labels by another code against our own: polarization and layer dipoles of the same slides."""
+"""Compare labels by two DFT codes: polarization and layer dipoles of the same stackings."""
 
 from collections.abc import Sequence
 
@@ -21,11 +21,26 @@ TITLES = {"espresso": "Quantum ESPRESSO", "gpaw": "GPAW"}
 def check_engine(
     labels: Sequence[str], others: str, check: str, table: str, pdf: str, png: str
 ) -> None:
-    """Compare the slides of the set `others` with the same slides in the sets `labels`.
+    """Compare the untwisted bilayers of one label set with the same ones in other label sets.
 
-    check : NetCDF, `dipole` in e.A by code, slide, layer and component. table : CSV of P_perp,
-    |P_par| and the layers' p_z by both codes, in e.A, and the other's less ours; for a slide in a
-    field also the response of P_perp to it, in e.A^2/V. pdf, png : a figure of it.
+    Parameters
+    ----------
+    labels
+        Label sets by the workflow's own DFT code.
+    others
+        Label set by the other DFT code.
+    check
+        NetCDF file to write: `dipole` (code, slide, layer, component) in e.A.
+    table
+        CSV to write: P_perp, |P_par| and p_z of the layers by both codes in e.A, and the other code
+        minus the own one. In a field, also the response of P_perp in e.A^2/V.
+    pdf, png
+        Figure to write.
+
+    Raises
+    ------
+    JobError
+        If a bilayer of `others` is not in `labels`.
     """
     ours = {frame.name: frame for file in labels for frame in read_frames(file)}
     theirs = {frame.name: frame for frame in read_frames(others)}
@@ -65,7 +80,7 @@ def layer_dipoles(frame):
 
 
 def compare(ds):
-    """Table of a check, one row a slide: every quantity by both codes and their difference."""
+    """Return a table with one row for each stacking: both codes and their difference."""
     total = ds["dipole"].sum("layer")
     quantities = {
         "P_perp": total.sel(component="z"),
@@ -84,7 +99,7 @@ def compare(ds):
 
 
 def response(P_perp):
-    """Change of P_perp with the field, by code and slide; NaN without a field or its partner."""
+    """Return the change of P_perp per field, by code and stacking; NaN without both labels."""
     found = xr.full_like(P_perp, np.nan)
     for name in P_perp["slide"].values:
         system = System.parse(name)
@@ -96,7 +111,7 @@ def response(P_perp):
 
 
 def point(name):
-    """Letter of a slide's high-symmetry stacking, with the field if there is one."""
+    """Return the letter of a high-symmetry stacking, with the field if there is one."""
     system = System.parse(name)
     i, j, n = system.indices
     letter = next((k for k, tau in HIGH_SYMMETRY.items() if np.allclose(tau, (i / n, j / n))), name)
@@ -105,7 +120,7 @@ def point(name):
 
 
 def draw(rows, codes, pdf, png):
-    """P_perp and |P_par| by both codes above, differences of these and of the layers below."""
+    """Draw P_perp and |P_par| by both codes, and the differences of these and of p_z."""
     figure, (top, bottom) = new_figure(3.4, nrows=2, sharex=True, height_ratios=[3, 2])
     places = np.arange(len(rows))
     series = (("P_perp", r"$P_\perp$", "tab:purple"), ("P_par", r"$|P_\parallel|$", "tab:green"))

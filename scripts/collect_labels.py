@@ -1,4 +1,4 @@
-"""Collect the frames of one label set, shipped and computed, into one NetCDF file."""
+"""Collect the shipped and computed frames of one label set in one NetCDF file."""
 
 from moirepol.workflow.label_files import collect_labels
 

@@ -1,4 +1,4 @@
-"""All geometries of a sweep in one data set."""
+"""Collect all geometries of a sweep in one data set."""
 
 import numpy as np
 import xarray as xr
@@ -6,19 +6,27 @@ import xarray as xr
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
-#: What the systems of a sweep may differ in, each a coordinate of the dimension `system`.
+#: Quantities that differ between the systems of a sweep: coordinates of the dimension `system`.
 AXES = {
     "twist_angle": ("degree", "twist angle", lambda system: system.twist_angle_deg),
-    "eta": ("1", "lattice mismatch, > 0 where the lower layer is compressed", lambda s: s.eta),
+    "eta": ("1", "lattice mismatch, > 0 if the lower layer is compressed", lambda s: s.eta),
 }
 
 
 def collect_sweep(geometries: list[str], sweep: str, systems: list[str], strains: list[float]):
-    """Stack the files of `sweep_fields` to dimensions (system, strain, field, ...).
+    """Stack the files of `sweep_fields` along the dimensions (system, strain, field, ...).
 
-    geometries: one file for every strain (%) of every system, the strains of the first system
-    first. sweep: NetCDF to write. Where the systems differ in angle or eta, ``threshold_<axis>``
-    holds where along it Q changes, by straight lines between neighbours.
+    Parameters
+    ----------
+    geometries
+        One file for every strain of every system, all strains of the first system first.
+    sweep
+        NetCDF file to write. If the systems differ in twist angle or eta, ``threshold_<axis>``
+        contains the values at which Q changes, interpolated linearly between neighbouring systems.
+    systems
+        Names of the systems.
+    strains
+        Biaxial strains in percent.
     """
     found = [read_netcdf(path, "Q", "threshold_field") for path in geometries]
     rows = [found[i : i + len(strains)] for i in range(0, len(found), len(strains))]
@@ -51,7 +59,20 @@ def collect_sweep(geometries: list[str], sweep: str, systems: list[str], strains
 
 
 def along(places, values):
-    """Zeros of values (system, ...) along places (system,), by straight lines: (..., crossing)."""
+    """Find the zeros of values by linear interpolation between neighbouring systems.
+
+    Parameters
+    ----------
+    places
+        Twist angle or eta (system,).
+    values
+        Values (system, ...).
+
+    Returns
+    -------
+    ndarray
+        Sorted zeros (..., crossing), NaN beyond the last one.
+    """
     order = np.argsort(places)
     x, y = places[order], np.moveaxis(values[order], 0, -1)
     low, high = y[..., :-1], y[..., 1:]

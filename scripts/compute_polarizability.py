@@ -1,4 +1,4 @@
-"""Electronic polarizability of a slid bilayer by linear response (pw.x, ph.x)."""
+"""Compute the electronic polarizability of an untwisted bilayer by linear response."""
 
 import shutil
 from collections.abc import Mapping
@@ -23,15 +23,28 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 def compute_polarizability(
     system: str, settings: Mapping[str, Any], scratch: str, polarizability: str
 ) -> None:
-    """Polarizability of one N atom of `system` in the plane, and of the cell along z.
+    """Compute the in-plane polarizability of one N atom and the response of the cell along z.
 
-    From the dielectric tensor of the periodic slabs: a field in the plane is the same everywhere,
-    alpha_par = V (eps - 1) / (4 pi C), and the displacement along z is, alpha_z =
-    V (1 - 1 / eps_zz) / (4 pi C), C = e / (4 pi eps0); the vacuum between the slabs cancels.
+    Both follow from the dielectric tensor eps of the periodic slabs. V is the volume of the cell,
+    and C = e / (4 pi eps0). An in-plane field is uniform, so alpha_par = V (eps_xx - 1) / (4 pi C).
+    The displacement field along z is uniform, so alpha_z = V (1 - 1 / eps_zz) / (4 pi C). The
+    height of the vacuum cancels in both.
 
-    system : a slide. settings : `moirepol.workflow.label_sets.settings_of` of the recipe.
-    scratch : folder for the programs' files, removed in the end.
-    polarizability : NetCDF file to write, in e.A^2/V.
+    Parameters
+    ----------
+    system
+        Name of an untwisted bilayer.
+    settings
+        Settings with the recipe, from `moirepol.workflow.label_sets.settings_of`.
+    scratch
+        Folder for the programs' files. It is removed at the end.
+    polarizability
+        NetCDF file to write, in e.A^2/V.
+
+    Raises
+    ------
+    JobError
+        If a program is missing or fails.
     """
     require_programs()
     recipe = settings["recipe"] | {"electrostatics": "none"}

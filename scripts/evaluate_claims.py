@@ -1,4 +1,4 @@
-"""The table of the paper's claims, each with what was found here and a verdict."""
+"""Evaluate the claims of the paper, and write them as a table with a verdict for each."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Hold a model's committee against the labels: those it learned, those left out, others."""
+"""Compare a committee with the labels of its training and validation frames."""
 
 from collections.abc import Sequence
 
@@ -19,17 +19,21 @@ def evaluate_model(
     parity: str,
     loss: str,
 ) -> None:
-    """Compare with DFT, atom by atom.
+    """Compare a committee with DFT for every N atom.
 
     Parameters
     ----------
-    members, losses : models and training courses of the committee, member by member
-    labels : files of the labels that the members divided among them
-    parity : NetCDF, for every N atom of every frame: ``dft`` and ``model`` (sample, component) in
-        e.A, the mean over the members for which the frame is on that side of the split, with
-        ``spread``, the standard deviation over them, and ``members``, their number;
-        ``mae`` (side, component)
-    loss : NetCDF, the courses of all members
+    members, losses
+        Model files and training courses of the committee, in the same order.
+    labels
+        Label sets that the members are trained on.
+    parity
+        NetCDF file to write, for every N atom of every frame. ``dft`` and ``model`` (sample,
+        component) are dipoles in e.A. ``model`` is the mean over the members that have the frame on
+        this side of the split, ``spread`` their standard deviation, and ``members`` their number.
+        ``mae`` has the dimensions (side, component).
+    loss
+        NetCDF file to write, with the training courses of all members.
     """
     courses = [provenance.read_netcdf(path, "rmse_train") for path in losses]
     trained = committee(members)

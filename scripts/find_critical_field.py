@@ -10,18 +10,30 @@ from moirepol.structure.frames import read_frames
 from moirepol.workflow.label_sets import settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
-#: The two slides with the largest |P_perp|: N and M, images of each other under tau -> -tau.
+#: The stackings N and M have the largest |P_perp|. tau -> -tau maps one onto the other.
 EXTREMES = ((1, 1, 3), (2, 2, 3))
 
 
 def find_critical_field(labels: str, critical_field: str, pdf: str, png: str) -> None:
-    """P_perp at N and M, its response to a field, and E_c = |P_perp| / response, by distance.
+    """Compute P_perp at N and M, its response, and E_c = |P_perp| / response, by layer distance.
 
-    labels : a set with the slides N and M of AA at one or more distances, without a field and in
-    one field E > 0. critical_field, pdf, png : NetCDF and a figure of it to write.
+    P_perp(M) in the field +E equals -P_perp(N) in the field -E. The response is therefore half the
+    sum of P_perp(N) and P_perp(M) in the field +E, divided by E. The second order cancels.
 
-    What M does in +E, N does in -E, turned round: half the sum of both in the field is the response
-    to first order, whatever the second.
+    Parameters
+    ----------
+    labels
+        Label set with the stackings N and M of AA at one or more layer distances, without a field
+        and in one field E > 0.
+    critical_field
+        NetCDF file to write.
+    pdf, png
+        Figure to write.
+
+    Raises
+    ------
+    JobError
+        If no layer distance has all four labels.
     """
     ds = read_netcdf(labels, "frame")
     standard = settings_from(ds)["layer_distance_A"]

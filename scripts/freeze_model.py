@@ -4,7 +4,20 @@ from moirepol.model.committee import freeze
 
 
 def freeze_model(member: str, frozen: str, compressed: str) -> None:
-    """Write `frozen` and `compressed` (.pb) from the native model file `member` (.dp)."""
+    """Export one member.
+
+    Parameters
+    ----------
+    member
+        Native model file (.dp).
+    frozen, compressed
+        Files for TensorFlow to write (.pb).
+
+    Raises
+    ------
+    JobError
+        If deepmd-kit's program fails.
+    """
     freeze(member, frozen, compressed)
 
 

@@ -1,4 +1,4 @@
-"""Hold predictions, by all models of a family together, against labels that they did not see."""
+"""Compare predictions with labels that were held out of the training."""
 
 from collections.abc import Sequence
 
@@ -24,20 +24,24 @@ def judge_frames(
     gradient=(),
     fields_V_per_A: Sequence[float] | None = None,
 ) -> None:
-    """Compare with DFT as predicted for a figure: in a field, and with the long range if asked for.
+    """Validate the full prediction, with field and long range, on labelled frames.
 
     Parameters
     ----------
-    labels : files of labels. A frame is put to those members of the zero-field model that were not
-        trained on it, and left out where there is none.
-    zero_field, response, curvature, polarizability, gradient : as in `predict_dipoles`; for a
-        uniaxial cell, the fit without it is used
-    judged : NetCDF as `evaluate_model` writes it, all of the side ``test``; with ``gradient``
-        (sample), the size of the frame's displacement gradient, ``second_order`` (sample,
-        component), the root mean square of the second-order term of unit width in e.A (0 without
-        `gradient`), and of moire cells ``amplitude`` (cell, source, part) in e.A
-    study : its name
-    fields_V_per_A : only frames in these fields
+    labels
+        Label sets. A frame is predicted by those members of the zero-field model that are not
+        trained on it. A frame without such a member is skipped.
+    zero_field, response, curvature, polarizability, gradient
+        As in `predict_dipoles`. A uniaxial cell is predicted by the fit that omits it.
+    judged
+        NetCDF file to write, as in `evaluate_model`; all frames are on the side ``test``. It also
+        contains ``gradient`` (sample), the size of the displacement gradient, ``second_order``
+        (sample, component), the root mean square of the second-order term of unit width in e.A (0
+        without `gradient`), and ``amplitude`` (cell, source, part) of moire cells in e.A.
+    study
+        Name of the study.
+    fields_V_per_A
+        If given, only frames in these fields are used.
     """
     full = Predictor.from_files(zero_field, response, curvature, polarizability, gradient)
     parts, cells = [], []
@@ -70,7 +74,7 @@ def judge_frames(
     if cells:
         ds = ds.merge(xr.concat(cells, dim="cell"))
         ds = ds.assign_coords(source=["dft", "model"], part=["P_perp", "P_par"])
-        words = {"units": "e.angstrom", "long_name": "first harmonic of the summed layers"}
+        words = {"units": "e.angstrom", "long_name": "first harmonic of the sum of the layers"}
         ds["amplitude"].attrs.update(words)
     settings = full.settings | {
         "family": full.family,
@@ -78,7 +82,9 @@ def judge_frames(
         "split": "",
         "study": study,
     }
-    provenance.write_netcdf(provenance.stamp(ds, f"Predictions judged: {study}", settings), judged)
+    provenance.write_netcdf(
+        provenance.stamp(ds, f"Validation of predictions: {study}", settings), judged
+    )
     print("MAE (x, y, z), e.A:", ds["mae"].values)
 
 

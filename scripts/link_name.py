@@ -1,4 +1,4 @@
-"""Give the file of a system another name."""
+"""Link another name to the file of a system."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,14 @@ from moirepol.structure.names import System
 
 
 def link_name(file: str, link: str):
-    """Link to the file of the system that stands for a name in other words, and say which it is.
+    """Make a link to the file of a system, and print the canonical name of the system.
 
-    file: named by the system. link: the link to make, in the same folder.
+    Parameters
+    ----------
+    file
+        File with the canonical name of the system.
+    link
+        Link to make, in the same folder.
     """
     os.symlink(Path(file).name, link)
     system = Path(file).stem

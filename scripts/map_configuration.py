@@ -1,4 +1,4 @@
-"""Polarization in configuration space, from labels of untwisted slides alone."""
+"""Map the polarization in configuration space from labels of untwisted bilayers."""
 
 import numpy as np
 
@@ -12,11 +12,23 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 def map_configuration(
     labels: str, configuration_map: str, family: str, slides_per_axis: int, grid_points: int
 ):
-    """Fill the n x n grid of slides with symmetry copies of the labelled ones and interpolate it.
+    """Interpolate the dipoles of an n x n grid of stackings.
 
-    labels: a label set; of it the unstrained slides of `family` without a field at the default
-    distance are taken. slides_per_axis: n. configuration_map: the map to write, on a grid of
-    `grid_points` along a1 and a2; `slide_dipole` holds the labels themselves.
+    Symmetry copies of the labelled stackings complete the grid.
+
+    Parameters
+    ----------
+    labels
+        Label set. Only unstrained untwisted bilayers of `family` at the default layer distance and
+        without a field are used.
+    configuration_map
+        NetCDF file to write. `slide_dipole` contains the labelled dipoles.
+    family
+        Stacking family.
+    slides_per_axis
+        n, the number of stackings along each primitive vector.
+    grid_points
+        Number of grid points along each primitive vector.
     """
     n = slides_per_axis
     cell, dipoles = labelled_slides(read_frames(labels), family, n)
@@ -27,7 +39,7 @@ def map_configuration(
     ds["slide_dipole"] = (
         ("slide_i", "slide_j", "layer", "component"),
         dipoles.reshape(n, n, *dipoles.shape[1:]),
-        {"units": "e.angstrom", "long_name": "labelled dipole per N of the slide (i, j) / n"},
+        {"units": "e.angstrom", "long_name": "labelled dipole per N at the stacking (i, j) / n"},
     )
     ds.attrs.update(system=f"configuration_{family}", space="configuration")
     title = f"Polarization of {family} in configuration space"

@@ -1,4 +1,4 @@
-"""Propose labels for a system: those that bring its surroundings nearest to labelled ones."""
+"""Propose labels that reduce the distance of a system from the labelled surroundings."""
 
 import numpy as np
 import yaml
@@ -12,8 +12,8 @@ from moirepol.structure.names import System
 from moirepol.structure.symmetry import distinct_slides
 
 SET = "planned"
-SAMPLE = 2000  # N atoms of a system that are looked at, at most
-WORTHWHILE = 0.01  # of the first mean distance, at least of the unit: what a label must take away
+SAMPLE = 2000  # largest number of N atoms of a system that are compared
+WORTHWHILE = 0.01  # smallest gain of a label: share of the first mean distance or of the unit
 
 
 def plan_labels(
@@ -28,20 +28,31 @@ def plan_labels(
     lattice_constant_A: float,
     layer_distance_A: float,
 ):
-    """Choose, one by one, the labels that lower the mean distance to a label most per atom.
+    """Select labels one by one; each reduces the mean distance most per atom.
 
-    The distance of two N atoms is that of the model's descriptor D, which is the same for turned
-    and mirrored surroundings; its unit is the median distance from one labelled surrounding to the
-    next. Candidates are slides at the system's layer distance and at the strains of its layers, and
-    small cells of the same kind, twisted or mismatched.
+    The distance of two N atoms is that of their descriptors D. D is the same for rotated and
+    mirrored surroundings. The unit is the median distance between neighbouring labelled
+    surroundings. Candidates are untwisted bilayers with the layer distance and the strains of the
+    system, and small cells of the same kind (twisted or mismatched).
 
     Parameters
     ----------
-    system : name of the bilayer
-    members, labels : files of its family's zero-field model, and of the labels it has learned from
-    plan : the YAML to write, settings that go on top of config.yaml
-    models : settings of the family's models by name
-    number, slides_per_axis, maximum_atoms : labels, slides along each axis, atoms in a candidate
+    system
+        Name of the bilayer.
+    members, labels
+        Members of the zero-field model of the family, and the label sets of its training.
+    plan
+        YAML file to write: settings on top of config.yaml.
+    models
+        Settings of the models of the family by name.
+    number
+        Largest number of labels.
+    slides_per_axis
+        Number of candidate stackings along each primitive vector.
+    maximum_atoms
+        Largest number of atoms of a candidate.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
     """
     frames = [frame for path in labels for frame in read_frames(path)]
     network = load(members[0]).network
@@ -58,7 +69,7 @@ def plan_labels(
     own = [frame for frame in frames if frame.family == wanted_system.family]
     known = np.concatenate([surroundings(frame) for frame in own])
     apart = cdist(known, known)
-    # Copies of one surrounding, by symmetry, are no neighbours.
+    # Symmetry copies of one surrounding do not count as neighbours.
     unit = np.median(np.where(apart > 1e-6 * apart.max(), apart, np.inf).min(axis=1))
     wanted = surroundings(made(system))
     nearest = cdist(wanted, known).min(axis=1) / unit
@@ -83,7 +94,7 @@ def plan_labels(
 
 
 def _candidates(system, slides_per_axis, maximum_atoms):
-    """Names of slides and small cells that are like a system, without a field."""
+    """Return the names of the candidates for a system, without a field."""
     common = {"family": system.family, "distance_A": system.distance_A}
     lower, upper = system.layer_strains_percent
     strains = {round(strain, 2) for strain in (lower, (lower + upper) / 2, upper)}
@@ -119,9 +130,9 @@ def _write(path, system, rows, models):
     """Write the plan as settings, with the distances as comments."""
     names = [name for name, _ in rows[1:]]
     lines = [
-        f"# Labels proposed for {system}: `./run <target> --configfile <this file>` makes them and",
-        "# trains on them. Distance of the system's N atoms to the nearest labelled one, in units",
-        "# of the distance between labelled ones (mean, largest):",
+        f"# Labels proposed for {system}. `./run <target> --configfile <this file>` computes them",
+        "# and trains on them. Distance of the N atoms from the nearest labelled N atom, in units",
+        "# of the distance between labelled N atoms (mean, largest):",
     ]
     for name, nearest in rows:
         label = f"with {name}" if name else "now"
@@ -148,7 +159,7 @@ def _write(path, system, rows, models):
             },
         }
     else:
-        lines.append("# No label of these kinds brings it nearer.")
+        lines.append("# No candidate reduces this distance.")
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
         if settings:

@@ -1,4 +1,4 @@
-"""Compute one label of a set again, chosen at random, and compare."""
+"""Compute one random label of a set again, and compare."""
 
 import random
 from pathlib import Path
@@ -25,7 +25,7 @@ def recheck_labels(
     title: str,
     threads: int = 1,
 ) -> None:
-    """Label one frame of a set again, with the settings that the set was made with.
+    """Label one frame of a set again with the settings of the set.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ship finished labels: gather whatever is done into resources/labels, with checksums."""
+"""Copy all finished labels into the shipped label sets, with checksums."""
 
 import csv
 import io
@@ -17,14 +17,24 @@ from moirepol.workflow.provenance import read_netcdf, sha256
 def ship_labels(
     sets: Mapping[str, Mapping[str, Any]], computed_folder: str, shipped_folder: str
 ) -> None:
-    """Merge finished frames with what ships already; an unfinished set ships what it has.
+    """Merge finished frames with the shipped ones. An unfinished set ships its finished frames.
 
-    Frames that a set no longer names are dropped. Killed at any moment, it leaves sets that the
-    table of checksums lists: a set's next checksum stands there before the set takes its place.
+    Frames that a set no longer names are dropped. The new checksum of a set is written before the
+    set is replaced. After an interruption, the table of checksums therefore lists every set.
 
-    sets : name -> {"frames": [...], "recipe": name, "settings": {...}}.
-    computed_folder : holds <recipe>/<frame>.nc. shipped_folder : gets <set>.nc, the index of all
-    frames and the table of checksums.
+    Parameters
+    ----------
+    sets
+        Name -> {"frames": [...], "recipe": name, "settings": {...}}.
+    computed_folder
+        Folder with <recipe>/<frame>.nc.
+    shipped_folder
+        Folder of <set>.nc, the index of all frames and the table of checksums.
+
+    Raises
+    ------
+    JobError
+        If a shipped set differs from its checksum, or if a frame cannot be read.
     """
     folder = Path(shipped_folder)
     for left in folder.glob("*.new-*"):
@@ -87,7 +97,7 @@ def _write_tables(folder):
 
 
 def _replace(path, text):
-    """Write a text file whole or not at all, and only where it says something new."""
+    """Replace a text file in one step, if its content changes."""
     if path.is_file() and path.read_bytes() == text.encode():
         return
     new = path.with_name(f".new-{path.name}")

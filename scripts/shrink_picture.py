@@ -1,4 +1,4 @@
-"""A small picture of a figure, for the README."""
+"""Write a small picture of a figure, for the documentation."""
 
 from PIL import Image
 
@@ -6,7 +6,15 @@ WIDTH_PIXELS = 720
 
 
 def shrink_picture(figure: str, picture: str):
-    """Write the PNG `figure` as `picture`, `WIDTH_PIXELS` wide in 256 colours."""
+    """Write a figure as a picture of `WIDTH_PIXELS` pixels width with 256 colours.
+
+    Parameters
+    ----------
+    figure
+        PNG file of the figure.
+    picture
+        PNG file to write.
+    """
     with Image.open(figure) as image:
         size = WIDTH_PIXELS, round(WIDTH_PIXELS * image.height / image.width)
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""How far the labels are converged: the standard recipe against recipes with one change each."""
+"""Compare labels by the standard recipe with labels by recipes with one change each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,14 +23,29 @@ def study_convergence(
     pdf: str,
     png: str,
 ) -> None:
-    """Compare dipoles of the same slides by different recipes.
+    """Compare the dipoles of the same stackings by different recipes.
 
-    standard : set that holds the slides AB, A and G named in `slides`, by the standard recipe.
-    variants : files of single frames, the three slides of one recipe after the other. changes :
-    recipe -> what differs. settings : those of the standard recipe.
-    study, table, pdf, png : NetCDF with dims recipe, slide and N atom, a table and a figure of
-    P_perp(AB), |P_par(A)| and the largest change of one N atom's dipole relative to that at G
-    (what a model that is given a baseline has to learn), all minus the standard recipe's, in e.A.
+    The changes are differences from the standard recipe, in e.A: of P_perp(AB), of |P_par(A)|, and
+    of the dipole of one N atom relative to that at G. AB is the stacking N.
+
+    Parameters
+    ----------
+    standard
+        Label set with the stackings `slides` by the standard recipe.
+    variants
+        Files of single frames: the three stackings of the first recipe, then of the next.
+    changes
+        Settings in which each recipe differs, by recipe.
+    slides
+        Names of the stackings AB, A and G.
+    settings
+        Settings of the standard recipe.
+    study
+        NetCDF file to write, with the dimensions recipe, slide and N atom.
+    table
+        CSV to write.
+    pdf, png
+        Figure to write.
     """
     found = {frame.name: frame for frame in read_frames(standard)}
     frames = [[found[slide] for slide in slides]]

@@ -1,4 +1,4 @@
-"""How the error on slides left out falls with the number of distinct slides trained on."""
+"""Measure the validation error against the number of distinct training stackings."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,15 @@ def study_learning(
 
     Parameters
     ----------
-    labels : sets of labels
-    learning : CSV; `slides` distinct stackings, each with all its strains, are drawn from those
-        that the fold does not leave out, more of them in the same order
-    family, folds, protocol : as in `train_model`
-    counts : numbers of stackings; those beyond what a fold leaves are left away
+    labels
+        Label sets.
+    learning
+        CSV to write. `slides` is the number of distinct training stackings, each with all its
+        strains. They are drawn from the training stackings of the fold in one random order.
+    family, folds, protocol
+        As in `train_model`.
+    counts
+        Numbers of stackings. Numbers above that of the training stackings are ignored.
     """
     frames = [frame for path in labels for frame in read_frames(path)]
     learned = targets(frames, family, "zero_field", 0.0)

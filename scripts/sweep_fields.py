@@ -1,4 +1,4 @@
-"""One moire bilayer in many fields: charges, extremes, net polarization and thresholds."""
+"""Evaluate one moire bilayer in many fields: charges, polarization and thresholds."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,9 @@ from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import sample
 from moirepol.workflow.provenance import stamp, write_netcdf
 
-#: Points whose sign of P_perp decides the charges.
+#: Points whose sign of P_perp determines the charges.
 DECIDING = ("G", "N", "M")
-#: What is found in a field: name -> (dimensions, unit, long name).
+#: Quantities in each field: name -> (dimensions, unit, long name).
 QUANTITIES = {
     "Q": (("method", "region"), "1", "topological charge"),
     "P_perp_lowest": ((), "e.angstrom", "lowest P_perp of the map"),
@@ -49,18 +49,27 @@ def sweep_fields(
     gradient=(),
     errors=(),
 ) -> None:
-    """Predict once, by powers of the field, and look at the pattern in every field.
+    """Predict the powers of the field once, and evaluate the pattern in every field.
 
     Parameters
     ----------
-    system : name of the bilayer, without a field
-    zero_field, response, curvature, polarizability, gradient, errors : as for `predict_dipoles`
-    geometry : NetCDF to write
-    fields_V_per_A : fields along z
-    grid_points : of the coarser of two grids, a multiple of 6, on which the members are evaluated;
-        Q is that of the finer one, twice as fine
-    points_per_period : points along each vector of the pattern at which dipoles are evaluated
-    zero_tolerance : fraction of the largest |P| that counts as zero in Q
+    system
+        Name of the bilayer, without a field.
+    zero_field, response, curvature, polarizability, gradient, errors
+        As in `predict_dipoles`.
+    geometry
+        NetCDF file to write.
+    fields_V_per_A
+        Fields along z in V/angstrom.
+    grid_points
+        Number of points of the coarse grid along each cell vector, a multiple of 6. The members are
+        evaluated on the coarse grid. Q is evaluated on a grid that is twice as fine.
+    points_per_period
+        Number of points along each vector of the pattern at which dipoles are evaluated.
+    zero_tolerance
+        Fraction of the largest |P| that counts as zero in Q.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
     """
     atoms = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
     predictor = Predictor.from_files(
@@ -71,7 +80,7 @@ def sweep_fields(
     points = point_fractions(named)
 
     def found_in(field):
-        """Values of all quantities on the coarse grid, of the mean and of every member."""
+        """Return all quantities on the coarse grid, for the mean and for every member."""
         at_nodes = polynomial_at(P, field)
         coarse = at_nodes[..., ::2, ::2]
         found = [in_field(one, points, zero_tolerance) for one in coarse]
@@ -88,9 +97,13 @@ def sweep_fields(
         error = members.std(axis=1, ddof=1) if members.shape[1] > 1 else np.nan * mean
         out[name] = ("field", *dims), mean, {"units": unit, "long_name": meaning}
         out[f"{name}_error"] = ("field", *dims), error
-        out[f"{name}_error"].attrs.update(units=unit, long_name=f"spread of the members: {meaning}")
+        out[f"{name}_error"].attrs.update(
+            units=unit, long_name=f"committee standard deviation: {meaning}"
+        )
     out["Q_grid_error"] = out["Q"].dims, np.abs(values["Q_fine"] - out["Q"].values)
-    out["Q_grid_error"].attrs.update(units="1", long_name="change of Q from half the grid points")
+    out["Q_grid_error"].attrs.update(
+        units="1", long_name="change of Q on a grid with half the points"
+    )
     out["Q"].values = values["Q_fine"]
 
     nodes = [tuple(np.rint(points[label] * P.shape[-1]).astype(int)) for label in DECIDING]
@@ -98,8 +111,8 @@ def sweep_fields(
     error = zeros[1:].std(axis=0, ddof=1) if len(zeros) > 2 else np.nan * zeros[0]
     field = {"units": "V/angstrom"}
     for name, threshold, meaning in (
-        ("threshold_field", zeros[0], "field in which P_perp at the point changes sign, and Q"),
-        ("threshold_field_error", error, "spread of the members: threshold_field"),
+        ("threshold_field", zeros[0], "field at which P_perp at the point changes sign"),
+        ("threshold_field_error", error, "committee standard deviation: threshold_field"),
     ):
         out[name] = "deciding", threshold, field | {"long_name": meaning}
     out = out.assign_coords(
@@ -146,7 +159,7 @@ def map_powers(bilayer: Bilayer, powers: np.ndarray, n: int) -> tuple[np.ndarray
 
 
 def in_field(P, points, zero_tolerance):
-    """Quantities of one map P (3, n, n) in e.A."""
+    """Return all quantities of one map P (3, n, n) in e.A."""
     nodes = np.rint(np.array(list(points.values())) * P.shape[-1]).astype(int)
     return {
         "Q": by_region(charges(P, zero_tolerance)[0], points),

@@ -1,4 +1,4 @@
-"""How accurate the models are: one table of errors, one of moire cells."""
+"""Tabulate the errors of the models, and their predictions for moire cells."""
 
 import json
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from moirepol.workflow.provenance import read_netcdf
 
 AXES = {"in_plane": [0, 1], "z": [2], "all": [0, 1, 2]}
 SPLITS = {
-    "stackings": "distinct stackings left out",
-    "copies": "symmetry copies left out",
-    "cells": "moire cells left out, less long range",
+    "stackings": "distinct stackings held out",
+    "copies": "symmetry copies held out",
+    "cells": "moire cells held out, short range",
 }
 LARGE_CELL = "AA_twist-5-6"
 
@@ -33,15 +33,23 @@ def tabulate_accuracy(
 
     Parameters
     ----------
-    parities : files parity.nc of `evaluate_model`, in folders named by model: their validation side
-    studies : files of `judge_frames`, named by study
-    labels : sets of labels: how much there is to learn, and the noise that symmetry shows
-    table : the paper's claims (YAML), for its errors
-    accuracy : CSV with `on` (what was left out, a moire cell, or a study), `model` (model or
-        study), `axis` (in_plane, z, all), `mae_eA`, the mean `spread_eA` of the committee,
-        `paper_eA` and `n`, the number of components
-    cells : CSV with a row for each moire cell and study: twist angle, mismatch, size of the
-        displacement gradient, first harmonics of the summed layers by model and by DFT, errors
+    parities
+        Files parity.nc of `evaluate_model`, in folders named by model. Their validation frames are
+        used.
+    studies
+        Files of `judge_frames`, named by study.
+    labels
+        Label sets. Their errors are those of the mean dipole of each layer, and the violation of
+        symmetry.
+    table
+        Claims of the paper (YAML), with the errors of the paper.
+    accuracy
+        CSV to write: `on` (held-out frames, moire cell or study), `model` (model or study), `axis`
+        (in_plane, z, all), `mae_eA`, the mean committee standard deviation `spread_eA`, `paper_eA`
+        and `n`, the number of components.
+    cells
+        CSV to write, with one row for each moire cell and study: twist angle, mismatch,
+        size of the displacement gradient, first harmonics of the sum of the layers by model and by DFT, errors.
     """
     claims = {
         claim["id"]: claim["paper"]
@@ -117,7 +125,7 @@ def _cell(name, study, ds, errors):
 
 
 def _labels(name, frames):
-    """Return the error of each layer's mean dipole, and by how much labels break symmetry."""
+    """Return the error of each layer's mean dipole, and the violation of symmetry by labels."""
     dipoles = np.concatenate([frame.arrays["dipole"][frame.sites] for frame in frames])
     layer = np.concatenate([frame.layer[frame.sites] for frame in frames])
     mean = np.array([dipoles[layer == side].mean(axis=0) for side in (0, 1)])
@@ -127,7 +135,7 @@ def _labels(name, frames):
         for axis, chosen in AXES.items()
     ]
     residual = np.array([frame.info["symmetry_residual_eA"] for frame in frames])
-    return [*rows, _row(f"labels {name}", "largest break of symmetry", "all", residual)]
+    return [*rows, _row(f"labels {name}", "largest violation of symmetry", "all", residual)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The audit of all label sets as one table, for a spreadsheet and for reading."""
+"""Tabulate the audit of all label sets, as CSV and as HTML."""
 
 import html
 from collections.abc import Sequence
@@ -8,44 +8,64 @@ import pandas as pd
 
 from moirepol.workflow.provenance import read_netcdf
 
-#: column -> (what is taken over the frames, variable, unit, meaning)
+#: column -> (extreme over the frames, variable, unit, meaning)
 WORST = {
     "centre_distance": (
         "max",
         "centre_distance_A",
         "A",
-        "farthest centre from its N",
+        "largest distance of a Wannier centre from its N atom",
     ),
-    "singular_largest": ("max", "largest_singular_value", "1", "overlaps: at most 1"),
-    "singular_smallest": ("min", "smallest_singular_value", "1", "overlaps: 1 for a full basis"),
-    "projection": ("min", "smallest_projection", "1", "weakest of the projections of the gauge"),
-    "spread": ("max", "spread_A2", "A^2", "widest function"),
-    "symmetry": ("max", "symmetry_residual_eA", "e.A", "broken symmetry of one dipole"),
-    "order": ("max", "order_difference_eA", "e.A", "sixth against fourth order in b"),
+    "singular_largest": (
+        "max",
+        "largest_singular_value",
+        "1",
+        "largest singular value of the overlaps, at most 1",
+    ),
+    "singular_smallest": (
+        "min",
+        "smallest_singular_value",
+        "1",
+        "smallest singular value of the overlaps, 1 for a full basis",
+    ),
+    "projection": ("min", "smallest_projection", "1", "smallest singular value of the projections"),
+    "spread": ("max", "spread_A2", "A^2", "largest spread of a Wannier function"),
+    "symmetry": ("max", "symmetry_residual_eA", "e.A", "violation of a symmetry by one dipole"),
+    "order": (
+        "max",
+        "order_difference_eA",
+        "e.A",
+        "difference of the sixth and the fourth order in b",
+    ),
     "wannier90": (
         "max",
         "wannier90_difference_A",
         "A",
-        "second-order centres, to wannier90.x",
+        "difference of the second-order centres from wannier90.x",
     ),
-    "scf_accuracy": ("max", "scf_accuracy_Ry", "Ry", "pw.x's estimate"),
+    "scf_accuracy": ("max", "scf_accuracy_Ry", "Ry", "energy error estimated by pw.x"),
     "density": (
         "max",
         "density_difference_eA",
         "e.A",
-        "summed P_z per 4 atoms to the density's",
+        "difference of P_z per 4 atoms from that of the density",
     ),
-    "pw.x": ("max", "qe_difference_eA", "e.A", "summed P_z per 4 atoms to pw.x's own"),
+    "pw.x": (
+        "max",
+        "qe_difference_eA",
+        "e.A",
+        "difference of P_z per 4 atoms from that reported by pw.x",
+    ),
 }
 TOGETHER = {
-    "frames": "frames that belong to the set",
-    "sound": "of them labelled and sound",
-    "refused": "of them refused, or no longer sound",
-    "density_frames": "frames compared with the density's dipole",
-    "pw.x_frames": "frames compared with pw.x's own dipole",
-    "core_hours": "processor time; wall time of one process where that was not counted",
+    "frames": "frames of the set",
+    "sound": "labelled frames that pass the audit",
+    "refused": "frames that were rejected or fail the audit",
+    "density_frames": "frames compared with the dipole of the density",
+    "pw.x_frames": "frames compared with the dipole reported by pw.x",
+    "core_hours": "processor time, or wall-clock time of one process if it was not recorded",
     "settings": "digest of the settings",
-    "reasons": "why frames were refused",
+    "reasons": "reasons of the rejections",
 }
 PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Audit of the labels</title>
@@ -53,7 +73,8 @@ PAGE = """<!doctype html>
 th, td {{ border: 1px solid #bbb; padding: 0.3em 0.6em; text-align: right }}
 td:first-child, th:first-child {{ text-align: left }}</style>
 <h1>Audit of the labels</h1>
-<p>One row a set; the worst frame decides. Every frame: the NetCDF files beside this table.</p>
+<p>Each row shows the worst frame of one label set. The folder <code>audit</code> beside this table
+contains the values of every frame.</p>
 {table}
 {checks}<dl>{legend}</dl>
 """
@@ -62,7 +83,7 @@ td:first-child, th:first-child {{ text-align: left }}</style>
 def tabulate_audit(
     audits: Sequence[str], table: str, page: str, checks: Sequence[str] = ()
 ) -> None:
-    """Write the audit of all label sets as a table, one row a set.
+    """Write the audit of all label sets as a table with one row for each set.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The table of claims for reading."""
+"""Write the table of claims as an HTML page."""
 
 from pathlib import Path
 
@@ -21,9 +21,14 @@ td:nth-child(2), td:nth-child(4), td:nth-child(7) {{ min-width: 13em }}
 
 
 def tabulate_claims(claims: str, page: str):
-    """Write the table `claims` (CSV) as an HTML page, with the number of each verdict above.
+    """Write the table of claims as an HTML page, with the number of claims of each verdict.
 
-    A verdict's cell has its colour by the class of the verdict's words, joined by hyphens.
+    Parameters
+    ----------
+    claims
+        Table of `evaluate_claims` (CSV).
+    page
+        HTML file to write. The verdict, with hyphens, is the class of its cell, which has a colour.
     """
     rows = pd.read_csv(claims, dtype=str, keep_default_na=False)
     counts = ", ".join(f"{n} {verdict}" for verdict, n in rows["verdict"].value_counts().items())

@@ -26,17 +26,24 @@ def train_model(
     protocol: Mapping[str, Any],
     seed: int,
 ) -> None:
-    """Train on the labels that the member's split gives it.
+    """Train one member on the training frames of its split.
 
     Parameters
     ----------
-    labels : files of labelled frames
-    member : the trained model, deepmd-kit's native format
-    loss : NetCDF, root mean square errors against the step in e.A
-    family, kind, field_V_per_A : what is learned, see `moirepol.model.targets`
-    split, folds : how frames are kept for judging, see `moirepol.model.splits`
-    protocol : network and optimizer, `protocols` of the configuration
-    seed : of the random weights; it also names the part that is left out
+    labels
+        Label sets.
+    member
+        Model file to write, in deepmd-kit's native format.
+    loss
+        NetCDF file to write: RMSE in e.A against the step.
+    family, kind, field_V_per_A
+        Training target, see `moirepol.model.targets`.
+    split, folds
+        Selection of the validation frames, see `moirepol.model.splits`.
+    protocol
+        Settings of the network and the optimizer, an entry of `protocols`.
+    seed
+        Seed of the random weights. It also selects the fold that is held out.
     """
     seed = int(seed)
     frames = [frame for path in labels for frame in read_frames(path)]
@@ -56,9 +63,9 @@ def train_model(
 
     ds = xr.Dataset(coords={"step": [row["step"] for row in course]})
     for name, unit, meaning in (
-        ("rmse_train", "e.angstrom", "root mean square error of a component, training frames"),
-        ("rmse_validation", "e.angstrom", "the same on frames left out of the training"),
-        ("seconds", "s", "time since the training began"),
+        ("rmse_train", "e.angstrom", "RMSE of a component, training frames"),
+        ("rmse_validation", "e.angstrom", "RMSE of a component, validation frames"),
+        ("seconds", "s", "time since the start of the training"),
     ):
         values = np.array([row[name] for row in course])
         ds[name] = "step", values, {"units": unit, "long_name": meaning}

@@ -1,4 +1,4 @@
-"""A map as one HTML page for any browser: zoom, values under the pointer, layers, a cut."""
+"""Write a map as one HTML page for any browser, with a cut and values under the pointer."""
 
 import html
 
@@ -51,9 +51,14 @@ CUT = {  # label: (column, colour, dash, drawn at first)
 
 
 def view_map(polarization_map: str, charge: str, page: str):
-    """Write a page with the map, a cut along G-N-C-M-G and a summary; it needs no network.
+    """Write a page with the map, a cut along G-N-C-M-G and a summary. It needs no network.
 
-    polarization_map, charge: the map and its charge. page: the HTML file to write.
+    Parameters
+    ----------
+    polarization_map, charge
+        The map and its charge (NetCDF).
+    page
+        HTML file to write.
     """
     ds, charges = read_netcdf(polarization_map, "P", "P_layer"), read_netcdf(charge, "q", "Q")
     fields = _fields(ds, charges)
@@ -70,7 +75,7 @@ def view_map(polarization_map: str, charge: str, page: str):
 
 
 def _fields(ds, charges):
-    """Everything that the page shows, by name, as (n, n) on the map's grid, in DIPOLE and A^-2."""
+    """Return all fields of the page by name, (n, n) on the grid of the map, in DIPOLE and A^-2."""
     P = UNIT * ds["P"].values
     fields = {"P_perp": P[2], "P_par": np.linalg.norm(P[:2], axis=0), "P_x": P[0], "P_y": P[1]}
     for layer, own in zip(LAYERS, UNIT * ds["P_layer"].values, strict=True):
@@ -119,7 +124,7 @@ def _map(ds, fields):
         bar = ColorBar(color_mapper=mapper, title=f"{label.split()[-1]} ({unit})", width=12)
         plot.add_layout(bar, "right")
         layers[label] = [image, bar]
-    # Values under the pointer, whatever is drawn.
+    # A transparent image gives the values under the pointer for every choice of colours.
     values = plot.image(image="P_perp", palette=["white"], global_alpha=0.0, **place)
     rows = [("place (Å)", "$x{0.0}, $y{0.0}"), ("P⊥", "@P_perp{0.000}")]
     rows += [("P∥", "(@P_x{0.000}, @P_y{0.000})"), ("|P∥|", "@P_par{0.000}")]
@@ -242,7 +247,7 @@ def _cut(ds, fields, marker):
 
 
 def _summary(ds, charges, heading):
-    """Return what the map is and its main numbers, as HTML."""
+    """Return the title and the main numbers of the map, as HTML."""
     finest = charges.isel(grid=int(charges["grid"].values.argmax()))
     P = UNIT * ds["P"].values
     rows = [
@@ -267,8 +272,8 @@ def _summary(ds, charges, heading):
     made = f"{ds.attrs['title']}, {ds.attrs['date_created']}, moirepol {ds.attrs['git_revision']}"
     return (
         f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
-        "<p>P per pair of N atoms, one in each layer; the layers' dipoles per N atom. The wheel "
-        "zooms; a click on the cut's legend draws a line or takes it away.</p>"
+        "<p>P is per pair of N atoms, one in each layer. The dipoles of the layers are per N atom. "
+        "The mouse wheel zooms. A click on the legend of the cut shows or hides a line.</p>"
         + (f"<p><b>Beyond the labels: {beyond}.</b></p>" if beyond else "")
         + f"<p style='color:gray'>{html.escape(made)}</p>"
     )

@@ -13,15 +13,15 @@ import numpy as np
 
 from moirepol.structure.bilayer import Bilayer
 
-#: What computes a recipe without `engine`; not written into it, for that would change its digest.
+#: The code of a recipe without `engine`. Such a recipe stays as it is, because its digest is fixed.
 DEFAULT = "espresso"
 
 
 class Engine(Protocol):
-    """A module that runs one DFT code. A JobError is the user's one line of what is wrong."""
+    """A module that runs one DFT code. It reports failures as a JobError of one line."""
 
     def require_programs(self) -> None:
-        """JobError where a program that a label needs is missing or too old."""
+        """Raise a JobError if a program that a label needs is missing or too old."""
 
     def find_pseudopotentials(self, files: dict[str, str]) -> dict[str, Path]:
         """Find the file of each element from the names in the recipe."""
@@ -57,9 +57,9 @@ class Engine(Protocol):
         -------
         tuple
             Projections (nk, nband, functions of all sites) on the functions of
-            `moirepol.dft.wannier.projections`, in the bands of the overlaps; and the audit:
-            ``energy_eV``, ``scf_iterations``, ``density_dipole_eA`` (along z, of the density and
-            the ions), ``programs`` (versions).
+            `moirepol.dft.wannier.projections`, for the same bands as the overlaps. Then the audit:
+            ``energy_eV``, ``scf_iterations``, ``density_dipole_eA`` (out-of-plane dipole of the
+            density and the ions), ``programs`` (versions).
         """
 
 

@@ -28,7 +28,7 @@ from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
 
 PREFIX = "bilayer"
-#: Cells of so many atoms keep the state of their scf from time to time, and continue from it.
+#: Cells with at least this number of atoms store the state of their scf and continue from it.
 RESTARTABLE_ATOMS = 30
 CHUNK_S = 1800.0
 OUT_OF_TIME = "Maximum CPU time exceeded"
@@ -128,7 +128,7 @@ def write_pw_input(
         "noinv": ".true.",
     }
     if points := grid_on_atoms(atoms, recipe["ecutrho_Ry"]):
-        system |= dict(zip(("nr1", "nr2", "nr3"), points, strict=True))  # pw.x wants all or none
+        system |= dict(zip(("nr1", "nr2", "nr3"), points, strict=True))  # pw.x needs all or none
     if sawtooth:
         control |= {"tefield": ".true.", "dipfield": ".true."}
         system |= {
@@ -163,7 +163,7 @@ def write_pw_input(
         ]
     else:
         lines.append("K_POINTS gamma")
-    # A checkpoint of other files then differs from this input and is not continued.
+    # A checkpoint with other files differs from this input, so pw.x does not continue from it.
     lines += [f"! MD5 of {file.name}: {md5(file)}" for file in pseudopotentials.values()]
     path.write_text("\n".join(lines) + "\n")
 
@@ -243,7 +243,7 @@ def run_dielectric(folder: Path) -> np.ndarray:
 
 
 def _run_parallel(name, folder, threads, **options):
-    """Run <name>.x of Quantum ESPRESSO on <name>.in, as so many processes."""
+    """Run <name>.x of Quantum ESPRESSO on <name>.in with the given number of processes."""
     if threads > 1:
         command = ["mpirun", "-np", str(threads), f"{name}.x", "-in", f"{name}.in"]
         return run_program(command, folder, **options)
@@ -269,7 +269,7 @@ def _in_chunks(folder, threads, chunk_s):
         watch(text)
         if OUT_OF_TIME not in text:
             return text
-        if "stopped in scf loop" not in text:  # all the time went into the start
+        if "stopped in scf loop" not in text:  # the start used all the time
             chunk_s *= 2
             continue
         new = folder / f"{CHECKPOINT}.new"
@@ -286,7 +286,7 @@ def _in_chunks(folder, threads, chunk_s):
 
 
 class _Watch:
-    """Tells the console of every new scf iteration in the output of pw.x."""
+    """Prints every new scf iteration in the output of pw.x on the console."""
 
     def __init__(self, name, threshold):
         self.name, self.threshold, self.told = name, threshold, None

@@ -1,6 +1,6 @@
-"""GPAW: another engine for labels, with other PAW data sets and other grids than pw.x.
+"""GPAW: an engine for labels with its own PAW data sets and grids.
 
-GPAW is installed in another Python than this environment's: Debian's by default, or $GPAW_PYTHON.
+GPAW runs in another Python than this environment: Debian's Python by default, or $GPAW_PYTHON.
 `gpaw_driver.py` is the program that runs there.
 """
 
@@ -23,7 +23,7 @@ from moirepol.structure.bilayer import Bilayer
 DRIVER = Path(__file__).with_name("gpaw_driver.py")
 INPUT, RESULT = "gpaw.json", "gpaw.npz"
 MINIMUM_VERSION = (22, 8)
-#: $GPAW_SETUP_PATH is GPAW's own name for a folder of PAW data sets.
+#: GPAW reads the folder of PAW data sets from $GPAW_SETUP_PATH.
 find_pseudopotentials = partial(
     pseudopotentials.find_pseudopotentials,
     variable="GPAW_SETUP_PATH",
@@ -64,7 +64,7 @@ def require_programs() -> None:
 
 @cache
 def _version(interpreter):
-    """GPAW's version by its own words; empty where there is none."""
+    """Return the version that GPAW reports, empty if there is no GPAW."""
     with TemporaryDirectory() as folder:
         try:
             return programs.run_program(

@@ -1,9 +1,9 @@
-"""GPAW's own half of `moirepol.dft.gpaw`, run by the Python that has GPAW: gpaw_driver.py INPUT.
+"""Program of `moirepol.dft.gpaw` for the Python that has GPAW: gpaw_driver.py INPUT.
 
-INPUT, JSON, is written by `moirepol.dft.gpaw.calculate`. The result, .npz, holds the plane waves of
-the smooth Bloch functions at every k point, and the overlaps M(k, b) = <u_k | u_k+b> of the full:
-what the smooth functions lack inside the spheres is added exactly, not to lowest order in b as
-GPAW's own interface to Wannier90 does.
+`moirepol.dft.gpaw.calculate` writes INPUT (JSON). The result (.npz) contains the plane waves of the
+smooth Bloch functions at every k point, and the overlaps M(k, b) = <u_k | u_k+b> of the full ones.
+The contribution of the spheres to the overlaps is exact. GPAW's own interface to Wannier90 includes
+it to lowest order in b only.
 """
 
 import gzip
@@ -50,7 +50,7 @@ def main(job: dict[str, Any]) -> None:
 
 
 def parameters(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of GPAW; the cell is periodic in the plane only."""
+    """Return the arguments of GPAW. The cell is periodic in-plane only."""
     field = job["field_V_per_A"]
     return job["grid"] | {
         "mode": PW(job["ecut_eV"]),
@@ -69,18 +69,18 @@ def parameters(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def data_set(element: str, file: str) -> SetupData:
-    """Read the PAW data set of exactly this file (gzipped XML), wherever GPAW would look."""
+    """Read the PAW data set from this file (gzipped XML), not from the folders of GPAW."""
     data = SetupData(element, "PBE", readxml=False)
     data.read_xml(gzip.decompress(Path(file).read_bytes()))
     return data
 
 
 def make_quadrature_threefold() -> None:
-    """Repeat GPAW's angular quadrature, of cubic symmetry, turned by 120 and 240 degrees about z.
+    """Add copies of GPAW's cubic angular quadrature, rotated by 120 and 240 degrees about z.
 
-    Exchange and correlation inside the spheres are summed over 50 directions, and a layer's
-    threefold axis is none of that set: each N atom then has 3e-5 e.A in the plane where symmetry
-    allows nothing. The 150 directions have the symmetry of every stacking.
+    GPAW sums exchange and correlation inside the spheres over 50 directions. This set does not have
+    the threefold axis of a layer. Each N atom then has an in-plane dipole of 3e-5 e.A that symmetry
+    forbids. The 150 directions have the symmetry of every stacking.
     """
     turn = np.array([[-0.5, 0.75**0.5, 0], [-(0.75**0.5), -0.5, 0], [0, 0, 1]])
     directions = np.concatenate([lebedev.R_nv, lebedev.R_nv @ turn, lebedev.R_nv @ turn.T])
@@ -95,10 +95,10 @@ def make_quadrature_threefold() -> None:
 
 
 def bloch_functions(calc: GPAW, k: np.ndarray) -> tuple[np.ndarray, np.ndarray, list]:
-    """psi_k = sum_G c(G) exp(i (k + G) r) and what the spheres see of it.
+    """Return the plane waves of psi_k = sum_G c(G) exp(i (k + G) r) and its projections.
 
-    Returns the plane waves G (npw, 3), c (nband, npw) and the projections of every atom
-    [(nband, ni)]. Only one of k and -k was computed; the other is its complex conjugate.
+    The result is G (npw, 3), c (nband, npw) and the projections on the sphere of every atom,
+    [(nband, ni)]. GPAW computes only one of k and -k. The other is its complex conjugate.
     """
     kd, grid = calc.wfs.kd, calc.wfs.pd.gd.N_c
     apart = np.array([k - kd.ibzk_kc, k + kd.ibzk_kc])
@@ -116,7 +116,7 @@ def bloch_functions(calc: GPAW, k: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def overlaps(calc: GPAW, kpoints: np.ndarray, neighbours: np.ndarray, found: list) -> np.ndarray:
-    """M (nk, nb, nband, nband); neighbours (nk, nb, 4): number of k + b, from 1, and G_b."""
+    """Return M (nk, nb, nband, nband). neighbours (nk, nb, 4): number of k + b, from 1, and G_b."""
     low = np.min([miller.min(axis=0) for miller, *_ in found], axis=0) - MARGIN
     shape = np.max([miller.max(axis=0) for miller, *_ in found], axis=0) - low + 1 + MARGIN
     boxes = np.zeros((len(found), len(found[0][1]), *shape), dtype=complex)
@@ -128,7 +128,7 @@ def overlaps(calc: GPAW, kpoints: np.ndarray, neighbours: np.ndarray, found: lis
 
     @cache
     def augmentation(number, *b):
-        """<phi_i| exp(-i b r) |phi_j> less the smooth ones' (ni, ni), for one of GPAW's setups."""
+        """Return <phi_i| exp(-i b r) |phi_j> minus the smooth one (ni, ni), for one setup."""
         setup = calc.wfs.setups[number]
         return two_phi_planewave_integrals(np.array([b]), setup).reshape(setup.ni, setup.ni)
 

@@ -17,7 +17,7 @@ from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.material import ELECTRONS_PER_FUNCTION
 
-#: What a label must pass, beside the convergence of the scf.
+#: Limits of the audit, in addition to the convergence of the scf.
 MAXIMUM_CENTRE_DISTANCE_A = 0.75
 MAXIMUM_SINGULAR_VALUE = 1 + 1e-6
 MINIMUM_SINGULAR_VALUE = 0.3
@@ -143,7 +143,7 @@ def with_dipoles(atoms: Bilayer, centroid_shifts_A: np.ndarray) -> Bilayer:
 
 
 def check(frame: Bilayer) -> None:
-    """Check that a label is sound.
+    """Raise an error if a label is rejected.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def total_dipole(frame: Bilayer) -> np.ndarray:
 
 
 def symmetry_residual(frame: Bilayer) -> float:
-    """Return by how much dipoles break a symmetry of their structure and field.
+    """Return the largest violation of a symmetry of structure and field by the dipoles.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Run the programs that labels are made with, and name what is wrong in one line."""
+"""Run the programs that compute labels, and report failures in one line."""
 
 import contextlib
 import os
@@ -63,7 +63,7 @@ def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
 def _version(program: str) -> tuple[int, ...]:
     """Return major and minor version from the program's own output; empty if it has none."""
     with tempfile.TemporaryDirectory() as folder:
-        # The programs of Quantum ESPRESSO introduce themselves, then miss their input.
+        # The programs of Quantum ESPRESSO print their version before they fail without an input.
         with contextlib.suppress(JobError):
             run_program([program, "-v"], Path(folder))
         text = "".join(out.read_text(errors="replace") for out in Path(folder).glob("*.out"))
@@ -145,7 +145,7 @@ def run_program(
                 raise
     text = out.read_text(errors="replace")
     if code and not (excused and excused in text):
-        number = -code if code < 0 else code - 128  # the latter is mpirun's way
+        number = -code if code < 0 else code - 128  # mpirun returns the latter
         killed = number in KILLS
         ended = signal.Signals(number).name if killed else f"exit code {code}"
         words = f"{full_disk(folder)}{' '.join(command)} ended with {ended}: {failure_reason(text)}"

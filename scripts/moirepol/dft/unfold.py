@@ -1,13 +1,13 @@
-"""Time reversal: a scf on half of what Wannier functions need, handed on as the whole.
+"""Time reversal: complete an scf on half of the k points or plane waves to the full set.
 
 Without spin-orbit coupling or a magnetic field (an electric field is harmless) the Bloch functions
 of k and -k are complex conjugates: c(-k, -G) = conj(c(k, G)). pw.x therefore needs one of each
-pair; the Wannier functions need both. `time_reversal_half` gives pw.x its k list,
-`unfold_time_reversal` completes the save folder pw.x leaves behind.
+pair. The Wannier functions need both. `time_reversal_half` gives the k list of pw.x, and
+`unfold_time_reversal` completes the save folder of pw.x.
 
 At Gamma alone the functions can be chosen real, c(-G) = conj(c(G)), and pw.x (`K_POINTS gamma`)
-computes and keeps half of the plane waves; pw2wannier90.x 6.7 gets overlaps of ultrasoft functions
-wrong from that. `unfold_gamma` makes it the save folder of a complex calculation.
+computes and stores half of the plane waves. From such a folder, pw2wannier90.x 6.7 computes wrong
+overlaps of ultrasoft functions. `unfold_gamma` turns it into the folder of a complex calculation.
 """
 
 import os
@@ -40,9 +40,22 @@ WFC_HEADER = np.dtype(
 def time_reversal_half(kpoints_full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return one k point of each pair k, -k, and its weight.
 
-    kpoints_full: (nk, 3), crystal units, a mesh closed under k -> -k modulo reciprocal vectors.
-    Returns (kpoints, weights): the first member of each pair in the order given, (nhalf, 3), and
-    1 where k and -k are the same point, otherwise 2, (nhalf,).
+    Parameters
+    ----------
+    kpoints_full
+        Mesh (nk, 3) in crystal units, closed under k -> -k modulo reciprocal vectors.
+
+    Returns
+    -------
+    kpoints : ndarray
+        The first point (nhalf, 3) of each pair, in the given order.
+    weights : ndarray
+        Weights (nhalf,): 1 if k and -k are the same point, otherwise 2.
+
+    Raises
+    ------
+    JobError
+        If the mesh is not closed under k -> -k.
     """
     kpoints_full = np.asarray(kpoints_full, dtype=float)
     partner = [_match(-k, kpoints_full) for k in kpoints_full]
@@ -56,13 +69,22 @@ def time_reversal_half(kpoints_full: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def unfold_time_reversal(save_dir: str | Path, kpoints_full: np.ndarray) -> None:
     """Rewrite a Quantum ESPRESSO save folder in place so that it holds the full k mesh.
 
-    save_dir: `<prefix>.save` of a pw.x 6.7 scf on at least one of each pair k, -k (norm-conserving
-    or ultrasoft, spin-unpolarized, complex wavefunctions, no HDF5).
-    kpoints_full: (nk, 3), crystal units, in the order the folder shall have (Wannier90's).
-    The plane waves of every k point follow the order of the density's, which is the order in which
-    every program of the suite reads them. A folder that is already full passes unchanged.
-    Raises JobError, with the folder untouched, if it is not of that kind.
-    Source: time reversal, u_{-k}(G) = conj(u_k(-G)); checked against a scf on the full mesh.
+    The time reversal is u_{-k}(G) = conj(u_k(-G)). A test compares the result with an scf on the
+    full mesh. The plane waves of every k point follow the order of those of the density, as all
+    programs of the suite require. A folder that is already full does not change.
+
+    Parameters
+    ----------
+    save_dir
+        `<prefix>.save` of a pw.x 6.7 scf on at least one of each pair k, -k: norm-conserving or
+        ultrasoft, spin-unpolarized, complex wavefunctions, no HDF5.
+    kpoints_full
+        k points (nk, 3) in crystal units, in the order of Wannier90.
+
+    Raises
+    ------
+    JobError
+        If the folder is of another kind. It does not change then.
     """
     save_dir = Path(save_dir)
     kpoints_full = np.asarray(kpoints_full, dtype=float)
@@ -119,11 +141,20 @@ def unfold_time_reversal(save_dir: str | Path, kpoints_full: np.ndarray) -> None
 def unfold_gamma(save_dir: str | Path) -> None:
     """Rewrite in place the save folder of a `K_POINTS gamma` scf as that of one complex k point.
 
-    save_dir: `<prefix>.save` of pw.x 6.7, of the kinds that `unfold_time_reversal` takes. A folder
-    that is already complex passes unchanged.
-    The plane waves of the density get pw.x's own order: by length, equal ones (within 1e-8) by
-    Miller indices; those of the wavefunctions follow it.
-    Source: real functions, c(-G) = conj(c(G)); checked against the complex scf.
+    For real functions, c(-G) = conj(c(G)). A test compares the result with the complex scf. The
+    plane waves of the density get the order of pw.x: by length, and by Miller indices if the
+    lengths agree to 1e-8. Those of the wavefunctions follow it.
+
+    Parameters
+    ----------
+    save_dir
+        `<prefix>.save` of pw.x 6.7, of a kind that `unfold_time_reversal` accepts. A folder that is
+        already complex does not change.
+
+    Raises
+    ------
+    JobError
+        If the folder is of another kind.
     """
     save_dir = Path(save_dir)
     try:
@@ -163,7 +194,7 @@ def unfold_gamma(save_dir: str | Path) -> None:
 
 
 def _whole_sphere(half, lengths):
-    """Miller indices of +G and -G in pw.x's order, and the places they come from in [+G, -G]."""
+    """Return the Miller indices of +G and -G in the order of pw.x, and their places in [+G, -G]."""
     both = np.concatenate([half, -half[half.any(axis=1)]])
     lengths = np.concatenate([lengths, lengths[half.any(axis=1)]])
     by_length = np.argsort(lengths, kind="stable")
@@ -174,7 +205,7 @@ def _whole_sphere(half, lengths):
 
 
 def _with_conjugates(values, miller):
-    """Append to values (..., n) of the plane waves (n, 3) those of their opposites, but for 0."""
+    """Append the values of the opposite plane waves, except that of 0, to values (..., n)."""
     return np.concatenate([values, values[..., miller.any(axis=1)].conj()], axis=-1)
 
 
@@ -185,20 +216,20 @@ def _write_schema(xml, path):
 
 
 def _put_in_place(new_dir, save_dir):
-    """Move the new files over the old ones, the k list last: a half renamed folder is refused."""
+    """Replace the old files, the k list last. A partly replaced folder is then rejected."""
     for file in sorted(Path(new_dir).iterdir(), key=lambda file: file.suffix == ".xml"):
         os.replace(file, save_dir / file.name)
 
 
 def _match(k, kpoints):
-    """Index of the first of `kpoints` equal to k modulo reciprocal vectors, or None."""
+    """Return the index of the first point equal to k modulo reciprocal vectors, or None."""
     difference = kpoints - k
     hit = np.all(np.abs(difference - np.rint(difference)) < TOLERANCE, axis=1)
     return int(np.argmax(hit)) if hit.any() else None
 
 
 def _source(k, kpoints):
-    """(index, +1 or -1) of the computed k point that k, or its reverse, is a copy of, or None."""
+    """Return the index of the computed point +k or -k and the sign, or None."""
     for sign in (1, -1):
         if (index := _match(sign * k, kpoints)) is not None:
             return index, sign
@@ -210,7 +241,7 @@ def _floats(element):
 
 
 def _read_schema(path, gamma_only="false"):
-    """Root of the XML file, after the tests that concern it."""
+    """Return the root of the XML file, after checks of its kind."""
     try:
         xml = ET.parse(path).getroot()
     except (OSError, ET.ParseError) as error:
@@ -234,7 +265,7 @@ def _read_schema(path, gamma_only="false"):
 
 @contextmanager
 def _open_records(path):
-    """FortranFile for reading; whatever goes wrong inside is a JobError that names the file."""
+    """Open a FortranFile for reading. Every failure becomes a JobError that names the file."""
     try:
         with FortranFile(path) as records:
             yield records
@@ -244,7 +275,7 @@ def _open_records(path):
 
 
 def _read_density_basis(path):
-    """Miller indices of the density's plane waves (ng, 3) and b1, b2, b3 as rows, 1/bohr."""
+    """Return the Miller indices (ng, 3) of the density, and b1, b2, b3 as rows in 1/bohr."""
     with _open_records(path) as records:
         _, count, _ = records.read_record("<i4")
         reciprocal = records.read_record("<f8").reshape(3, 3)

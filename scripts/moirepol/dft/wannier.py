@@ -1,18 +1,19 @@
 """Wannier centres of flat h-BN layers from overlaps on a uniform k mesh.
 
-Gauge: four functions per N of the layer's own symmetry, three s Gaussians on its bonds and one p_z,
-Loewdin-orthonormalized; nothing is minimized, so the gauge is a smooth function of the structure.
+Gauge: four trial functions per N, which have the symmetry of the layer, are orthonormalized by
+Loewdin's method. They are three s Gaussians on the bonds and one p_z. No spread is minimized, so
+the gauge is a smooth function of the structure.
 
-Centroid: with M(k, b) the overlaps in that gauge and E = exp(i b.r_N / 2) for the N atom of each
-function, the phases
+Centroid: let M(k, b) be the overlaps in that gauge, and let E = exp(i b.r_N / 2) for the N atom of
+each function. The phases are
 
     phi_n(b) = -mean_k Im [ log( E M(k, b) E ) ]_nn
 
-summed over an N atom's four functions do not care how the four mix, and their sum over all N is
-the total polarization whatever the gauge, since the trace of a logarithm is the logarithm of the
-determinant. phi(b) equals b . (r_n - r_N) up to O(b^3); the sixth-order combination
-[45 phi(b) - 9 phi(2b) + phi(3b)] / 30 leaves O(b^7). (Marzari and Vanderbilt, Phys. Rev. B 56,
-12847 (1997), give the second-order formula for single functions.)
+Their sum over the four functions of an N atom does not depend on how the four mix. Their sum over
+all N is the total polarization in every gauge, because the trace of a logarithm is the logarithm of
+the determinant. phi(b) equals b . (r_n - r_N) + O(b^3). The sixth-order combination
+[45 phi(b) - 9 phi(2b) + phi(3b)] / 30 has an error of O(b^7). Marzari and Vanderbilt, Phys. Rev. B
+56, 12847 (1997), give the second-order formula for single functions.
 """
 
 import re
@@ -36,10 +37,16 @@ COEFFICIENTS = {2: (1.0,), 4: (8 / 6, -1 / 6), 6: (45 / 30, -9 / 30, 1 / 30)}
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Overlaps M_mn(k, b) = <u_m,k | u_n,k+b> and where they belong.
+    """Overlaps M_mn(k, b) = <u_m,k | u_n,k+b> with their k points.
 
-    matrices (nk, nb, nband, nband); second (nk, nb) the index of k + b; b_vectors (nk, nb, 3)
-    in 1/A.
+    Attributes
+    ----------
+    matrices
+        Overlaps (nk, nb, nband, nband).
+    second
+        Index (nk, nb) of k + b.
+    b_vectors
+        b (nk, nb, 3) in 1/A.
     """
 
     matrices: np.ndarray
@@ -105,7 +112,7 @@ def projection_sites(bilayer: Bilayer, bond_fraction: float) -> np.ndarray:
 def write_win(
     path: Path, atoms: Bilayer, kpoints: np.ndarray, mesh: tuple[int, int], sites: np.ndarray
 ) -> None:
-    """Input of wannier90.x: no minimization, the trial functions' places as guiding centres."""
+    """Write the input of wannier90.x: no minimization, the trial functions as guiding centres."""
     count = sites.shape[0] * sites.shape[1]
     orbitals = [function.orbital for function in atoms.material.dipole_site.functions]
     lines = [
@@ -134,7 +141,7 @@ def write_win(
 def extend_nnkp(path: Path) -> int:
     """Add to every k point of a .nnkp file its neighbours k + 2b and k + 3b, for one b of each +-b.
 
-    Returns the number of neighbours there were before, which stay in front.
+    Returns the number of neighbours before. They stay in front.
     """
     rows, text = read_nnkp(path), path.read_text()
     near = rows.shape[1]
@@ -177,7 +184,7 @@ def _key(k):
 
 
 def _leads(b):
-    """Whether b (3,) stands for the pair +-b: its first component that is not zero is positive."""
+    """Return whether the first non-zero component of b (3,) is positive."""
     return b[np.abs(b) > 1e-6][0] > 0
 
 
@@ -229,10 +236,26 @@ def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
 
 
 def projections(waves: Iterable, atoms: Bilayer, sites: np.ndarray, sigma_A: float) -> np.ndarray:
-    """Overlaps A_mn(k) = <psi_m,k | g_n> (nk, nband, nwann) of the Bloch states and the Gaussians.
+    """Project the Bloch states on the Gaussians: A_mn(k) = <psi_m,k | g_n>.
 
-    waves : of every k point (k (3,) in crystal units, miller (npw, 3), coefficients (nband, npw)),
-    plane waves of the pseudo-wavefunctions; any A gives a valid gauge U = A (A^+ A)^(-1/2).
+    Any A gives a valid gauge U = A (A^+ A)^(-1/2), so pseudo-wavefunctions are sufficient.
+
+    Parameters
+    ----------
+    waves
+        k (3,) in crystal units, Miller indices (npw, 3) and coefficients (nband, npw) of the plane
+        waves of the pseudo-wavefunctions, for every k point.
+    atoms
+        The bilayer.
+    sites
+        Places (m, functions, 3) of the trial functions in angstrom.
+    sigma_A
+        Width of the Gaussians in angstrom.
+
+    Returns
+    -------
+    ndarray
+        A (nk, nband, nwann).
     """
     reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
     places = sites.reshape(-1, 3)
@@ -263,13 +286,13 @@ def write_amn(path: Path, a: np.ndarray) -> None:
 
 
 def loewdin(a: np.ndarray) -> tuple[np.ndarray, float]:
-    """Unitary part U (nk, n, n) of A, and the smallest singular value of the normalized A."""
+    """Return the unitary part U (nk, n, n) of A and the smallest singular value of normalized A."""
     left, values, right = np.linalg.svd(a)
     return left @ right, float(values.min() / values.max())
 
 
 def shell_weights(b_vectors: np.ndarray) -> np.ndarray:
-    """Weights w_b (nb,) with sum_b w_b b b^T = 1, least squares over the given vectors (nb, 3)."""
+    """Return weights w_b (nb,) with sum_b w_b b b^T = 1, by least squares, of vectors (nb, 3)."""
     i, j = np.triu_indices(3)
     outer = np.einsum("bi,bj->bij", b_vectors, b_vectors)
     weights, *_ = np.linalg.lstsq(outer[:, i, j].T, np.eye(3)[i, j], rcond=None)
@@ -279,17 +302,24 @@ def shell_weights(b_vectors: np.ndarray) -> np.ndarray:
 
 
 def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int) -> dict:
-    """r_n - r_N of every function from the atom that owns it, by the formula of this module.
+    """Compute r_n - r_N of every function from its N atom, by the formula of this module.
 
     Parameters
     ----------
-    overlaps : the `near` nearest neighbours first, then those at 2b and 3b of one b of each +-b.
-    u : (nk, nband, nwann) the gauge.
+    overlaps
+        The `near` nearest neighbours first, then those at 2b and 3b, for one b of each +-b.
+    u
+        Gauge (nk, nband, nwann).
+    atoms
+        The bilayer.
+    near
+        Number of nearest neighbours of a k point.
 
     Returns
     -------
-    order (2, 4, 6) -> displacements (nN, 4, 3) in A; sums over the four of an N do not care how
-    the four mix, single ones do.
+    dict
+        Order (2, 4, 6) -> displacements (nN, 4, 3) in A. The sum over the four functions of an N
+        does not depend on how they mix. The single displacements do.
     """
     per_site = atoms.material.functions_per_site
     places = np.repeat(atoms.site_positions, per_site, axis=0)
@@ -314,7 +344,7 @@ def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near
 
 
 def log_diagonal(matrix: np.ndarray) -> np.ndarray:
-    """Diagonal (n,) of the principal logarithm of a nearly normal matrix (n, n)."""
+    """Return the diagonal (n,) of the principal logarithm of a nearly normal matrix (n, n)."""
     values, vectors = np.linalg.eig(matrix)
     inverse = np.linalg.inv(vectors)
     if np.abs((vectors * values) @ inverse - matrix).max() > 1e-10:
@@ -325,9 +355,9 @@ def log_diagonal(matrix: np.ndarray) -> np.ndarray:
 def marzari_vanderbilt_centres(
     overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int
 ) -> np.ndarray:
-    """Single centres (nN, 4, 3) in A by the second-order formula, as wannier90.x has them.
+    """Return single centres (nN, 4, 3) in A by the second-order formula, as in wannier90.x.
 
-    Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), phases taken about each N.
+    Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), with phases relative to each N.
     """
     places, per_site = atoms.site_positions, atoms.material.functions_per_site
     centres = np.repeat(places, per_site, axis=0)

@@ -58,7 +58,7 @@ PATTERN = _anonymous(
     .replace(f"d(?P<distance>{NUMBER})", r"d[0-9]+\.[0-9]{3}")
     .replace(f"field(?P<field>[+-]{NUMBER})", r"field[+-][0-9]+\.[0-9]{4}")
 )
-#: Other spellings, and systems asked for by angle or mismatch.
+#: Other spellings, and names by twist angle or mismatch.
 OTHER_NAMES = (
     rf"(?!(?:{PATTERN})(?:\.|$))(?:AA|AAp)_"
     rf"(?:(?:angle-{NUMBER}|eta[+-]{NUMBER}|angle-{NUMBER}_eta[+-]{NUMBER})|{_anonymous(GEOMETRY)})"
@@ -103,7 +103,7 @@ class System(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _in_one_spelling(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Write slides in lowest terms, and a moiré cell that is a twist or mismatch as such."""
+        """Reduce fractions, and write a moiré cell as a twist or mismatch if it is one."""
         indices = tuple(values.get("indices", ()))
         if values.get("geometry") == "moire" and len(indices) == 4:
             m, n, p, q = indices

@@ -1,4 +1,4 @@
-"""Which models predict a system, and how far it lies beyond the labels of these models."""
+"""Models that predict a system, and the distance of the system from their labels."""
 
 import json
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
 
 
 def beyond_labels(config: Mapping[str, Any], name: str) -> str:
-    """Describe in what a system lies beyond the labels of its models.
+    """Describe the quantities in which a system lies beyond the labels of its models.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def parse_name(name: str, maximum_atoms: int | None = None) -> System:
 
 
 def system_of(name: str, maximum_atoms: int | None = None) -> System:
-    """Parse the name of a system that is asked for as a file.
+    """Parse the name of a system that is requested as a file.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2]
-#: Modules that change no number: how a job is started, and what is stamped on its file.
+#: Modules that do not change a number: start of a job, and provenance of its file.
 PLUMBING = frozenset(
     {
         "moirepol.console",

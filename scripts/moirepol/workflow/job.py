@@ -8,11 +8,11 @@ A script defines one function and ends with::
         run(the_function, globals().get("snakemake"))
 
 In a job, the function's arguments are filled by name from the rule's inputs, outputs, params,
-wildcards, resources and threads. Outputs are handed over as temporary paths beside their final
-place and renamed only when the function returns, so a file under its final name is always whole.
-A named input, output or param that the function lacks is an error, except `code`, the digest of the
-code. By hand, the same arguments are options: ``python scripts/x.py --argument value`` (read as
-YAML). In both cases one value becomes a list of one where the function is annotated to take a list.
+wildcards, resources and threads. The function receives temporary paths for its outputs. They are
+renamed when the function returns, so a file with its final name is always complete. A named input,
+output or param that the function does not have is an error, except `code`, the digest of the code.
+On the command line, the same arguments are options: ``python scripts/x.py --argument value`` (read
+as YAML). In both cases, one value becomes a list of one if the argument is annotated as a list.
 """
 
 import argparse
@@ -43,10 +43,10 @@ from moirepol.errors import JobError, full_disk
 PARENT = "MOIREPOL_PARENT"
 
 
-#: Annotations of an argument that takes a list, and how Python writes a choice of annotations.
+#: Annotations of an argument that takes a list, and the types of a union of annotations.
 LISTS = (list, tuple, Sequence, Iterable)
 UNIONS = (types.UnionType, typing.Union)
-#: Params of a rule that its function does not take: they only decide when the rule runs again.
+#: Params of a rule that its function does not take. They only determine when the rule runs again.
 RULE_ONLY = frozenset({"code"})
 
 
@@ -159,7 +159,7 @@ def _run_by_hand(function):
 
 def _call(function, context, given, finals, rule, wildcards):
     names = inspect.signature(function).parameters
-    own = secrets.token_hex(4)  # another run's job, not yet ended on another node, has others
+    own = secrets.token_hex(4)  # a job of another run on another node has another token
     temporary = {name: path.with_name(f".part-{own}-{path.name}") for name, path in finals.items()}
     for path in finals.values():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ def _call(function, context, given, finals, rule, wildcards):
             cause = next(filter(None, (full_disk(path.parent) for path in temporary.values())), "")
             words = f"{cause}{type(error).__name__}: {words}"
         say(f"error: {job}: {words}")
-        with contextlib.suppress(OSError):  # the log's disk may be full as well
+        with contextlib.suppress(OSError):  # the disk of the log may be full too
             traceback.print_exc()
         sys.exit(1)
     finally:
@@ -228,7 +228,7 @@ def _remove(path):
 
 @contextlib.contextmanager
 def _log_to(path):
-    """Send file descriptors 1 and 2 to `path`, children included; the console stays reachable."""
+    """Send the output of this process and its children to `path`, but not console messages."""
     if path is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Files of label sets: their checksums, and one file from the frames of many."""
+"""Files of label sets: checksums, and collection of frames in one file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which files of labels the rules read and make: shipped, computed, or both.
+"""Files of labels that the rules read and make: shipped, computed, or both.
 
 A set ships as ``<shipped folder>/<set>.nc``. The workflow makes ``results/labels/<set>.nc`` from
 the shipped set and from single frames ``results/labels/<recipe>/<frame>.nc``.
@@ -82,7 +82,7 @@ def shipping(config: Mapping[str, Any], name: str, shipped: Shipped) -> list[boo
 
 
 def is_ready(config: Mapping[str, Any], name: str, shipped: Shipped) -> bool:
-    """Return whether a label set needs no first-principles run that is not wanted anyway.
+    """Return whether a label set needs no first-principles run beyond those requested.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def audited_sets(config: Mapping[str, Any], folder: str) -> list[str]:
 
 
 def is_recheckable(config: Mapping[str, Any], name: str) -> bool:
-    """Return whether a frame of a label set can be labelled once more for a check.
+    """Return whether a frame of a label set can be labelled again for a check.
 
     Parameters
     ----------

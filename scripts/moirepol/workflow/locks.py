@@ -1,4 +1,4 @@
-"""Locks: those that a killed run leaves behind, and that of a job on its scratch folder."""
+"""Locks: stale locks of killed runs, and the lock of a job on its scratch folder."""
 
 import contextlib
 import fcntl
@@ -57,9 +57,10 @@ def alone_in(folder: str | Path) -> Iterator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say(f"{folder}: waiting for another job that works there")
+                say(f"{folder}: waiting for another job in this folder")
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_at(path, file):  # removed by the one before: not what a third would lock
+            # The job before removed this file, so another job would lock a new one.
+            if not _is_at(path, file):
                 continue
             try:
                 yield

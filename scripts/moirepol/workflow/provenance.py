@@ -1,4 +1,4 @@
-"""NetCDF files with their provenance, written whole or not at all."""
+"""NetCDF files with their provenance. A file with a final name is always complete."""
 
 import hashlib
 import importlib.metadata
@@ -68,7 +68,7 @@ def git_revision() -> str:
 
 
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
-    """Write a compressed NetCDF file under a temporary name and rename it when it is whole.
+    """Write a compressed NetCDF file under a temporary name, then rename it.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ def test_tables_hold_the_errors_by_axis(root, files):
     of = errors.set_index(["on", "model", "axis"]).sort_index()
     wanted = {"in_plane": PLANE_EA, "z": Z_EA, "all": (2 * PLANE_EA + Z_EA) / 3}
     for on, model, paper in (
-        ("symmetry copies left out", "aa_copies", 1e-5),
+        ("symmetry copies held out", "aa_copies", 1e-5),
         ("AA_twist-1-2", "mine", np.nan),
         ("mine", "mine", np.nan),
     ):
@@ -70,7 +70,7 @@ def test_tables_hold_the_errors_by_axis(root, files):
             assert row["spread_eA"] == pytest.approx(SPREAD_EA, rel=1e-2)
             assert row["paper_eA"] == paper or np.isnan(paper)
     assert of.loc[("AA_twist-1-2", "mine", "in_plane"), "n"] == 2 * 14
-    assert of.loc[("labels aa", "largest break of symmetry", "all"), "mae_eA"] == 2e-6
+    assert of.loc[("labels aa", "largest violation of symmetry", "all"), "mae_eA"] == 2e-6
     assert of.loc[("labels aa", "mean of each layer", "z"), "mae_eA"] == 0
     (cell,) = cells.to_dict("records")
     assert (cell["P_perp_dft_eA"], cell["P_par_model_eA"], cell["mae_z_eA"]) == (1e-3, 4e-3, Z_EA)

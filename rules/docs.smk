@@ -1,0 +1,43 @@
+# Docs: the tables of numbers in docs/tables, to be committed. Requested by name only.
+# Needs: the tables of claims, of accuracy and of the audit. Makes: docs/tables/*.md.
+
+
+rule docs_tables:
+    input:
+        expand(
+            "docs/tables/{table}.md",
+            table=["claims", "accuracy", "cells", "smearing", "learning", "labels"],
+        ),
+
+
+rule tabulate_docs:
+    input:
+        claims="results/claims.csv",
+        accuracy="results/accuracy.csv",
+        cells="results/range.csv",
+        smearing="results/reach.csv",
+        learning="results/learning.csv",
+        audit="results/audit.csv",
+    output:
+        claims_page="docs/tables/claims.md",
+        accuracy_page="docs/tables/accuracy.md",
+        cells_page="docs/tables/cells.md",
+        smearing_page="docs/tables/smearing.md",
+        learning_page="docs/tables/learning.md",
+        labels_page="docs/tables/labels.md",
+    log:
+        "logs/tabulate_docs.log",
+    benchmark:
+        "benchmarks/tabulate_docs.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("tabulate_docs"),
+    message:
+        "write the tables of the docs"
+    script:
+        "../scripts/tabulate_docs.py"

@@ -1,0 +1,87 @@
+"""The documentation: its links lead to files, and its tables agree with results."""
+
+import re
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+import tabulate_docs
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def anchors(page):
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_to_headings(page):
+    for target, heading in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text("utf-8")):
+        assert heading in anchors(page.parent / target if target else page), heading
+
+
+def test_every_note_is_listed():
+    listed = (ROOT / "docs/notes/README.md").read_text(encoding="utf-8")
+    for note in ROOT.glob("docs/notes/[!R]*.md"):
+        assert f"({note.name})" in listed
+        assert re.search(r"^20\d\d-\d\d-\d\d, revision", note.read_text("utf-8"), re.M), note.name
+
+
+def first_row_of(text, *heading):
+    """The first row below a heading of a Markdown table, as a list of one."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    start = lines.index(list(heading)) + 2
+    return lines[start : start + 1]
+
+
+def test_the_score_of_the_readme_is_that_of_the_table():
+    table = (ROOT / "docs/tables/claims.md").read_text(encoding="utf-8")
+    ((*score, not_yet),) = first_row_of(table, *tabulate_docs.VERDICTS)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    words = "claims of the paper", "reproduced", "not reproduced", "undecided"
+    assert first_row_of(readme, *words) == [[str(sum(map(int, score))), *score]]
+    assert not_yet == "0"
+
+
+def test_tables_have_units_and_a_source(tmp_path):
+    sources = {
+        "claims": {"id": ["F1"], "claim": ["|P| = 0"], "paper": [""], "ours": ["0"]}
+        | {"unit": [""], "verdict": ["undecided"], "figure": ["fig1a"]},
+        "accuracy": {"on": ["copies"] * 3, "model": ["aa"] * 3, "axis": ["in_plane", "z", "all"]}
+        | {"mae_eA": [1e-6, 2e-6, 1e-6], "spread_eA": [3e-6, "", ""], "n": [4, 2, 6]},
+        "cells": {"cell": ["AA_twist-1-2"], "model": ["cells_6"], "twist_angle_deg": [21.79]}
+        | {"mismatch": [0.0], "P_perp_dft_eA": [8.53e-4], "P_perp_model_eA": [""]}
+        | {"P_par_dft_eA": [1e-3], "P_par_model_eA": [1e-3], "mae_in_plane_eA": [1e-3]}
+        | {"mae_z_eA": [1e-3]},
+        "smearing": {"left_out": [""], "common_A": ["1.140"], "opposite_A": ["0.600"]}
+        | {"cell": ["AA_twist-1-2"], "mae_in_plane_eA": [1e-4], "mae_z_eA": [1e-4]},
+        "learning": {"slides": [2, 2], "fold": [0, 1], "mae_in_plane_eA": [1e-6, 3e-6]}
+        | {"mae_z_eA": [1e-6, 1e-6]},
+        "audit": {"set": ["aa"], "frames": [80], "settings": ["0a"], "reasons": [""]},
+    }
+    inputs, pages = {}, {}
+    for name, columns in sources.items():
+        inputs[name] = str(tmp_path / "results" / f"{name}.csv")
+        pages["labels" if name == "audit" else name] = tmp_path / f"{name}.md"
+        (tmp_path / "results").mkdir(exist_ok=True)
+        pd.DataFrame(columns).to_csv(inputs[name], index=False)
+    outputs = {f"{name}_page": str(path) for name, path in pages.items()}
+    tabulate_docs.tabulate_docs(**inputs, **outputs)
+    text = {name: path.read_text(encoding="utf-8") for name, path in pages.items()}
+    assert all("from `results/" in page and "revision" in page for page in text.values())
+    assert "| 0 | 0 | 1 | 0 |" in text["claims"]
+    assert "\\|P\\| = 0" in text["claims"]
+    assert "| copies | aa | 1 | 2 | 3 |  | 6 |" in text["accuracy"]
+    assert "| AA_twist-1-2 | cells_6 | 21.79 | 0.000 | 0.853 |  |" in text["cells"]
+    assert "| none | 1.14" in text["smearing"]
+    assert "| 2 | 2 | 1 |" in text["learning"]
+    assert "settings" not in text["labels"]
