@@ -1,6 +1,6 @@
 # Accuracy: models compared with labels held out of their training. Requested by name only.
 # Needs: the models of `studies`, the sets of labels that ship (or all, `labels: source: compute`).
-# Makes: results/studies/<study>.nc, results/{accuracy,range,reach}.csv,
+# Makes: results/studies/<study>.nc, results/{accuracy,range}.csv, results/errors/<family>.nc,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
 
 TABULATED = [
@@ -15,7 +15,7 @@ rule accuracy:
     input:
         "results/accuracy.csv",
         "results/range.csv",
-        "results/reach.csv" if REACH_STUDIES else [],
+        expand("results/errors/{family}.nc", family=ERROR_STUDIES),
         "results/checks/calibration.png" if LABELLED_STUDIES else [],
 
 
@@ -30,8 +30,10 @@ rule judge_frames:
             if "long_range" in STUDIES[wildcards.study]
             else []
         ),
-        heterostrain=lambda wildcards: heterostrain_file(
-            STUDIES[wildcards.study].get("heterostrain")
+        gradient=lambda wildcards: (
+            f"results/gradient/{family_of_study(wildcards.study)}.nc"
+            if STUDIES[wildcards.study].get("gradient")
+            else []
         ),
     output:
         judged="results/studies/{study}.nc",
@@ -48,7 +50,6 @@ rule judge_frames:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        reach_A=lambda wildcards: STUDIES[wildcards.study].get("reach_A", [0.0, 0.0]),
         fields_V_per_A=lambda wildcards: STUDIES[wildcards.study].get("fields_V_per_A"),
         code=code_digest("judge_frames"),
     message:
@@ -97,34 +98,30 @@ rule tabulate_accuracy:
         "../scripts/tabulate_accuracy.py"
 
 
-rule fit_reach:
+rule calibrate_errors:
     input:
-        labels=lambda wildcards: [
-            judging_file(name)
-            for name in reach_study()["labels"]
-            if LABEL_SETS[name].get("use") != "validation"
-        ],
-        zero_field=lambda wildcards: members(reach_study()["models"]["zero_field"]),
-        response=lambda wildcards: members(reach_study()["models"]["response"]),
-        polarizability=lambda wildcards: polarizability_file(reach_study()["long_range"]),
+        study=lambda wildcards: f"results/studies/{ERROR_STUDIES[wildcards.family]}.nc",
     output:
-        reach="results/reach.csv",
+        errors="results/errors/{family}.nc",
     log:
-        "logs/fit_reach.log",
+        "logs/calibrate_errors/{family}.log",
     benchmark:
-        "benchmarks/fit_reach.tsv"
+        "benchmarks/calibrate_errors/{family}.tsv"
+    wildcard_constraints:
+        family="|".join(ERROR_STUDIES) or "none",
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
-        code=code_digest("fit_reach"),
+        largest_eta=0.1,
+        code=code_digest("calibrate_errors"),
     message:
-        "fit the Gaussian smearing widths to twisted cells"
+        "calibrate the error of predictions, {wildcards.family}"
     script:
-        "../scripts/fit_reach.py"
+        "../scripts/calibrate_errors.py"
 
 
 rule plot_calibration:

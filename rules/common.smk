@@ -27,6 +27,7 @@ from moirepol.workflow.label_sets import (
 
 
 wildcard_constraints:
+    family="AAp?",
     set="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
@@ -156,28 +157,29 @@ def strongest_field(wildcards) -> str:
     return model_plan.in_strongest_field(config, wildcards.sweep, wildcards.system)
 
 
-def fields_of_strips(name: str) -> tuple[list[str], str | list]:
-    """Members of the response model and the polarizability for the long range of a set of
-    heterostrain cells; empty if the family has no long range."""
-    family = System.parse(frames(name)[0]).family
+def long_range_of(family: str) -> tuple[list[str], str | list]:
+    """Members of the response model and the polarizability behind the long range of a family;
+    empty if the family has no long range."""
     try:
         response = model_plan.response_model(config, family)
     except ConfigError as error:
-        raise WorkflowError(f"set {name}: {error}") from None
+        raise WorkflowError(f"gradient.{family}: {error}") from None
     if response is None:
         return [], []
     return members(response), polarizability_file(config["long_range"][family])
 
 
-def heterostrain_file(name: str | None) -> str | list:
-    """The fit to a set of heterostrain cells; empty if no set is named."""
-    return [] if name is None else f"results/heterostrain/{name}.nc"
+def gradient_of(wildcards) -> str | list:
+    """Input function: the first order of a system's family; empty if there is none."""
+    family = System.parse(wildcards.system).family
+    return f"results/gradient/{family}.nc" if family in config["gradient"] else []
 
 
-def heterostrain_of(wildcards) -> str | list:
-    """Input function: the heterostrain correction of a system with a mismatch; empty if none."""
-    system = System.parse(wildcards.system)
-    return heterostrain_file(config["heterostrain"].get(system.family) if system.eta else None)
+def errors_of(wildcards) -> str | list:
+    """Input function: the calibration of the error of a system's family; empty if no study with
+    this use can be made."""
+    family = System.parse(wildcards.system).family
+    return f"results/errors/{family}.nc" if family in ERROR_STUDIES else []
 
 
 def polarizability_of(wildcards) -> str | list:
@@ -210,7 +212,8 @@ def studies() -> dict[str, dict]:
     possible = {}
     for name, study in config["studies"].items():
         learned = {s for model in study["models"].values() for s in MODELS[model]["labels"]}
-        learned |= {study["heterostrain"]} if "heterostrain" in study else set()
+        family = MODELS[study["models"]["zero_field"]]["family"]
+        learned |= set(config["gradient"][family]) if study.get("gradient") else set()
         judging = [s for s in study["labels"] if ready(s) or any(shipping(s))]
         if judging and all(map(ready, learned)):
             possible[name] = study | {"labels": judging}
@@ -218,16 +221,14 @@ def studies() -> dict[str, dict]:
 
 
 STUDIES = studies()
-REACH_STUDIES = studies_used_for("interlayer_reach", STUDIES)
 
 
-def reach_study() -> dict:
-    """Settings of the study that the smearing widths are fitted with."""
-    if not REACH_STUDIES:
-        raise WorkflowError(
-            "results/reach.csv: no available study has `used_for: [interlayer_reach]`"
-        )
-    return STUDIES[REACH_STUDIES[0]]
+def family_of_study(name: str) -> str:
+    return MODELS[STUDIES[name]["models"]["zero_field"]]["family"]
+
+
+#: Family: the study that its errors are calibrated with.
+ERROR_STUDIES = {family_of_study(name): name for name in studies_used_for("errors", STUDIES)}
 
 
 def studied(kind: str):

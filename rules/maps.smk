@@ -1,11 +1,16 @@
 # Maps: polarization fields on a grid and their topological charge.
-# Needs: results/dipoles/<system>.nc, or the labels of slides for the configuration space.
+# Needs: models, or the labels of slides for the configuration space.
 # Makes: results/maps/{<system>,configuration_<family>}.nc and results/charge/<the same>.nc.
 
 
 rule map_polarization:
     input:
-        dipoles="results/dipoles/{system}.nc",
+        zero_field=models_of("zero_field"),
+        response=models_of("response"),
+        curvature=models_of("curvature"),
+        polarizability=polarizability_of,
+        gradient=gradient_of,
+        errors=errors_of,
     output:
         polarization_map="results/maps/{system}.nc",
     log:
@@ -13,13 +18,17 @@ rule map_polarization:
     benchmark:
         "benchmarks/map_polarization/{system}.tsv"
     conda:
-        "../envs/analyze.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
         grid_points=config["maps"]["grid_points"],
+        points_per_period=config["maps"]["points_per_period"],
+        beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("map_polarization"),
     message:
         "map {wildcards.system}"

@@ -1,7 +1,7 @@
 # Deep-Wannier models: committees of deepmd-kit dipole models trained on the labels.
 # Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file for each
-# member, the courses of the training, the comparison with DFT), results/heterostrain/<set>.nc (the
-# effect of the relative strain of the layers), and results/dipoles/<system>.nc.
+# member, the courses of the training, the comparison with DFT), results/gradient/<family>.nc (the
+# first order in the displacement gradient), and results/dipoles/<system>.nc.
 
 
 rule models:
@@ -90,32 +90,35 @@ rule freeze_model:
         "../scripts/freeze_model.py"
 
 
-rule fit_heterostrain:
+rule fit_gradient:
     input:
-        strips="results/labels/{set}.nc",
-        slides=lambda wildcards: slides_beside(wildcards.set)[0],
-        response=lambda wildcards: fields_of_strips(wildcards.set)[0],
-        polarizability=lambda wildcards: fields_of_strips(wildcards.set)[1],
+        cells=lambda wildcards: [
+            f"results/labels/{name}.nc" for name in config["gradient"][wildcards.family]
+        ],
+        slides=lambda wildcards: slides_beside(config["gradient"][wildcards.family][0])[0],
+        response=lambda wildcards: long_range_of(wildcards.family)[0],
+        polarizability=lambda wildcards: long_range_of(wildcards.family)[1],
     output:
-        heterostrain="results/heterostrain/{set}.nc",
+        gradient="results/gradient/{family}.nc",
     log:
-        "logs/fit_heterostrain/{set}.log",
+        "logs/fit_gradient/{family}.log",
     benchmark:
-        "benchmarks/fit_heterostrain/{set}.tsv"
+        "benchmarks/fit_gradient/{family}.tsv"
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(3000),
         runtime=growing(10),
     params:
-        slides_per_axis=lambda wildcards: slides_beside(wildcards.set)[1],
-        reach_A=config["interlayer_reach_A"],
-        code=code_digest("fit_heterostrain"),
+        slides_per_axis=lambda wildcards: (
+            slides_beside(config["gradient"][wildcards.family][0])[1]
+        ),
+        code=code_digest("fit_gradient"),
     message:
-        "fit the effect of the relative strain of the layers, label set {wildcards.set}"
+        "fit the first order in the displacement gradient, {wildcards.family}"
     script:
-        "../scripts/fit_heterostrain.py"
+        "../scripts/fit_gradient.py"
 
 
 rule predict_dipoles:
@@ -124,7 +127,8 @@ rule predict_dipoles:
         response=models_of("response"),
         curvature=models_of("curvature"),
         polarizability=polarizability_of,
-        heterostrain=heterostrain_of,
+        gradient=gradient_of,
+        errors=errors_of,
     output:
         dipoles="results/dipoles/{system}.nc",
     log:
@@ -140,7 +144,6 @@ rule predict_dipoles:
     params:
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
-        reach_A=config["interlayer_reach_A"],
         beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("predict_dipoles"),
     message:

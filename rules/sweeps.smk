@@ -14,7 +14,8 @@ rule sweep_fields:
         response=models_of("response", strongest_field),
         curvature=models_of("curvature", strongest_field),
         polarizability=polarizability_of,
-        heterostrain=heterostrain_of,
+        gradient=gradient_of,
+        errors=errors_of,
     output:
         geometry="results/sweeps/{sweep}/{system}.nc",
     log:
@@ -33,7 +34,7 @@ rule sweep_fields:
         zero_tolerance=config["maps"]["zero_tolerance"],
         lattice_constant_A=config["lattice_constant_A"],
         layer_distance_A=config["layer_distance_A"],
-        reach_A=config["interlayer_reach_A"],
+        points_per_period=config["maps"]["points_per_period"],
         code=code_digest("sweep_fields"),
     message:
         "evaluate {wildcards.system} in all fields of sweep {wildcards.sweep}"

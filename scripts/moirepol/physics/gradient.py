@@ -281,7 +281,7 @@ def fit(
     if np.linalg.matrix_rank(matrix[:, :first], rtol=1e-6) < first:
         raise JobError(
             "the cells do not determine the first order in the displacement gradient: needed are "
-            "stretched and sheared cells, at three places each"
+            "stretched or sheared cells at several places"
         )
     constant = np.array([not np.any(element[:, :, 1:]) for element in bases[1]])
     group = np.concatenate(

@@ -15,7 +15,7 @@ REMOVABLE = (
     ("labels", "sets"),
     ("protocols",),
     ("models",),
-    ("heterostrain",),
+    ("gradient",),
     ("long_range",),
     ("studies",),
     ("sweeps",),

@@ -80,12 +80,19 @@ def _check_models(config: Mapping[str, Any]) -> None:
 
 
 def _check_predictors(config: Mapping[str, Any]) -> None:
-    """Predictors are models of their kind and family, heterostrain sets are of their family."""
+    """Predictors are models of their kind and family, uniaxial cells are of their family."""
     for family, kinds in config["predictors"].items():
         for kind, name in kinds.items():
             _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
-    for family, name in config["heterostrain"].items():
-        _strips(f"heterostrain.{family}", name, family, config)
+    for family, names in config["gradient"].items():
+        for name in names:
+            _uniaxial_cells(f"gradient.{family}", name, family, config)
+        recipes = {config["labels"]["sets"][name].get("recipe", STANDARD) for name in names}
+        if len(recipes) > 1:
+            raise ConfigError(
+                f"gradient.{family} = {names}: allowed are label sets of one recipe, "
+                f"found are {' and '.join(sorted(recipes))}"
+            )
 
 
 def _check_sweeps(config: Mapping[str, Any]) -> None:
@@ -132,23 +139,14 @@ def _check_studies(config: Mapping[str, Any]) -> None:
         family = config["models"][study["models"]["zero_field"]]["family"]
         for kind, model in study["models"].items():
             _predictor(config, f"{key}.{kind}", family, kind, model)
-        if "heterostrain" in study:
-            _strips(f"studies.{name}.heterostrain", study["heterostrain"], family, config)
+        if study.get("gradient"):
+            _known(f"studies.{name}.gradient, family", family, config["gradient"])
         if "long_range" in study:
             _slide(f"studies.{name}.long_range", study["long_range"], family)
             if "response" not in study["models"]:
                 raise ConfigError(f"{key}: key 'response' is missing, the long range needs it")
-        elif "interlayer_reach" in study.get("used_for", []):
-            raise ConfigError(
-                f"studies.{name}: key 'long_range' is missing, "
-                "used_for: [interlayer_reach] needs it"
-            )
-    fitted = studies_used_for("interlayer_reach", config["studies"])
-    if len(fitted) > 1:
-        raise ConfigError(
-            f"studies.{fitted[1]}.used_for = 'interlayer_reach': allowed is one study, "
-            f"{fitted[0]} has this entry too"
-        )
+        if "errors" in study.get("used_for", []):
+            _errors(name, study, family, config)
     _check_labels_of_studies(config["studies"])
 
 
@@ -231,18 +229,36 @@ def _slide(key: str, name: str, family: str) -> None:
         raise ConfigError(f"{key} = {name!r}: allowed is a slide of {family} without a field")
 
 
-def _strips(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
+def _errors(name: str, study: Mapping[str, Any], family: str, config: Mapping[str, Any]) -> None:
+    """Check that a study can calibrate the error of predictions, and that no other one does."""
+    if not study.get("gradient"):
+        raise ConfigError(f"studies.{name}.gradient = False: used_for: [errors] needs True")
+    others = [
+        other
+        for other in studies_used_for("errors", config["studies"])
+        if other != name
+        and config["models"][config["studies"][other]["models"]["zero_field"]]["family"] == family
+    ]
+    if others:
+        raise ConfigError(
+            f"studies.{name}.used_for = 'errors': allowed is one study of {family}, {others[0]} has "
+            "this entry too"
+        )
+
+
+def _uniaxial_cells(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
     """Check that a name is that of a set of uniaxial cells without a field, not held out."""
     _known(key, name, config["labels"]["sets"])
     label_set = config["labels"]["sets"][name]
     systems = [System.parse(frame) for frame in frames_of(label_set)]
     if label_set.get("use") == "validation" or any(
-        (system.family, system.geometry, system.field_V_per_A) != (family, "strip", 0)
+        (system.family, system.field_V_per_A) != (family, 0)
+        or system.geometry not in ("strip", "shear")
         for system in systems
     ):
         raise ConfigError(
-            f"{key} = {name!r}: allowed is a set of strips of {family}, without a field and not "
-            "held out"
+            f"{key} = {name!r}: allowed is a set of uniaxial cells (strip, shear) of {family}, "
+            "without a field and not held out"
         )
 
 

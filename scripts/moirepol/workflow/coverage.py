@@ -80,9 +80,10 @@ def _excesses(config, system, kinds):
     checks = []
     if name := models.get("zero_field"):
         strains, distances = _labelled(config, config["models"][name])
-        if system.eta and system.family in config["heterostrain"]:
-            strips = config["labels"]["sets"][config["heterostrain"][system.family]]
-            strains = strains + _ranges(system.family, json.dumps([strips]))[0]
+        if system.eta:
+            names = config["gradient"].get(system.family, [])
+            uniaxial = [config["labels"]["sets"][name] for name in names]
+            strains = strains + _ranges(system.family, json.dumps(uniaxial))[0]
         here = system.layer_strains_percent
         checks.append(("strain_percent", "strain of a layer", "%", here, strains, name))
         here = [system.distance_A or config["layer_distance_A"]]

@@ -428,6 +428,5 @@ def trained_eta(config: Mapping[str, Any], family: str) -> list[float]:
     list of float
         Sorted mismatches eta: 0, and those of the uniaxial heterostrain cells.
     """
-    name = config["heterostrain"].get(family)
-    names = frames(config, name) if name else []
+    names = [frame for name in config["gradient"].get(family, []) for frame in frames(config, name)]
     return sorted({0.0, *(System.parse(frame).eta for frame in names)})

@@ -25,10 +25,16 @@ class Maps(Section):
     """Polarization maps of moiré cells."""
 
     maximum_atoms: int = setting(
-        "Largest cell of a system that is asked for by angle or mismatch.",
+        "Largest cell whose dipoles (results/dipoles) are asked for by angle or mismatch. Maps have no limit.",
         "atoms",
         ge=28,
         le=10_000_000,
+    )
+    points_per_period: int = setting(
+        "Points along each vector of the moiré pattern at which dipoles are evaluated for a map.",
+        default=36,
+        ge=6,
+        le=600,
     )
     grid_points: Points = setting("Points of a map's periodic grid along each cell vector.")
     zero_tolerance: float = setting(

@@ -47,10 +47,10 @@ class Study(StudiedInterlayer):
         default=ABSENT,
         otherwise="none",
     )
-    used_for: SomeDistinct[Literal["claims", "interlayer_reach"]] = setting(
+    used_for: SomeDistinct[Literal["claims", "errors"]] = setting(
         "Uses besides the accuracy tables. claims = the claim F2-mae contains its error for the "
-        "6.01° cell; interlayer_reach = results/reach.csv is fitted with its models, slide and "
-        "label sets (one study at most).",
+        "6.01° cell; errors = the error of predictions of its family is calibrated on its moiré "
+        "cells (one study of a family at most, without uniaxial cells).",
         default=ABSENT,
         otherwise="none",
     )
