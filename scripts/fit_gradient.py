@@ -1,10 +1,12 @@
 """Fit the first order of the dipoles in the displacement gradient to uniaxial cells."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import xarray as xr
 
+from moirepol.errors import JobError
 from moirepol.model.committee import committee
 from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
 from moirepol.physics.expansion import Expansion
@@ -33,7 +35,7 @@ def fit_gradient(
     response: Sequence[str] = (),
     polarizability: str | Sequence[str] = (),
 ) -> None:
-    """Fit all cells together, and all but one, for each of them.
+    """Fit all cells together, and all but one, for each cell that the others can replace.
 
     Parameters
     ----------
@@ -64,9 +66,12 @@ def fit_gradient(
 
     names = [frame.name for frame in frames]
     fits = [fit(frames, translated)]
+    left_out = [""]
     for name in names:
         others = [frame for frame in frames if frame.name != name]
-        fits.append(fit(others, translated, fits[0].widths))
+        with suppress(JobError):  # the others may be too few
+            fits.append(fit(others, translated, fits[0].widths))
+            left_out.append(name)
 
     dims = ("layer", "gradient", "term", "component")
     unit = {"units": "e.angstrom"}
@@ -111,7 +116,7 @@ def fit_gradient(
             "component": list(COMPONENTS),
             "cell": names,
             "draw": np.arange(DRAWS),
-            "left_out": ("fit", ["", *names]),
+            "left_out": ("fit", left_out),
             "parameter": [
                 "second order, waves",
                 "second order, constants",

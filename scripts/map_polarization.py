@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from moirepol.console import note
-from moirepol.physics.polarization import layer_fields, map_dataset
+from moirepol.physics.polarization import map_of_bilayer
 from moirepol.predictor import Predictor
 from moirepol.structure.building import sample
 from moirepol.workflow.provenance import stamp, write_netcdf
@@ -49,17 +47,7 @@ def map_polarization(
     predictor = Predictor.from_files(
         zero_field, response, curvature, polarizability, gradient, errors
     )
-    predicted = predictor.dipoles(bilayer)
-    fields = layer_fields(predicted, grid_points)
-    ds = map_dataset(fields, bilayer.cell_2d, bilayer.stacking_points())
-    if "dipole_member" in predicted.arrays:
-        members = layer_fields(predicted, grid_points, "dipole_member").sum(axis=0)
-        unit = {"units": "e.angstrom"}
-        ds["P_member"] = ("member", "component", "i", "j"), members, unit
-        ds["P_member"].attrs["long_name"] = "polarization per N pair by each member"
-        ds["P_error"] = ("component", "i", "j"), np.std(members, axis=0, ddof=1), unit
-        ds["P_error"].attrs["long_name"] = "error of P: standard deviation over the members"
-    ds.attrs.update(system=bilayer.name, space="real")
+    ds = map_of_bilayer(predictor.dipoles(bilayer), grid_points)
     if beyond := note(system, beyond, predictor.beyond(bilayer)):
         ds.attrs["beyond_labels"] = beyond
     settings = {"grid_points": grid_points, "points_per_period": points_per_period}

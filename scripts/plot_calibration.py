@@ -19,7 +19,7 @@ STEP = 0.03  # where the axis of gradients goes over from linear to logarithmic
 def plot_calibration(
     studies: Sequence[str], names: Mapping[str, str], data: str, pdf: str, png: str
 ) -> None:
-    """Draw the error of every N atom against its predicted error and against the displacement gradient.
+    """Draw the error of every N atom against the predicted error and the displacement gradient.
 
     Parameters
     ----------
@@ -29,7 +29,8 @@ def plot_calibration(
         Label of each study in the legend.
     data
         NetCDF to write. For every study and N atom it contains the root mean square `error` and
-        `spread` of a component in e.A, and the size of the displacement `gradient`. For every study it contains
+        `spread` of a component in e.A, and the size of the displacement `gradient`. For every
+        study it contains
         `within_2`, the fraction of components with an error of at most twice the spread.
     pdf, png
         The figure to write.

@@ -49,7 +49,8 @@ def tabulate_accuracy(
         and `n`, the number of components.
     cells
         CSV to write, with one row for each moire cell and study: twist angle, mismatch,
-        size of the displacement gradient, first harmonics of the sum of the layers by model and by DFT, errors.
+        size of the displacement gradient, first harmonics of the sum of the layers by model and by
+        DFT, errors.
     """
     claims = {
         claim["id"]: claim["paper"]

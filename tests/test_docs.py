@@ -4,9 +4,9 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import ROOT
 
 import tabulate_docs
+from conftest import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

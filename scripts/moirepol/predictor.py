@@ -218,7 +218,7 @@ class Predictor:
         Returns
         -------
         Bilayer
-            A copy with the arrays ``dipole``, ``dipole_error`` (standard deviation over the members),
+            A copy with the arrays ``dipole``, ``dipole_error`` (standard deviation of the members),
             ``dipole_member`` (where all committees have the same size, above one),
             ``dipole_short_range`` (where there is a long-range term), all in e.angstrom and NaN
             where there is no site.

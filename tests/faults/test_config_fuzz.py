@@ -64,9 +64,6 @@ FULL_CONFIG["models"] |= {
 }
 FULL_CONFIG["predictors"]["AA"] |= {"curvature": "aa_curvature"}
 FULL_CONFIG["predictors"]["AAp"] |= {"curvature": "aap_curvature"}
-FULL_CONFIG["labels"]["sets"]["aap_strips"] = {"systems": ["AAp_strip-9-10", "AAp_strip-9-8"]}
-FULL_CONFIG["heterostrain"]["AAp"] = "aap_strips"
-FULL_CONFIG["long_range"]["AAp"] = "AAp_slide-0-0-1"
 FULL_CONFIG["studies"]["every_key"] = {
     "models": {"zero_field": "aa", "response": "aa_response", "curvature": "aa_curvature"},
     "labels": ["moire"],

@@ -37,7 +37,8 @@ from support.projects import TINY, copy_project, snakemake
 from support.settings import shipped_config
 
 LABELS = "resources/labels/aa.nc"
-STRAINED = {"heterostrain": "heterostrain.nc"}
+GRADIENT = {"gradient": "gradient.nc"}
+ERRORS = {"errors": "errors.nc"}
 #: Script: its arguments that take a NetCDF file or several, with good files.
 READERS = {
     "audit_labels": {"labels": LABELS},
@@ -60,15 +61,15 @@ READERS = {
         "labels": [LABELS],
     },
     "find_critical_field": {"labels": LABELS},
-    "fit_heterostrain": {
-        "strips": LABELS,
+    "calibrate_errors": {"study": "study.nc"},
+    "fit_gradient": {
+        "cells": [LABELS],
         "slides": LABELS,
         "polarizability": "polarizability.nc",
     },
-    "fit_reach": {"labels": [LABELS], "polarizability": "polarizability.nc"},
-    "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc", **STRAINED},
+    "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc", **GRADIENT},
     "map_configuration": {"labels": LABELS},
-    "map_polarization": {"dipoles": LABELS},
+    "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
     "plot_angles": {"polarization_maps": ["map.nc"]},
     "plan_labels": {"labels": [LABELS]},
@@ -87,10 +88,10 @@ READERS = {
     "plot_site_dipoles": {"dipoles": LABELS},
     "plot_stackings": {"configuration_map": "map.nc"},
     "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
-    "predict_dipoles": {"polarizability": "polarizability.nc", **STRAINED},
+    "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
     "recheck_labels": {"labels": LABELS},
     "study_learning": {"labels": [LABELS]},
-    "sweep_fields": {"polarizability": "polarizability.nc", **STRAINED},
+    "sweep_fields": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
     "tabulate_accuracy": {
         "parities": ["parity.nc"],
         "studies": ["parity.nc"],
@@ -173,10 +174,13 @@ def good_files(tmp_path_factory):
         "loss": ("rmse_train",),
         "audit": (),
         "check": ("difference_eA",),
-        "heterostrain": ("first_order", "left_out", "strip"),
+        "gradient": ("first_order", "deviation", "second_order_deviation", "left_out", "cell"),
+        "study": ("model", "dft", "spread", "second_order", "gradient", "cell"),
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})
         write_netcdf(ds, folder / f"{name}.nc")
+    calibration = {"scale": ("direction", [1.0, 1.0]), "saturation": 1.0, "largest_gradient": 1.0}
+    write_netcdf(xr.Dataset(calibration, attrs={"title": "errors"}), folder / "errors.nc")
     one = xr.Dataset({"in_plane": 0.4}, attrs={"title": "polarizability"})
     write_netcdf(one, folder / "polarizability.nc")
     (folder / "resources").symlink_to(ROOT / "resources")
@@ -188,7 +192,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     script, argument, bad_file, good_files, tmp_path, monkeypatch
 ):
     info = {"family": "AA", "kind": AnyKind(), "field_V_per_A": 0}
-    member = committee.Member(None, info, known={})
+    member = committee.Member(None, info, np.array([], dtype="S"))
     for module in (predictor, importlib.import_module(script)):
         monkeypatch.setattr(module, "committee", lambda paths: [member], raising=False)
     monkeypatch.chdir(good_files)
@@ -201,7 +205,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
     values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}}
     values |= {"kind": "zero_field", "field_V_per_A": 0, "slides_per_axis": 10}
-    values |= {"reach_A": [0.0, 0.0]} | READERS[script]
+    values |= {"largest_eta": 1.0, "points_per_period": 6} | READERS[script]
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
     several = isinstance(READERS[script][argument], list)

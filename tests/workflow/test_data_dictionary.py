@@ -7,9 +7,9 @@ import pytest
 import xarray as xr
 
 from compute_charge import compute_charge
-from map_polarization import map_polarization
+from moirepol.physics.polarization import map_of_bilayer
 from moirepol.structure.frames import to_dataset
-from moirepol.workflow.provenance import write_netcdf
+from moirepol.workflow.provenance import stamp, write_netcdf
 from support import ROOT
 from support.dictionary import faults
 from support.frames import stacked
@@ -32,7 +32,8 @@ def test_maps_and_charges_are_described(tmp_path):
     frame.set_array("dipole_error", frame.arrays["dipole"])
     frame.set_array("dipole_member", np.stack([frame.arrays["dipole"]] * 2, axis=1))
     write_netcdf(to_dataset([frame]), files["dipoles"])
-    map_polarization(files["dipoles"], files["maps"], 24)
+    ds = map_of_bilayer(frame, 24).assign_attrs(beyond_labels="a strain")
+    write_netcdf(stamp(ds, "map"), files["maps"])
     compute_charge(files["maps"], files["charge"], [12, 24], 1e-6)
     for path in files.values():
         assert faults(path, path.relative_to(tmp_path)) == []

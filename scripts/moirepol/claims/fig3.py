@@ -18,6 +18,7 @@ from moirepol.claims.measures import (
     whole_charges,
 )
 from moirepol.physics.polarization import net_polarization
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.names import System
 
 #: Largest lattice mismatch that represents eta -> 0.

@@ -208,7 +208,9 @@ def change(
     result = np.empty((*by_layer.shape[:-3], len(layers), 3))
     for layer in (LOWER, UPPER):
         here = layers == layer
-        result[..., here, :] = np.einsum("mt,...tc->...mc", values[here], by_layer[..., layer, :, :])
+        result[..., here, :] = np.einsum(
+            "mt,...tc->...mc", values[here], by_layer[..., layer, :, :]
+        )
     return result @ bilayer.mean_orientation.T
 
 
@@ -407,11 +409,12 @@ class DisplacementGradient:
         """Return whether the bilayer has a displacement gradient."""
         return size_of(gradient_of(bilayer)) > 0
 
-    def without(self, name: str) -> "DisplacementGradient":
-        """Return the term without a cell; the term itself if the cell was not fitted."""
+    def without(self, name: str) -> "DisplacementGradient | None":
+        """Return the term without a cell: itself if it was not fitted, None without such a fit."""
         if name not in self.fits["cell"].values:
             return self
-        return replace(self, held_out=name)
+        known = name in self.fits["left_out"].values
+        return replace(self, held_out=name) if known else None
 
     def beyond(self, bilayer: Bilayer) -> str:
         """Describe in what a bilayer lies beyond the cells that the error was calibrated on."""

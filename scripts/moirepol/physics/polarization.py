@@ -396,6 +396,39 @@ def map_dataset(
     )
 
 
+def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
+    """Make the map of a moire bilayer from its dipoles.
+
+    Parameters
+    ----------
+    bilayer
+        Bilayer with the array ``dipole`` and perhaps ``dipole_member``.
+    n
+        Number of nodes along each cell vector, a multiple of 6.
+
+    Returns
+    -------
+    xr.Dataset
+        The data of `map_dataset`; with members also ``P_member`` (member, component, i, j) and the
+        error ``P_error`` (component, i, j), their standard deviation, in e.angstrom.
+    """
+    ds = map_dataset(layer_fields(bilayer, n), bilayer.cell_2d, bilayer.stacking_points())
+    if "dipole_member" in bilayer.arrays:
+        members = layer_fields(bilayer, n, "dipole_member").sum(axis=0)
+        for name, dims, values, meaning in (
+            ("P_member", ("member",), members, "polarization per N pair by each member"),
+            (
+                "P_error",
+                (),
+                members.std(axis=0, ddof=1),
+                "error of P: standard deviation of members",
+            ),
+        ):
+            attributes = {"units": "e.angstrom", "long_name": meaning}
+            ds[name] = (*dims, "component", "i", "j"), values, attributes
+    return ds.assign_attrs(system=bilayer.name, space="real")
+
+
 def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:
     """Return the fractional places of the named points of a map.
 

@@ -257,8 +257,8 @@ def _uniaxial_cells(key: str, name: str, family: str, config: Mapping[str, Any])
         for system in systems
     ):
         raise ConfigError(
-            f"{key} = {name!r}: allowed is a set of uniaxial cells (strip, shear) of {family}, "
-            "without a field and not held out"
+            f"{key} = {name!r}: allowed is a set of uniaxial cells (strip, shear) of "
+            f"{family}, without a field and not held out"
         )
 
 

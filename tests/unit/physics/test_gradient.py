@@ -59,7 +59,8 @@ def test_a_gradient_gives_the_lattices(name):
     for layer, half in ((LOWER, -g[6] / 2), (UPPER, g[6] / 2)):
         xx, yy, xy = g[3 * layer : 3 * layer + 3]
         c, s = np.cos(mean + half), np.sin(mean + half)
-        F = np.array([[c, -s], [s, c]]) @ (np.eye(2) + [[xx, xy], [xy, yy]])
+        stretch = np.array([[1 + xx, xy], [xy, 1 + yy]])
+        F = np.array([[c, -s], [s, c]]) @ stretch
         lattice = bilayer.reference_lattice_constant_A * PRIMITIVE @ F.T
         np.testing.assert_allclose(lattice, bilayer.lattices[layer], atol=1e-12)
 

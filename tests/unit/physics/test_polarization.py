@@ -7,14 +7,13 @@ from hypothesis import strategies as st
 
 from compute_charge import compute_charge
 from map_configuration import map_configuration
-from map_polarization import map_polarization
 from moirepol.errors import JobError
 from moirepol.physics import polarization
 from moirepol.physics.polarization import point_fractions
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.symmetry import distinct_slides, layer_symmetries, symmetry_copies
-from moirepol.workflow.provenance import read_netcdf, write_netcdf
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support.frames import STAR, A, D, stacked
 
 
@@ -168,8 +167,8 @@ class TestConfiguration:
 
     def test_a_moire_map_has_the_stackings_of_its_points(self, labels, tmp_path):
         map_configuration(labels, tmp_path / "slides.nc", "AA", self.N, 24)
-        write_netcdf(to_dataset([stacked("AA_mismatch-9-10")]), tmp_path / "dipoles.nc")
-        map_polarization(tmp_path / "dipoles.nc", tmp_path / "moire.nc", 24)
+        moire = stamp(polarization.map_of_bilayer(stacked("AA_mismatch-9-10"), 24), "moire")
+        write_netcdf(moire, tmp_path / "moire.nc")
         values = []
         for name in ("slides", "moire"):
             ds = read_netcdf(tmp_path / f"{name}.nc")
@@ -187,8 +186,7 @@ def test_charge_carries_the_error_of_grid_and_members(tmp_path):
     offset = np.array([0, 0, 0.1])
     members = np.stack([dipole + offset, dipole - offset], axis=1)
     frame.set_array("dipole_member", members)
-    write_netcdf(to_dataset([frame]), tmp_path / "dipoles.nc")
-    map_polarization(tmp_path / "dipoles.nc", tmp_path / "map.nc", 60)
+    write_netcdf(stamp(polarization.map_of_bilayer(frame, 60), "map"), tmp_path / "map.nc")
     compute_charge(tmp_path / "map.nc", tmp_path / "charge.nc", [60, 120], 1e-6)
     ds = read_netcdf(tmp_path / "charge.nc")
     sign = ds["Q_model_error"].sel({"method": "sign_rule", "region": ["N", "M"]})

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from moirepol.physics.heterostrain import TERMS, Heterostrain, heterostrain_correction
 
 import collect_sweep
 from moirepol import predictor
 from moirepol.errors import ConfigError, JobError
 from moirepol.physics import expansion
+from moirepol.physics import gradient as dg
 from moirepol.physics.long_range import LongRange
 from moirepol.physics.polarization import PC_PER_M, net_polarization
 from moirepol.predictor import NetworkTerm, Predictor
@@ -35,53 +35,51 @@ def a_committee(seed, members=2, kind="zero_field", field=0.02):
 def random_dipoles(monkeypatch):
     """Every made-up member predicts its own random dipoles."""
 
-    def evaluate(members, bilayer, local_stackings=False):
+    def evaluate(members, bilayer, local_stackings):
+        assert local_stackings
         shape = len(bilayer.sites), 3
-        return np.array(
-            [
-                np.random.default_rng(m.seed + 100 * local_stackings).normal(0, 1e-3, shape)
-                for m in members
-            ]
-        )
-
-    def distance(bilayer, known, cutoff_A):
-        return np.zeros(len(bilayer)), 0.0
+        return np.array([np.random.default_rng(m.seed).normal(0, 1e-3, shape) for m in members])
 
     monkeypatch.setattr(predictor, "evaluate", evaluate)
-    monkeypatch.setattr(predictor, "environment_distance", distance)
-    monkeypatch.setattr(predictor, "seen_by", lambda members: {})
     return evaluate
 
 
-def a_predictor(zero_field, response, orders, long_range):
-    for member in zero_field:
-        member.network = SimpleNamespace(cutoff=6.0)
+def a_predictor(zero_field, response, order, long_range):
     terms = [NetworkTerm("zero_field", zero_field)]
     if response:
         terms.append(NetworkTerm("response", response))
-    if len(orders):
-        dims = ("fit", "layer", "term", "component")
-        fits = xr.Dataset({"first_order": (dims, orders)}, {"strip": []})
-        terms.append(Heterostrain(fits, ""))
+    if order is not None:
+        fits = xr.Dataset(
+            {
+                "first_order": (("fit", *"latc"), order[None]),
+                "deviation": (("fit", "draw", *"latc"), 0 * order[None, None]),
+            },
+            {"left_out": ("fit", [""]), "cell": []},
+        )
+        terms.append(dg.DisplacementGradient(fits, ""))
     return Predictor([*terms, *([LONG_RANGE] if long_range else [])])
 
 
-@pytest.mark.parametrize("strained", [False, True])
+@pytest.mark.parametrize("with_gradient", [False, True])
 @pytest.mark.parametrize("long_range", [False, True])
-def test_the_expansion_is_the_prediction_in_any_field(random_dipoles, long_range, strained):
+def test_the_expansion_is_the_prediction_in_any_field(random_dipoles, long_range, with_gradient):
     bilayer = build("AA_mismatch-3-4", 2.51, 3.33)
     zero_field, response = a_committee(0), a_committee(10, kind="response")
-    orders = np.random.default_rng(5).normal(0, 1e-2, (2 * strained, 2, len(TERMS), 3))
-    whole = a_predictor(zero_field, response, orders, long_range)
+    order = None
+    if with_gradient:
+        shape = 2, len(dg.GRADIENT), len(dg.TERMS), 3
+        order = np.random.default_rng(5).normal(0, 1e-2, shape)
+    whole = a_predictor(zero_field, response, order, long_range)
     powers = whole.expand(bilayer).powers()
-    p0 = random_dipoles(zero_field, bilayer, strained)
-    R = bilayer.site_signs[:, None] * random_dipoles(response, bilayer, strained) / 0.02
-    for member, order in enumerate(orders):
-        p0[member] += heterostrain_correction(bilayer, order)
+    p0 = random_dipoles(zero_field, bilayer, True)
+    R = bilayer.site_signs[:, None] * random_dipoles(response, bilayer, True) / 0.02
+    if with_gradient:  # each member twice: with both signs of a deviation, which is 0 here
+        p0 = np.repeat(p0 + dg.change(order, bilayer), 2, axis=0)
+        R = np.repeat(R, 2, axis=0)
     field = -0.013
     predicted = whole.dipoles(bilayer, field)
     in_field = expansion.polynomial_at(powers, field)
-    for member in range(2):
+    for member in range(len(p0)):
         expected = p0[member] + field * R[member]
         if long_range:
             expected = LONG_RANGE.solver(bilayer, R.mean(axis=0)).add(expected)
@@ -94,11 +92,11 @@ def test_the_expansion_is_the_prediction_in_any_field(random_dipoles, long_range
 def test_committees_of_different_size_contribute_their_means(random_dipoles):
     bilayer = build("AA_mismatch-3-4", 2.51, 3.33)
     zero_field, response = a_committee(0, 3), a_committee(10, 2, "response")
-    powers = a_predictor(zero_field, response, (), False).expand(bilayer).powers()
+    powers = a_predictor(zero_field, response, None, False).expand(bilayer).powers()
     assert powers.shape == (2, 1, len(bilayer.sites), 3)
-    np.testing.assert_allclose(powers[0, 0], random_dipoles(zero_field, bilayer).mean(axis=0))
+    np.testing.assert_allclose(powers[0, 0], random_dipoles(zero_field, bilayer, True).mean(axis=0))
     with pytest.raises(JobError, match="no response model"):
-        a_predictor(zero_field, (), (), True).expand(bilayer)
+        a_predictor(zero_field, (), None, True).expand(bilayer)
 
 
 def test_the_nearest_zero_of_a_polynomial():
@@ -117,12 +115,12 @@ def test_zeros_along_an_axis_lie_between_neighbours():
     assert np.isnan(zeros[1, 0])
 
 
-def test_the_net_polarization_is_a_sum_over_atoms():
-    atoms = build("AA_slide-0-0-1", 2.51, 3.33)
-    dipoles = np.full((4, 3), np.nan)
-    dipoles[atoms.is_site] = [0, 0, 1e-3]
-    area = np.sqrt(3) / 2 * 2.51**2
-    assert net_polarization(dipoles, atoms.cell.array)[2] == pytest.approx(2e-3 * PC_PER_M / area)
+@pytest.mark.parametrize("name", ["AA_slide-0-0-1", "AA_mismatch-3-4"])
+def test_the_net_polarization_is_the_sum_over_atoms_by_area(name):
+    bilayer = build(name, 2.51, 3.33)
+    p = np.random.default_rng(0).normal(size=(len(bilayer.sites), 3))
+    expected = PC_PER_M * p.sum(axis=0) / abs(np.linalg.det(bilayer.cell_2d))
+    np.testing.assert_allclose(net_polarization(bilayer, p), expected)
 
 
 def a_geometry(system, strain, folder):

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from compute_charge import compute_charge
-from map_polarization import map_polarization
+from moirepol.physics.polarization import map_of_bilayer
 from moirepol.plotting import UNIT
-from moirepol.structure.frames import to_dataset
-from moirepol.workflow.provenance import read_netcdf, write_netcdf
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support import browser
 from support.frames import stacked
 from view_map import view_map
@@ -32,13 +31,12 @@ START = """
 def files(tmp_path_factory):
     """Map, charge and page of a made-up pattern of known values."""
     folder = tmp_path_factory.mktemp("views")
-    dipoles, polarization_map, charge, page = (
-        folder / name for name in ("dipoles.nc", "map.nc", "charge.nc", "page.html")
+    polarization_map, charge, page = (
+        folder / name for name in ("map.nc", "charge.nc", "page.html")
     )
     frame = stacked(SYSTEM)
     frame.arrays["dipole"] /= UNIT
-    write_netcdf(to_dataset([frame]), dipoles)
-    map_polarization(dipoles, polarization_map, 48)
+    write_netcdf(stamp(map_of_bilayer(frame, 48), "Local polarization"), polarization_map)
     compute_charge(polarization_map, charge, [24, 48], 1e-6)
     view_map(polarization_map, charge, page)
     return read_netcdf(polarization_map), page

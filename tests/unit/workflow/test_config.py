@@ -152,8 +152,8 @@ def test_the_settings_are_quick_to_read(root):
             {"rcut": 6},
             ["unknown key 'rcut' with value 6, did you mean"],
         ),
-        ("protocols.cells.steps", "many", ["steps = 'many': allowed is an integer >= 1, this is"]),
-        ("protocols.cells.optimizer", "adam", ["learning_rate_start is missing, optimizer = adam"]),
+        ("protocols.short.steps", "many", ["steps = 'many': allowed is an integer >= 1, this is"]),
+        ("protocols.short.optimizer", "adam", ["learning_rate_start is missing, optimizer = adam"]),
         ("models.aa.kind", "response", ["models.aa.field_V_per_A is missing", "> 0 V/Å"]),
         ("models.aa", {"family": "AA"}, ["models.aa.kind is missing: allowed is one of zero"]),
         ("models.aa.labels", ["twist_6_01"], ["models.aa.labels = 'twist_6_01'", "held out"]),
@@ -183,26 +183,28 @@ def test_the_settings_are_quick_to_read(root):
         ("models.aa.protocol", "nothing", ["models.aa.protocol = 'nothing'", "paper"]),
         ("models.aa.seeds", [1, 1], ["models.aa.seeds", "twice"]),
         ("predictors.AA", {"zero_field": "aa"}, ["predictors.AA names no response model"]),
-        ("heterostrain.AA", "nothing", ["heterostrain.AA = 'nothing'", "strips"]),
-        ("heterostrain.AA", "moire", ["heterostrain.AA = 'moire'", "a set of strips of AA"]),
-        ("heterostrain.AAp", "strips", ["heterostrain.AAp = 'strips'", "a set of strips of AAp"]),
-        ("labels.sets.strips.use", "validation", ["heterostrain.AA = 'strips'", "not held out"]),
-        ("studies.mismatch.heterostrain", "aa", ["studies.mismatch.heterostrain", "strips of AA"]),
-        ("studies.cells_6.models.mismatch", "aa", ["unknown key 'mismatch'"]),
-        ("studies.cells_6.labels", ["nothing"], ["studies.cells_6.labels = 'nothing'", "aa"]),
-        ("studies.cells_6.models.zero_field", "aa_response", ["wanted is a zero_field model of"]),
-        ("studies.cells_6.models.response", "aap", ["wanted is a response model of AA"]),
-        ("studies.cells_6.long_range", "AA_slide-1-1-3", ["cells_6", "'response' is missing"]),
-        ("studies.cells_reach.long_range", "AAp_slide-0-0-1", ["a slide of AA without a field"]),
-        ("studies.cells_reach.used_for", ["figures"], ["used_for.0 = 'figures'", "claims"]),
-        ("studies.cells_6.used_for", ["interlayer_reach"], ["cells_6", "'long_range' is missing"]),
+        ("gradient.AA", ["nothing"], ["gradient.AA = 'nothing'", "strips"]),
+        ("gradient.AA", ["moire"], ["gradient.AA = 'moire'", "a set of uniaxial cells"]),
+        ("gradient.AAp", ["strips"], ["gradient.AAp = 'strips'", "of AAp"]),
+        ("gradient.AA", [], ["gradient.AA", "at least 1 entry"]),
+        ("labels.sets.strips.use", "validation", ["gradient.AA = 'strips'", "not held out"]),
+        ("labels.sets.strips.recipe", "wfc_35", ["gradient.AA", "one recipe", "large and wfc_35"]),
+        ("gradient.AA", None, ["studies.cells_gradient.gradient, family = 'AA'"]),
+        ("studies.cells_mapped.models.mismatch", "aa", ["unknown key 'mismatch'"]),
+        ("studies.cells_mapped.labels", ["nothing"], ["cells_mapped.labels = 'nothing'", "aa"]),
+        ("studies.cells_mapped.models.zero_field", "aa_response", ["wanted is a zero_field model"]),
+        ("studies.cells_mapped.models.response", "aap", ["wanted is a response model of AA"]),
+        ("studies.cells_mapped.long_range", "AA_slide-1-1-3", ["'response' is missing"]),
+        ("studies.cells_field.long_range", "AAp_slide-0-0-1", ["a slide of AA without a field"]),
+        ("studies.cells_field.used_for", ["figures"], ["used_for.0 = 'figures'", "claims"]),
+        ("studies.cells_field.used_for", ["errors"], ["cells_field.gradient = False", "True"]),
         (
-            "studies.cells_reach.used_for",
-            ["interlayer_reach"],
-            ["studies.cells_reach.used_for", "one study", "cells_long_range"],
+            "studies.cells_gradient.used_for",
+            ["errors"],
+            ["used_for = 'errors'", "one study of AA", "cells_figures"],
         ),
-        ("studies.cells_8.label", "layer distance", ["studies.cells_8.label", "distance has"]),
-        ("studies.cells_8.label", "$x$", ["studies.cells_8.label = ", "without $"]),
+        ("studies.cells_field.label", "layer distance", ["cells_field.label", "distance has"]),
+        ("studies.cells_field.label", "$x$", ["studies.cells_field.label = ", "without $"]),
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
         ("long_range", {"AAp": "AA_slide-1-1-3"}, ["long_range.AAp", "a slide of AAp"]),
         ("figures.fig2.fig3d", ["AA_twist-1-2"], ["figures.fig2.fig3d", "panels of fig2"]),
@@ -231,13 +233,13 @@ def test_null_removes_an_entry_of_the_default_settings(config):
     assert "copies" not in check_config(config)["labels"]["sets"]
 
 
-@pytest.mark.parametrize("old", ["cells_reach", "cells_long_range", "left_out"])
+@pytest.mark.parametrize("old", ["cells_gradient", "cells_figures", "left_out"])
 def test_a_renamed_study_keeps_its_uses(config, old):
     """Uses and labels of studies follow the configuration, whatever a study is named."""
     studies = check_config(config)["studies"]
     renamed = {("renamed" if name == old else name): study for name, study in studies.items()}
     found = check_config(put(config, "studies", renamed))["studies"]
-    for use in ("claims", "interlayer_reach"):
+    for use in ("claims", "errors"):
         wanted = ["renamed" if name == old else name for name in studies_used_for(use, studies)]
         assert studies_used_for(use, found) == wanted != []
     assert [s.get("label") for s in found.values()] == [s.get("label") for s in studies.values()]
@@ -246,7 +248,7 @@ def test_a_renamed_study_keeps_its_uses(config, old):
 def test_rules_name_no_study(root, config):
     """A name in a rule would drop a renamed study from a figure or a table without a message."""
     text = "".join((root / "rules" / f"{part}.smk").read_text() for part in ("accuracy", "claims"))
-    studies = set(config["studies"]) - {"mismatch"}  # a geometry has this name too
+    studies = set(config["studies"])
     named = {name for name in studies if re.search(rf"[\"']{name}[\"']", text)}
     assert not named
 
@@ -262,8 +264,8 @@ def test_a_removed_entry_must_not_be_needed(config):
 
 
 INHERITING = [
-    ("protocols", "second_order", "cutoff_10", "rcut_smooth_A", 2.0),
-    ("models", "aa_large", "aa_large_10", "folds", 7),
+    ("protocols", "second_order", "short", "rcut_smooth_A", 2.0),
+    ("models", "aa_large", "aap_large", "folds", 7),
     ("labels.variants", "large", "small", "cell_height_A", 14),
 ]
 
@@ -291,13 +293,14 @@ def test_an_entry_has_the_settings_of_its_base(derived, section, base, name, key
 
 def test_an_entry_names_what_differs(derived):
     config = check_config(derived)
-    cutoff = {"description": "As second_order, with a longer cut-off.", "rcut_A": 10.0}
     protocols = config["protocols"]
-    assert protocols["cutoff_10"] == protocols["second_order"] | cutoff
-    assert list(protocols["cutoff_10"]) == list(protocols["second_order"])
-    assert config["models"]["aa_large_10"] == config["models"]["aa_large"] | {
-        "protocol": "cutoff_10",
-        "seeds": [0, 1],
+    own = {key: protocols["short"][key] for key in ("description", "steps", "label_noise_eA")}
+    assert protocols["short"] == protocols["second_order"] | own
+    assert own["steps"] == 20
+    assert list(protocols["short"]) == list(protocols["second_order"])
+    assert config["models"]["aap_large"] == config["models"]["aa_large"] | {
+        "family": "AAp",
+        "labels": ["aap_large"],
     }
     assert recipe_of(config, "small") == recipe_of(config, "large") | {"ecutwfc_Ry": 28}
     assert changes_of(config, "wfc_60") == {"ecutwfc_Ry": 60}

@@ -115,7 +115,7 @@ class TestLabels:
     def test_trained_mismatches(self, config):
         assert 0.0 in label_plan.trained_eta(config, "AA")
         assert len(label_plan.trained_eta(config, "AA")) > 1
-        assert label_plan.trained_eta(config, "AAp") == [0.0]
+        assert label_plan.trained_eta(put(config, "gradient", {}), "AAp") == [0.0]
 
     def test_what_ships_is_ready(self, config, root):
         ships = shipped_frames(root / "resources" / "labels")
@@ -139,7 +139,8 @@ class TestModels:
         assert model_plan.members_for(config, "zero_field", "AAp_twist-1-2") == (
             model_plan.members(config, "aap")
         )
-        assert model_plan.members_for(config, "response", "AAp_twist-1-2") == []
+        short = put(config, "long_range", {"AA": "AA_slide-1-1-3"})
+        assert model_plan.members_for(short, "response", "AAp_twist-1-2") == []
         assert model_plan.members_for(config, "response", "AAp_twist-1-2_field+0.0200") == (
             model_plan.members(config, "aap_response")
         )
@@ -166,7 +167,8 @@ class TestModels:
 
     def test_the_long_range_needs_a_response_model(self, config):
         assert model_plan.response_model(config, "AA") == "aa_response"
-        assert model_plan.response_model(config, "AAp") is None
+        short = put(config, "long_range", {"AA": "AA_slide-1-1-3"})
+        assert model_plan.response_model(short, "AAp") is None
         with pytest.raises(ConfigError, match=r"predictors\.AA names no response model"):
             model_plan.response_model(put(config, "predictors.AA", {"zero_field": "aa"}), "AA")
 
