@@ -241,8 +241,8 @@ def _errors(name: str, study: Mapping[str, Any], family: str, config: Mapping[st
     ]
     if others:
         raise ConfigError(
-            f"studies.{name}.used_for = 'errors': allowed is one study of {family}, {others[0]} has "
-            "this entry too"
+            f"studies.{name}.used_for = 'errors': allowed is one study of {family}, {others[0]} "
+            "has this entry too"
         )
 
 

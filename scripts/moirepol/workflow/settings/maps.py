@@ -25,8 +25,8 @@ class Maps(Section):
     """Polarization maps of moiré cells."""
 
     maximum_atoms: int = setting(
-        "Largest cell whose dipoles (results/dipoles) are asked for by angle or mismatch. Maps have "
-        "no limit.",
+        "Largest cell whose dipoles (results/dipoles) are asked for by angle or mismatch. Maps "
+        "have no limit.",
         "atoms",
         ge=28,
         le=10_000_000,
