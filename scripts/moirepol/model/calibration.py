@@ -8,8 +8,10 @@ orders that the expansion leaves out. The last part is a random second-order ter
 
 with one factor c for in-plane and one for out-of-plane components. |g| is the size of the
 displacement gradient. The term grows as |g|^2 below g0 and as |g| above it, as the errors do. c is
-such that 68.3 % of the components lie within one error, every cell counting the same. g0 is the
-value of largest likelihood.
+the geometric mean of two values: with one, 68.3 % of the components lie within one error, with the
+other 95.4 % within two errors. Every cell counts the same. g0 is the
+value of largest likelihood, but not below the smallest gradient of the cells: an expansion to first
+order has errors of second order there.
 """
 
 from collections.abc import Sequence
@@ -20,9 +22,12 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
-#: Fraction of components within one error.
-ONE_SIGMA = float(2 * norm.cdf(1) - 1)
-SATURATIONS = np.geomspace(0.02, 20, 31)
+#: Fraction of components within one and two errors of a normal distribution.
+FRACTIONS = {times: float(2 * norm.cdf(times) - 1) for times in (1, 2)}
+#: Candidates of g0, in units of the smallest gradient of the cells.
+SATURATIONS = np.geomspace(1, 100, 21)
+#: Error of a label in e.angstrom: the largest violation of symmetry among the shipped labels.
+LABEL_ERROR_EA = 5e-6
 LARGEST_SCALE = 1e3
 SMALLEST_SCALE = 1e-6
 
@@ -73,8 +78,9 @@ class Calibration:
         return np.array([in_plane, in_plane, out_of_plane]) / (1 + size / self.saturation)
 
     def errors(self, cell: ValidatedCell) -> np.ndarray:
-        """Return the calibrated errors (m, 3) of the dipoles of a cell in e.angstrom."""
-        return np.hypot(cell.deviation, self.widths(cell.size) * cell.second_order)
+        """Return the calibrated errors (m, 3) of prediction and label of a cell in e.angstrom."""
+        predicted = np.hypot(cell.deviation, self.widths(cell.size) * cell.second_order)
+        return np.hypot(predicted, LABEL_ERROR_EA)
 
     def coverage(self, cell: ValidatedCell, times: float = 1.0) -> tuple[float, float]:
         """Return the fraction of components within some times the error, for each direction."""
@@ -97,7 +103,7 @@ def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
         The widths.
     """
     best, found = -np.inf, Calibration((0.0, 0.0), 1.0)
-    for saturation in SATURATIONS:
+    for saturation in SATURATIONS * min(cell.size for cell in cells):
         scale = tuple(_scale(cells, number, saturation) for number in range(len(DIRECTIONS)))
         calibration = Calibration((scale[0], scale[1]), float(saturation))
         likelihood = np.mean(
@@ -109,14 +115,17 @@ def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
 
 
 def _scale(cells, number, saturation):
-    """Factor c of one direction, with `ONE_SIGMA` of the components within one error."""
+    """Factor c of one direction: geometric mean over `FRACTIONS`."""
 
-    def excess(logarithm):
+    def excess(logarithm, times):
         scale = np.exp(logarithm)
         calibration = Calibration((scale, scale), saturation)
-        return np.mean([calibration.coverage(cell)[number] for cell in cells]) - ONE_SIGMA
+        within = np.mean([calibration.coverage(cell, times)[number] for cell in cells])
+        return within - FRACTIONS[times]
 
     low, high = np.log(SMALLEST_SCALE), np.log(LARGEST_SCALE)
-    if excess(low) > 0:
-        return SMALLEST_SCALE
-    return float(np.exp(brentq(excess, low, high, xtol=1e-3)))
+    found = [
+        low if excess(low, times) > 0 else brentq(excess, low, high, args=(times,), xtol=1e-3)
+        for times in FRACTIONS
+    ]
+    return float(np.exp(np.mean(found)))
