@@ -174,7 +174,7 @@ def _cell(value) -> str:
 
 
 def _number(value, factor: float, form: str = "{:.3g}") -> str:
-    return "" if value is None or pd.isna(value) else form.format(factor * float(value))
+    return "" if value is None or pd.isna(value) else form.format(factor * float(value) + 0.0)
 
 
 def _place(path: str) -> str:
