@@ -68,7 +68,7 @@ FULL_CONFIG["sweeps"]["every_key"] = {
     "twist_angles_deg": [6.0],
     "strains_percent": [0, 1],
 }
-FULL_CONFIG["figures"]["fig1"]["fig1b"] = ["AA_twist-1-2"]
+FULL_CONFIG["figures"]["fig1b"]["systems"] = ["AA_twist-1-2"]
 FULL_CONFIG = json.loads(json.dumps(FULL_CONFIG))  # no list in two places
 
 
@@ -172,7 +172,7 @@ def outside(schema):
 
 
 #: Keys whose value is text to show: it names no file and reaches no shell.
-FREE_TEXT = ("description", "label")
+FREE_TEXT = ("description", "label", "caption")
 
 
 @MANY
