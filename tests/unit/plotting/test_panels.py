@@ -11,6 +11,7 @@ import sweep_fields
 from collect_sweep import collect_sweep
 from compute_charge import compute_charge
 from map_configuration import map_configuration
+from moirepol.errors import JobError
 from moirepol.physics.polarization import PC_PER_M
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
@@ -137,6 +138,14 @@ class TestMaps:
         par = draw(plot_paths, polarization_maps=files, quantity="P_par")
         np.testing.assert_allclose(par["P_par"].sel(field=0.02), par["P_par"].sel(field=0))
         assert (par["P_par"] >= 0).all() and float(par["P_par"].max()) > 1e-3
+
+    def test_paths_of_two_bilayers_are_refused(self, draw, tmp_path):
+        files = []
+        for name in ("AA_twist-30-31", "AA_twist-5-6_field+0.0200"):
+            files.append(str(tmp_path / f"{name}.nc"))
+            write_netcdf(stamp(a_map(first_harmonics(), name), "map"), files[-1])
+        with pytest.raises(JobError, match="^AA_twist-30-31, AA_twist-5-6: allowed is one bil"):
+            draw(plot_paths, polarization_maps=files, quantity="P_perp")
 
     def test_angles(self, draw, tmp_path):
         """P∥ in proportion to the angle stays so."""
