@@ -49,29 +49,18 @@ include: "rules/docs.smk"
 rule all:
     default_target: True
     input:
-        [figure_files(figure) for figure in config["figures"]],
+        figure_files(),
         "results/claims.csv",
         "results/claims.html",
 
 
-rule fig1:
-    input:
-        figure_files("fig1"),
+for figure in figure_plan.numbered_figures(config):
 
-
-rule fig2:
-    input:
-        figure_files("fig2"),
-
-
-rule fig3:
-    input:
-        figure_files("fig3"),
-
-
-rule fig4:
-    input:
-        figure_files("fig4"),
+    rule:
+        name:
+            figure
+        input:
+            figure_files(figure),
 
 
 rule labels:

@@ -10,9 +10,7 @@ rule evaluate_claims:
     input:
         table="resources/claims.yaml",
         maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
-        charges=expand(
-            "results/charge/{system}.nc", system=systems_shown(CHARGE_PANELS.__contains__)
-        ),
+        charges=expand("results/charge/{system}.nc", system=systems_shown("charge")),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),
         labels=direct_labels("twist", "mismatch"),
         parities=expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),

@@ -13,7 +13,6 @@ from moirepol.structure.names import System
 from moirepol.workflow import figure_plan, label_plan, model_plan
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
-from moirepol.workflow.figure_plan import CHARGE_PANELS
 from moirepol.workflow.configuration_checks import studies_used_for
 from moirepol.workflow.label_sets import (
     STANDARD,
@@ -35,7 +34,7 @@ wildcard_constraints:
     other_name=OTHER_NAMES,
     map=f"configuration_AAp?|{SYSTEM}",
     frame=SYSTEM,
-    panel="fig[1-4][a-j]",
+    panel="[a-z][a-z0-9_]*",
     sweep="[a-z][a-z0-9_]*",
 
 
@@ -107,11 +106,6 @@ def direct_labels(*geometries: str) -> list[str]:
     return label_plan.direct_labels(config, SHIPPED_LABELS, *geometries)
 
 
-def label_of_panel(wildcards) -> list[str]:
-    (system,) = systems_of(wildcards.panel)
-    return label_plan.label_of_system(config, SHIPPED_LABELS, system)
-
-
 def label_group(wildcards) -> str | None:
     """Return the group of small labels. A profile may run several of them in one job."""
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
@@ -127,10 +121,6 @@ def slides_of(family: str, recipe: str = STANDARD) -> tuple[str, int]:
 
 def slides_beside(name: str) -> tuple[str, int]:
     return planned(label_plan.slides_beside, name)
-
-
-def trained_eta(family: str) -> list[float]:
-    return label_plan.trained_eta(config, family)
 
 
 # Models
@@ -253,27 +243,35 @@ def file_by_name(wildcards) -> str:
     return planned(figure_plan.canonical_file, *names)
 
 
-PARITY_MODELS = figure_plan.parity_models(config)
-PANEL_FAMILY = {"fig1a": "AA", "fig1d": "AAp"}
+def figure_files(*figures: str) -> list[str]:
+    return figure_plan.figure_files(config, *figures)
 
 
-def figure_files(figure: str) -> list[str]:
-    return figure_plan.figure_files(config, figure)
+def systems_shown(*plots: str) -> list[str]:
+    return figure_plan.systems_shown(config, *plots)
 
 
-def systems_of(panel: str) -> list[str]:
-    return figure_plan.systems_of(config, panel)
+def panel_inputs(plot: str) -> dict:
+    """Input functions of a kind of plot, by argument of its script."""
+
+    def files(argument):
+        return lambda wildcards: planned(
+            figure_plan.panel_input, argument, wildcards.panel, SHIPPED_LABELS
+        )
+
+    return {argument: files(argument) for argument in figure_plan.PLOTS[plot].inputs}
 
 
-def systems_shown(*wanted) -> list[str]:
-    return figure_plan.systems_shown(config, *wanted)
+def panel_params(plot: str) -> dict:
+    """Functions of the wildcards for the params of a kind of plot, by argument of its script."""
+
+    def value(argument):
+        return lambda wildcards: planned(figure_plan.panel_param, argument, wildcards.panel)
+
+    kind = figure_plan.PLOTS[plot]
+    return {argument: value(argument) for argument in (*kind.params, *kind.options)}
 
 
-def shown(kind: str):
-    """Input function: a panel's only file of a kind (maps, charge, dipoles, sweeps)."""
-    return lambda wildcards: figure_plan.shown_files(config, kind, wildcards.panel)[0]
-
-
-def all_shown(kind: str):
-    """Input function: a panel's files of a kind, one for each system."""
-    return lambda wildcards: figure_plan.shown_files(config, kind, wildcards.panel)
+def any_panel_of(plot: str) -> str:
+    """Regular expression of the panels of a kind of plot."""
+    return "|".join(figure_plan.panels_of(config, plot))

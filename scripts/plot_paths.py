@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from moirepol.errors import JobError
 from moirepol.physics.polarization import DIAGONAL, ON_DIAGONAL, along_diagonal
 from moirepol.plotting import DIPOLE, UNIT, colors_of, new_figure, save
 from moirepol.structure.names import System
@@ -15,7 +16,14 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
     polarization_maps: maps of one bilayer in several fields. quantity: "P_perp" or "P_par". data,
     pdf, png: the panel's NetCDF and pictures to write.
     """
-    lines = [line_of(read_netcdf(path, "P"), quantity) for path in polarization_maps]
+    maps = [read_netcdf(path, "P") for path in polarization_maps]
+    bilayers = {
+        System.parse(ds.attrs["system"]).model_copy(update={"field_V_per_A": 0.0}).name
+        for ds in maps
+    }
+    if len(bilayers) > 1:
+        raise JobError(f"{', '.join(sorted(bilayers))}: allowed is one bilayer in several fields")
+    lines = [line_of(ds, quantity) for ds in maps]
     shown = xr.concat(lines, dim="field").sortby("field")
     shown["field"].attrs.update(units="V/angstrom", long_name="vertical electric field")
     write_netcdf(stamp(shown, f"{quantity} along {'-'.join(DIAGONAL)}"), data)

@@ -71,7 +71,7 @@ FULL_CONFIG["studies"]["every_key"] = {
 FULL_CONFIG["sweeps"]["every_key"] = {
     "twist_angles_deg": [6.0],
 }
-FULL_CONFIG["figures"]["fig1"]["fig1b"] = ["AA_twist-1-2"]
+FULL_CONFIG["figures"]["fig1b"]["systems"] = ["AA_twist-1-2"]
 
 
 def with_defaults(value, schema):
@@ -184,7 +184,7 @@ def outside(schema):
 
 
 #: Keys whose value is text to show: it names no file and reaches no shell.
-FREE_TEXT = ("description", "label")
+FREE_TEXT = ("description", "label", "caption")
 
 
 @MANY

@@ -27,6 +27,7 @@ from moirepol.model import committee, training
 from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow import job, locks
+from moirepol.workflow.figure_plan import PLOTS
 from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import digest, settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
@@ -139,6 +140,7 @@ def test_every_input_of_their_rules_is_among_the_arguments():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     inputs = re.findall(r"^rule (\w+):\n    input:\n((?:        .*\n)+)", text, re.M)
     named = {rule: set(re.findall(r"^ {8}(\w+)=", block, re.M)) for rule, block in inputs}
+    named |= {f"plot_{kind}": set(plot.inputs) for kind, plot in PLOTS.items()}
     missing = {
         rule: names - set(READERS[rule]) - OTHER_INPUTS
         for rule, names in named.items()

@@ -15,7 +15,7 @@ from moirepol.workflow.job import PARENT
 from support.processes import make_program, mounted, processes_in
 from support.projects import TINY, copy_project, snakemake
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.chain]
 
 LABELS = "results/labels/standard"
 #: Ends a job, or Snakemake, when the job is about to put a certain file under its final name.

@@ -8,8 +8,6 @@ from pathlib import Path
 
 #: Options for the small settings of a whole chain.
 TINY = ("--configfile", "tests/config-tiny.yaml")
-
-
 FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-short-range.yaml")
 FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
 

@@ -63,7 +63,7 @@ def test_targets_have_names_that_nobody_mistypes(every_rule):
 def test_every_rule_fits_its_function(rules):
     assert len(rules) > 40
     for name, rule in rules.items():
-        assert Path(rule.script).stem == name
+        assert Path(rule.script.format(params=rule.params)).stem == name
         function = runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))[name]
         given = {key for part in (rule.input, rule.output, rule.params) for key, _ in part.items()}
         check_names(function, given, {*rule.wildcard_names, *rule.resources, "threads"})

@@ -6,7 +6,7 @@ from typing import Any
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System
 from moirepol.workflow.coverage import parse_name, predictors_of
-from moirepol.workflow.figure_plan import SWEEP_PANELS
+from moirepol.workflow.figure_plan import PLOTS, SPACE
 from moirepol.workflow.label_sets import STANDARD, frames_of, recipe_of, systems_of_sweep
 from moirepol.workflow.model_plan import PAPER
 
@@ -35,7 +35,6 @@ def check_relations(config: Mapping[str, Any]) -> None:
     _check_figures(config)
     _check_protocols(config)
     _check_studies(config)
-    _check_fig1f(config)
     _check_long_range(config)
 
 
@@ -102,24 +101,58 @@ def _check_sweeps(config: Mapping[str, Any]) -> None:
 
 
 def _check_figures(config: Mapping[str, Any]) -> None:
-    """Panels belong to their figure and show systems that the models predict."""
-    for name, figure in config["figures"].items():
-        for panel, systems in figure.items():
-            if not panel.startswith(name):
-                raise ConfigError(f"figures.{name}.{panel}: allowed are panels of {name}")
-            if panel in SWEEP_PANELS:
-                if len(systems) != 1:
-                    raise ConfigError(f"figures.{name}.{panel} = {systems}: allowed is one sweep")
-                _known(f"figures.{name}.{panel}", systems[0], config["sweeps"])
-                continue
-            _systems(f"figures.{name}.{panel}", systems)
-            if name != "fig1" and not systems:
-                raise ConfigError(f"figures.{name}.{panel} = []: allowed is at least 1 system")
-            for system in systems:
-                try:
-                    predictors_of(config, system)
-                except ConfigError as error:
-                    raise ConfigError(f"figures.{name}.{panel} = {system!r}: {error}") from None
+    """Panels have a known kind of plot and show what this kind needs."""
+    for name, panel in config["figures"].items():
+        _check_panel(f"figures.{name}", panel, config)
+
+
+def _check_panel(key: str, panel: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Check a panel against its kind of plot."""
+    _known(f"{key}.plot", panel["plot"], PLOTS)
+    plot = PLOTS[panel["plot"]]
+    entry = {"sweep": "sweep", "nothing": None}.get(plot.shows, "systems")
+    needed = [*([entry] if entry else []), *plot.options]
+    for option in needed:
+        if option not in panel:
+            raise ConfigError(f"{key}: key {option!r} is missing, plot {panel['plot']!r} needs it")
+    for option in panel:
+        if option not in ("plot", "caption", *needed):
+            allowed = ", ".join(("plot", *needed, "caption"))
+            raise ConfigError(
+                f"{key}.{option} = {panel[option]!r}: allowed keys with plot {panel['plot']!r} are "
+                f"{allowed}"
+            )
+    if entry == "sweep":
+        _known(f"{key}.sweep", panel["sweep"], config["sweeps"])
+    elif entry == "systems":
+        _check_systems_of_panel(f"{key}.systems", panel, config)
+    elif panel["plot"] == "parity" and "AA" not in config["predictors"]:
+        raise ConfigError(f"{key}: predictors.AA names no zero_field model")
+
+
+def _check_systems_of_panel(key: str, panel: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Check the number of systems of a panel and that the models predict them."""
+    names, plot = panel["systems"], PLOTS[panel["plot"]]
+    allowed = {
+        "system": "one system",
+        "map": "one system or configuration space",
+        "space": "one configuration space, configuration_AA or configuration_AAp",
+        "systems": "at least 1 system",
+    }[plot.shows]
+    if not names or (plot.shows != "systems" and len(names) > 1):
+        raise ConfigError(f"{key} = {names}: allowed is {allowed}")
+    for name in names:
+        is_space = bool(SPACE.fullmatch(name))
+        if is_space and plot.shows in ("map", "space"):
+            continue
+        if is_space or plot.shows == "space":
+            raise ConfigError(f"{key} = {name!r}: allowed is {allowed}")
+        _systems(key, [name])
+        if plot.inputs:
+            try:
+                predictors_of(config, name)
+            except ConfigError as error:
+                raise ConfigError(f"{key} = {name!r}: {error}") from None
 
 
 def _check_protocols(config: Mapping[str, Any]) -> None:
@@ -177,12 +210,6 @@ def studies_used_for(use: str, studies: Mapping[str, Mapping[str, Any]]) -> list
         Names in the order of the configuration.
     """
     return [name for name, study in studies.items() if use in study.get("used_for", [])]
-
-
-def _check_fig1f(config: Mapping[str, Any]) -> None:
-    """Panel fig1f shows a model of AA."""
-    if "fig1f" in config["figures"]["fig1"] and "AA" not in config["predictors"]:
-        raise ConfigError("figures.fig1.fig1f: predictors.AA names no zero_field model")
 
 
 def _check_long_range(config: Mapping[str, Any]) -> None:

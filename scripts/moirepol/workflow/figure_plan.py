@@ -1,100 +1,316 @@
-"""Which files the panels of figures are drawn from, and the maps behind them."""
+"""Which files the panels of figures are drawn from, and the maps behind them.
 
+The section `figures` of the settings is the table of panels, `PLOTS` that of the kinds of plot.
+"""
+
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System
+from moirepol.workflow import label_plan
 from moirepol.workflow.coverage import system_of
+from moirepol.workflow.label_sets import systems_of_sweep
 
-#: Panels that show a sweep, not systems.
-SWEEP_PANELS = ("fig3g", "fig3h", "fig4j")
-#: Panels of a charge density.
-CHARGE_PANELS = ("fig2f", "fig3e", "fig3f", "fig4e", "fig4f")
+Config = Mapping[str, Any]
+Panel = Mapping[str, Any]
+#: Files of an input: from the settings, those of the panel, and the folder of shipped labels.
+Files = Callable[[Config, Panel, str], str | list[str]]
+
+#: Name of a map of configuration space; it may replace a system's name.
+SPACE = re.compile("configuration_(AAp?)")
+#: Name of a panel of a numbered figure, e.g. fig2d.
+NUMBERED = re.compile("(fig[0-9]+)([a-z])")
 
 
-def figure_files(config: Mapping[str, Any], figure: str) -> list[str]:
-    """Return the pictures of a figure's panels.
+@dataclass(frozen=True)
+class Plot:
+    """A kind of plot, drawn by the script ``plot_<kind>``.
+
+    Parameters
+    ----------
+    shows
+        What a panel of this kind names: one system, one map (of a system or a configuration space),
+        one configuration space, several systems, one sweep, or nothing.
+    inputs
+        Files by argument of the script.
+    params
+        Values by argument of the script, each a function of the settings and those of the panel.
+    options
+        Further settings of a panel that the script takes as arguments.
+    """
+
+    shows: Literal["system", "map", "space", "systems", "sweep", "nothing"]
+    inputs: Mapping[str, Files] = field(default_factory=dict)
+    params: Mapping[str, Callable[[Config, Panel], Any]] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+
+def _one(folder: str) -> Files:
+    """Return the file of the panel's system or sweep in a folder of results."""
+    return lambda config, panel, labels: f"results/{folder}/{_names(panel)[0]}.nc"
+
+
+def _each(folder: str) -> Files:
+    """Return the files of the panel's systems in a folder of results."""
+    return lambda config, panel, labels: [f"results/{folder}/{name}.nc" for name in _names(panel)]
+
+
+def _names(panel: Panel) -> list[str]:
+    return [panel["sweep"]] if "sweep" in panel else panel["systems"]
+
+
+def _direct(*geometries: str) -> Files:
+    """Return the audited label sets that contain cells of some geometries."""
+    return lambda config, panel, labels: label_plan.direct_labels(config, labels, *geometries)
+
+
+def _slides(family: str) -> Files:
+    """Return the label set with the finest grid of untwisted bilayers of a family."""
+    return lambda config, panel, labels: label_plan.finest_slides(config, family)[0]
+
+
+def _label(config: Config, panel: Panel, labels: str) -> list[str]:
+    return label_plan.label_of_system(config, labels, panel["systems"][0])
+
+
+def _space(config: Config, panel: Panel, labels: str) -> str:
+    return f"results/maps/configuration_{System.parse(panel['systems'][0]).family}.nc"
+
+
+def _parities(config: Config, panel: Panel, labels: str) -> list[str]:
+    return [f"results/models/{model}/parity.nc" for model in parity_models(config)]
+
+
+def _family(config: Config, panel: Panel) -> str:
+    return panel["systems"][0].removeprefix("configuration_")
+
+
+def _trained_eta(config: Config, panel: Panel) -> list[float]:
+    (first, *_) = systems_of_sweep(config["sweeps"][panel["sweep"]])
+    return label_plan.trained_eta(config, System.parse(first).family)
+
+
+#: Lengths that structures are built with.
+_LENGTHS: dict[str, Callable[[Config, Panel], Any]] = {
+    "lattice_constant_A": lambda config, panel: config["lattice_constant_A"],
+    "layer_distance_A": lambda config, panel: config["layer_distance_A"],
+}
+
+#: Kind of plot: what it shows and what its script gets.
+PLOTS: dict[str, Plot] = {
+    "stackings": Plot(
+        "space", {"configuration_map": _one("maps")}, {"family": _family, **_LENGTHS}
+    ),
+    "out_of_plane": Plot("map", {"polarization_map": _one("maps")}),
+    "in_plane": Plot("map", {"polarization_map": _one("maps")}),
+    "pattern": Plot("map", {"polarization_map": _one("maps")}),
+    "charge": Plot("map", {"charge": _one("charge")}),
+    "wannier_centres": Plot("nothing", {"parallel": _slides("AA"), "antiparallel": _slides("AAp")}),
+    "parity": Plot("nothing", {"parities": _parities}),
+    "structure": Plot("system", {}, {"system": lambda _, panel: panel["systems"][0], **_LENGTHS}),
+    "site_dipoles": Plot("system", {"dipoles": _one("dipoles")}),
+    "comparison": Plot("system", {"dipoles": _one("dipoles"), "labels": _label}),
+    "paths": Plot("systems", {"polarization_maps": _each("maps")}, options=("quantity",)),
+    "angles": Plot("systems", {"polarization_maps": _each("maps")}),
+    "amplitudes": Plot(
+        "systems",
+        {"dipoles": _each("dipoles"), "configuration_map": _space, "labels": _direct("twist")},
+    ),
+    "mismatch": Plot(
+        "sweep",
+        {"sweep": _one("sweeps"), "labels": _direct("mismatch")},
+        {"trained_eta": _trained_eta},
+    ),
+    "phases": Plot("sweep", {"sweep": _one("sweeps")}),
+    "charges": Plot("sweep", {"sweep": _one("sweeps")}),
+}
+
+
+def figure_of(panel: str) -> str:
+    """Return the figure that a panel belongs to.
+
+    Parameters
+    ----------
+    panel
+        Name of the panel.
+
+    Returns
+    -------
+    str
+        `fig2` for `fig2d`; the panel's own name if it has no number.
+    """
+    numbered = NUMBERED.fullmatch(panel)
+    return numbered[1] if numbered else panel
+
+
+def numbered_figures(config: Config) -> list[str]:
+    """Return the figures that are targets.
 
     Parameters
     ----------
     config
         The settings.
-    figure
-        `fig1` to `fig4`.
+
+    Returns
+    -------
+    list of str
+        Sorted names of the figures with a number, e.g. `fig1`.
+    """
+    return sorted({figure_of(panel) for panel in config["figures"] if NUMBERED.fullmatch(panel)})
+
+
+def figure_files(config: Config, *figures: str) -> list[str]:
+    """Return the pictures of the panels of figures.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    *figures
+        Names of figures; all panels if none is given.
 
     Returns
     -------
     list of str
         PDF and PNG of each panel. Its data lie beside them.
     """
-    panels = config["figures"][figure]
+    panels = [name for name in config["figures"] if not figures or figure_of(name) in figures]
     return [f"results/figures/{panel}.{ending}" for panel in panels for ending in ("pdf", "png")]
 
 
-def systems_of(config: Mapping[str, Any], panel: str) -> list[str]:
-    """Return the systems that a panel shows.
+def report_category(panel: str) -> str:
+    """Return the category of the report that lists a panel.
 
     Parameters
     ----------
-    config
-        The settings.
     panel
         Name of the panel.
 
     Returns
     -------
-    list of str
-        Names of systems, or of the one sweep, in the order of the settings.
+    str
+        `Fig. 2` for `fig2d`; `Further panels` if the panel has no number.
     """
-    return config["figures"][panel[:4]][panel]
+    numbered = NUMBERED.fullmatch(panel)
+    return f"Fig. {numbered[1].removeprefix('fig')}" if numbered else "Further panels"
 
 
-def systems_shown(
-    config: Mapping[str, Any],
-    wanted: Callable[[str], bool] = lambda panel: panel not in SWEEP_PANELS,
-) -> list[str]:
-    """Return the systems of all panels of a kind.
+def plots_in_use(config: Config) -> list[str]:
+    """Return the kinds of plot that some panel has.
 
     Parameters
     ----------
     config
         The settings.
-    wanted
-        Whether a panel counts; by default all panels of systems.
 
     Returns
     -------
     list of str
-        Sorted names, each once.
+        Keys of `PLOTS`, in its order.
     """
-    panels = [panel for figure in config["figures"].values() for panel in figure if wanted(panel)]
-    return sorted({system for panel in panels for system in systems_of(config, panel)})
+    return [plot for plot in PLOTS if panels_of(config, plot)]
 
 
-def shown_files(config: Mapping[str, Any], kind: str, panel: str) -> list[str]:
-    """Return the files of one kind that a panel is drawn from.
+def panels_of(config: Config, plot: str) -> list[str]:
+    """Return the panels of a kind of plot.
 
     Parameters
     ----------
     config
         The settings.
-    kind
-        Folder of the files: `maps`, `charge`, `dipoles` or `sweeps`.
-    panel
+    plot
+        Key of `PLOTS`.
+
+    Returns
+    -------
+    list of str
+        Names of panels in the order of the settings.
+    """
+    return [name for name, panel in config["figures"].items() if panel["plot"] == plot]
+
+
+def panel_input(config: Config, argument: str, name: str, labels: str) -> str | list[str]:
+    """Return the files of an argument of a panel's script.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    argument
+        Argument of the script.
+    name
+        Name of the panel.
+    labels
+        The folder of shipped labels.
+
+    Returns
+    -------
+    str or list of str
+        One file, or files in the order of the panel's systems.
+
+    Raises
+    ------
+    ConfigError
+        If the settings define no such file.
+    """
+    panel = config["figures"][name]
+    return PLOTS[panel["plot"]].inputs[argument](config, panel, labels)
+
+
+def panel_param(config: Config, argument: str, name: str) -> Any:
+    """Return the value of an argument of a panel's script.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    argument
+        Argument of the script.
+    name
         Name of the panel.
 
     Returns
     -------
-    list of str
-        One file for each system, or that of the configuration space of AA if the panel names none.
+    object
+        The panel's own setting, or what follows from the settings.
     """
-    systems = systems_of(config, panel) or ["configuration_AA"]
-    return [f"results/{kind}/{system}.nc" for system in systems]
+    panel = config["figures"][name]
+    plot = PLOTS[panel["plot"]]
+    return panel[argument] if argument in plot.options else plot.params[argument](config, panel)
+
+
+def systems_shown(config: Config, *plots: str) -> list[str]:
+    """Return the systems of all panels that show predictions.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    *plots
+        Keys of `PLOTS`; only panels of these kinds count. All count if none is given.
+
+    Returns
+    -------
+    list of str
+        Sorted names, each once, without configuration spaces.
+    """
+    return sorted(
+        {
+            system
+            for panel in config["figures"].values()
+            for system in panel.get("systems", [])
+            if PLOTS[panel["plot"]].inputs
+            and (not plots or panel["plot"] in plots)
+            and not SPACE.fullmatch(system)
+        }
+    )
 
 
 def parity_models(config: Mapping[str, Any]) -> list[str]:
-    """Return the models whose dipoles panel fig1f compares with DFT.
+    """Return the models whose dipoles the plot `parity` compares with DFT.
 
     Parameters
     ----------

@@ -192,8 +192,7 @@ def test_geometries_are_all_combinations():
         ("sweeps.field.systems", ["AA_strip-9-10"], "allowed is a moire cell"),
         ("sweeps.field.fields_V_per_A", [], "at least 1 entry"),
         ("sweeps.field.twist_angles_deg", [0], "a number from 0.5 to 25"),
-        ("figures.fig4.fig4j", ["AA_twist-1-2"], "allowed is one of field, mismatch"),
-        ("figures.fig4.fig4j", ["field", "mismatch"], "allowed is one sweep"),
+        ("figures.fig4j.sweep", "other", "allowed is one of field, mismatch"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused(root, path, value, words):

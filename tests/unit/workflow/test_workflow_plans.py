@@ -1,7 +1,9 @@
 """Which files the rules need: labels, models and figures, from the settings alone."""
 
 import copy
+import importlib
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
@@ -9,6 +11,7 @@ import yaml
 from moirepol.errors import ConfigError
 from moirepol.workflow import figure_plan, label_plan, model_plan
 from moirepol.workflow.configuration import check_config
+from moirepol.workflow.job import check_names
 from moirepol.workflow.label_sets import STANDARD, digest, settings_of, shipped_frames
 from support.settings import put
 
@@ -180,22 +183,62 @@ class TestModels:
 
 
 class TestFigures:
-    def test_files_of_panels(self, config):
-        config = put(config, "figures.fig2", {"fig2a": ["AA_twist-1-2"]})
-        assert figure_plan.figure_files(config, "fig2") == [
-            "results/figures/fig2a.pdf",
-            "results/figures/fig2a.png",
-        ]
-        assert figure_plan.shown_files(config, "maps", "fig2a") == ["results/maps/AA_twist-1-2.nc"]
-        space = ["results/maps/configuration_AA.nc"]
-        assert figure_plan.shown_files(config, "maps", "fig1b") == space
+    MINE = MappingProxyType(
+        {"plot": "out_of_plane", "systems": ["AA_twist-1-2"], "caption": "Mine."}
+    )
+
+    def test_a_panel_of_your_own_needs_no_more_than_its_settings(self, config):
+        for name, figure, category in (
+            ("fig5a", "fig5", "Fig. 5"),
+            ("fig12b", "fig12", "Fig. 12"),
+            ("mine", "mine", "Further panels"),
+        ):
+            own = check_config(put(config, f"figures.{name}", dict(self.MINE)))
+            files = [f"results/figures/{name}.{ending}" for ending in ("pdf", "png")]
+            assert figure_plan.figure_of(name) == figure
+            assert figure_plan.figure_files(own, figure) == files
+            assert set(files) <= set(figure_plan.figure_files(own))
+            assert (figure in figure_plan.numbered_figures(own)) == (name != "mine")
+            assert name in figure_plan.panels_of(own, "out_of_plane")
+            assert figure_plan.report_category(name) == category
+            found = figure_plan.panel_input(own, "polarization_map", name, "resources/labels")
+            assert found == "results/maps/AA_twist-1-2.nc"
+
+    def test_files_of_shipped_panels(self, config):
+        for panel, argument, files in (
+            ("fig1a", "configuration_map", "results/maps/configuration_AA.nc"),
+            ("fig1b", "polarization_map", "results/maps/configuration_AA.nc"),
+            ("fig1e", "antiparallel", "results/labels/aap.nc"),
+            ("fig2f", "charge", "results/charge/AA_twist-21-22.nc"),
+            ("fig2g", "configuration_map", "results/maps/configuration_AA.nc"),
+            ("fig2h", "labels", ["resources/labels/twist_6_01.nc"]),
+            ("fig4j", "sweep", "results/sweeps/field.nc"),
+        ):
+            assert figure_plan.panel_input(config, argument, panel, "resources/labels") == files
+        assert figure_plan.panel_param(config, "family", "fig1d") == "AAp"
+        assert figure_plan.panel_param(config, "quantity", "fig4d") == "P_par"
+        assert figure_plan.panel_param(config, "system", "fig2a") == "AA_twist-5-6"
+        assert figure_plan.panel_param(config, "trained_eta", "fig3g")[0] < 0
+
+    def test_every_kind_of_plot_is_a_script(self, root):
+        scripts = {f"plot_{kind}" for kind in figure_plan.PLOTS}
+        others = {"plot_calibration", "plot_map"}
+        assert {path.stem for path in (root / "scripts").glob("plot_*.py")} == scripts | others
+
+    @pytest.mark.parametrize("kind", figure_plan.PLOTS)
+    def test_a_kind_of_plot_fits_its_script(self, kind):
+        """Also one that no shipped panel has, and so no rule."""
+        plot = figure_plan.PLOTS[kind]
+        function = getattr(importlib.import_module(f"plot_{kind}"), f"plot_{kind}")
+        check_names(function, {*plot.inputs, *plot.params, *plot.options, "data", "pdf", "png"})
 
     def test_systems_shown_are_no_sweeps(self, config):
         systems = figure_plan.systems_shown(config)
         assert "AA_twist-21-22" in systems
         assert not set(systems) & set(config["sweeps"])
         assert systems == sorted(set(systems))
-        charges = figure_plan.systems_shown(config, figure_plan.CHARGE_PANELS.__contains__)
+        assert not [name for name in systems if name.startswith("configuration")]
+        charges = figure_plan.systems_shown(config, "charge")
         assert "AA_twist-21-22" in charges
         assert "AA_twist-5-6" not in charges
 

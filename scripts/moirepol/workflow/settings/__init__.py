@@ -2,7 +2,7 @@
 
 from moirepol.structure.material import load_material
 from moirepol.workflow.settings.base import Family, Name, setting
-from moirepol.workflow.settings.figures import Figures
+from moirepol.workflow.settings.figures import Panel
 from moirepol.workflow.settings.interlayer import InterlayerSettings
 from moirepol.workflow.settings.labels import Labels
 from moirepol.workflow.settings.maps import Maps, Sweep
@@ -49,4 +49,4 @@ class Settings(InterlayerSettings):
     plans: Plans = setting("Labels that are proposed for a system.")
     maps: Maps = setting("Polarization maps of moiré cells.")
     sweeps: dict[Name, Sweep] = setting("Sweeps, by name.")
-    figures: Figures = setting("Panels of the figures and the systems that they show.")
+    figures: dict[Name, Panel] = setting("Panels by name, with what they show and their caption.")

@@ -1,26 +1,42 @@
 """Settings of figures."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from moirepol.workflow.settings.base import Distinct, Section, setting
+from moirepol.workflow.settings.base import ABSENT, Distinct, Name, Section, setting
 
-Panel = Annotated[
+Shown = Annotated[
     str,
     Field(
-        pattern="^(fig1[a-f]|fig2[a-h]|fig3[a-i]|fig4[a-j])$",
-        json_schema_extra={"x-allowed": "a panel, fig1a-f, fig2a-h, fig3a-i or fig4a-j"},
+        json_schema_extra={
+            "x-allowed": "the name of a system, configuration_AA or configuration_AAp"
+        }
     ),
 ]
-Shown = Annotated[str, Field(json_schema_extra={"x-allowed": "the name of a system or a sweep"})]
-Figure = dict[Panel, Distinct[Shown]]
+Caption = Annotated[str, Field(min_length=1)]
 
 
-class Figures(Section):
-    """Panels of each figure, with the systems or the sweep (fig3g, fig3h, fig4j) that they show."""
+class Panel(Section):
+    """A panel. A name such as fig2d makes it a panel of the figure fig2."""
 
-    fig1: Figure = setting("Configuration space and accuracy of the models.")
-    fig2: Figure = setting("Twisted bilayers.")
-    fig3: Figure = setting("Bilayers with a lattice mismatch.")
-    fig4: Figure = setting("Vertical field and antiparallel stacking.")
+    plot: Name = setting(
+        "Kind of plot, a key of PLOTS in scripts/moirepol/workflow/figure_plan.py."
+    )
+    systems: Distinct[Shown] = setting(
+        "What the panel shows: one system, several systems or a configuration space "
+        "(configuration_AA, configuration_AAp), as the kind of plot needs.",
+        default=ABSENT,
+        otherwise="none",
+    )
+    sweep: Name = setting(
+        "The sweep that the panel shows, for kinds of plot that show one.",
+        default=ABSENT,
+        otherwise="none",
+    )
+    quantity: Literal["P_perp", "P_par"] = setting(
+        "What `paths` draws: out-of-plane (P_perp) or in-plane (P_par) polarization.",
+        default=ABSENT,
+        otherwise="none",
+    )
+    caption: Caption = setting("Caption in the report, as reStructuredText.")
