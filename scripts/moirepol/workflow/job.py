@@ -46,8 +46,8 @@ PARENT = "MOIREPOL_PARENT"
 #: Annotations of an argument that takes a list, and the types of a union of annotations.
 LISTS = (list, tuple, Sequence, Iterable)
 UNIONS = (types.UnionType, typing.Union)
-#: Params of a rule that its function does not take. `code` determines when the rule runs again, `plot`
-#: names the script of a generated rule.
+#: Params of a rule that its function does not take. `code` determines when the rule runs again,
+#: `plot` names the script of a generated rule.
 RULE_ONLY = frozenset({"code", "plot"})
 
 
