@@ -8,6 +8,9 @@ TABULATED = [
     for name in MODELS
     if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
 ]
+#: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the first order fails.
+LARGEST_VALIDATED_ETA = 0.1
+CELL_STUDIES = {name: terms_of_study(name) for name in studies_used_for("cells", STUDIES)}
 LABELLED_STUDIES = {name: study["label"] for name, study in STUDIES.items() if "label" in study}
 
 
@@ -16,6 +19,7 @@ rule accuracy:
         "results/accuracy.csv",
         "results/range.csv",
         expand("results/errors/{family}.nc", family=ERROR_STUDIES),
+        "results/checks/cells.png" if CELL_STUDIES else [],
         "results/checks/calibration.png" if LABELLED_STUDIES else [],
 
 
@@ -116,12 +120,44 @@ rule calibrate_errors:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        largest_eta=0.1,
+        largest_eta=LARGEST_VALIDATED_ETA,
         code=code_digest("calibrate_errors"),
     message:
         "calibrate the error of predictions, {wildcards.family}"
     script:
         "../scripts/calibrate_errors.py"
+
+
+rule plot_cells:
+    input:
+        studies=expand("results/studies/{study}.nc", study=CELL_STUDIES),
+    output:
+        data="results/checks/cells.nc",
+        pdf="results/checks/cells.pdf",
+        png=report(
+            "results/checks/cells.png",
+            caption="../report/cells.rst",
+            category="Checks",
+            labels={"result": "moire cells of direct DFT"},
+        ),
+    log:
+        "logs/plot_cells.log",
+    benchmark:
+        "benchmarks/plot_cells.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        names=CELL_STUDIES,
+        largest_eta=LARGEST_VALIDATED_ETA,
+        code=code_digest("plot_cells"),
+    message:
+        "draw the first harmonics of moire cells"
+    script:
+        "../scripts/plot_cells.py"
 
 
 rule plot_calibration:

@@ -217,6 +217,14 @@ def family_of_study(name: str) -> str:
     return MODELS[STUDIES[name]["models"]["zero_field"]]["family"]
 
 
+def terms_of_study(name: str) -> str:
+    """Terms of the physics that a study contains, for a legend."""
+    study = STUDIES[name]
+    terms = ["first order"] if study.get("gradient") else []
+    terms += ["long range"] if "long_range" in study else []
+    return " + ".join(["local stacking", *terms])
+
+
 #: Family: the study that its errors are calibrated with.
 ERROR_STUDIES = {family_of_study(name): name for name in studies_used_for("errors", STUDIES)}
 
