@@ -113,8 +113,8 @@ def accuracy_table(rows: pd.DataFrame) -> str:
     words = (
         "MAE of a dipole component over the N atoms of the frames, and mean committee standard "
         "deviation of the same components, both in 1e-6 e·Å. There is no deviation if a frame is "
-        "held out of one member only. The last rows show the size of the labels: the MAE of the mean "
-        "dipole of each layer. [cells.md](cells.md) lists moiré cells.\n\n"
+        "held out of one member only. The last rows show the size of the labels: the MAE of the "
+        "mean dipole of each layer. [cells.md](cells.md) lists moiré cells.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
 
