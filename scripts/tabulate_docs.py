@@ -12,6 +12,22 @@ COMMAND = "snakemake --cores 2 docs_tables"
 VERDICTS = ("reproduced", "not reproduced", "undecided", "not yet")
 #: Units of the tables: 1e-6 e.A for errors of models, 1e-3 e.A for dipoles and harmonics.
 MICRO, MILLI = 1e6, 1e3
+#: Columns of the audit: name in the table of results -> heading.
+AUDIT = {
+    "set": "set",
+    "frames": "frames",
+    "sound": "accepted",
+    "refused": "rejected",
+    "centre_distance": "distance of a centre (Å)",
+    "singular_largest": "largest singular value",
+    "singular_smallest": "smallest singular value",
+    "projection": "smallest projection",
+    "spread": "spread (Å²)",
+    "symmetry": "symmetry violation (e·Å)",
+    "order": "sixth minus fourth order (e·Å)",
+    "wannier90": "difference from wannier90.x (Å)",
+    "core_hours": "core-hours",
+}
 
 
 def tabulate_docs(
@@ -72,8 +88,9 @@ def claims_table(rows: pd.DataFrame) -> str:
 
 
 def accuracy_table(rows: pd.DataFrame) -> str:
-    """Return mean absolute errors and committee standard deviations, in 1e-6 e.A."""
-    rows = rows[rows["axis"] != "all"].replace("", np.nan)
+    """Return errors and committee standard deviations of untwisted bilayers, in 1e-6 e.A."""
+    in_cell = rows["on"].str.match(r"AAp?_")
+    rows = rows[(rows["axis"] != "all") & ~in_cell].replace("", np.nan)
     order = list(dict.fromkeys(zip(rows["on"], rows["model"], strict=True)))
     table = []
     for on, model in order:
@@ -95,7 +112,9 @@ def accuracy_table(rows: pd.DataFrame) -> str:
         )
     words = (
         "MAE of a dipole component over the N atoms of the frames, and mean committee standard "
-        "deviation of the same components, both in 1e-6 e·Å.\n\n"
+        "deviation of the same components, both in 1e-6 e·Å. There is no deviation if a frame is "
+        "held out of one member only. The last rows show the size of the labels: the MAE of the "
+        "mean dipole of each layer. [cells.md](cells.md) lists moiré cells.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
 
@@ -158,8 +177,11 @@ def learning_table(rows: pd.DataFrame) -> str:
 
 
 def labels_table(rows: pd.DataFrame) -> str:
-    """Return the audit of each label set."""
-    return markdown(rows.drop(columns=["settings", "reasons"], errors="ignore"))
+    """Return the audit of each label set: the worst value over its frames."""
+    table = rows[[column for column in AUDIT if column in rows]].rename(columns=AUDIT)
+    numbers = table.columns.drop("set")
+    table[numbers] = table[numbers].map(lambda value: _number(np.nan if value == "" else value, 1))
+    return "Worst value over the frames of each label set.\n\n" + markdown(table)
 
 
 def markdown(rows: pd.DataFrame) -> str:
@@ -173,8 +195,12 @@ def _cell(value) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _number(value, factor: float, form: str = "{:.3g}") -> str:
-    return "" if value is None or pd.isna(value) else form.format(factor * float(value) + 0.0)
+def _number(value, factor: float, form: str = "") -> str:
+    """Return a number with the given format, by default with three digits; empty if missing."""
+    if value is None or pd.isna(value):
+        return ""
+    number = factor * float(value) + 0.0
+    return form.format(number) if form else f"{float(f'{number:.3g}'):g}"
 
 
 def _place(path: str) -> str:

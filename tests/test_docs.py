@@ -66,7 +66,13 @@ def test_tables_have_units_and_a_source(tmp_path):
         | {"cell": ["AA_twist-1-2"], "mae_in_plane_eA": [1e-4], "mae_z_eA": [1e-4]},
         "learning": {"slides": [2, 2], "fold": [0, 1], "mae_in_plane_eA": [1e-6, 3e-6]}
         | {"mae_z_eA": [1e-6, 1e-6]},
-        "audit": {"set": ["aa"], "frames": [80], "settings": ["0a"], "reasons": [""]},
+        "audit": {
+            "set": ["aa"],
+            "frames": [80],
+            "refused": [0],
+            "settings": ["0a"],
+            "reasons": [""],
+        },
     }
     inputs, pages = {}, {}
     for name, columns in sources.items():
@@ -84,4 +90,5 @@ def test_tables_have_units_and_a_source(tmp_path):
     assert "| AA_twist-1-2 | cells_6 | 21.79 | 0.000 | 0.853 |  |" in text["cells"]
     assert "| none | 1.14" in text["smearing"]
     assert "| 2 | 2 | 1 |" in text["learning"]
-    assert "settings" not in text["labels"]
+    assert "| set | frames | rejected |" in text["labels"]
+    assert "| aa | 80 | 0 |" in text["labels"]
