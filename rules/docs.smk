@@ -6,7 +6,7 @@ rule docs_tables:
     input:
         expand(
             "docs/tables/{table}.md",
-            table=["claims", "accuracy", "cells", "smearing", "learning", "labels"],
+            table=["claims", "accuracy", "cells", "errors", "learning", "labels"],
         ),
 
 
@@ -15,14 +15,14 @@ rule tabulate_docs:
         claims="results/claims.csv",
         accuracy="results/accuracy.csv",
         cells="results/range.csv",
-        smearing="results/reach.csv",
+        errors=expand("results/errors/{family}.nc", family=ERROR_STUDIES),
         learning="results/learning.csv",
         audit="results/audit.csv",
     output:
         claims_page="docs/tables/claims.md",
         accuracy_page="docs/tables/accuracy.md",
         cells_page="docs/tables/cells.md",
-        smearing_page="docs/tables/smearing.md",
+        errors_page="docs/tables/errors.md",
         learning_page="docs/tables/learning.md",
         labels_page="docs/tables/labels.md",
     log:

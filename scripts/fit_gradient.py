@@ -46,12 +46,13 @@ def fit_gradient(
     gradient
         NetCDF to write: ``first_order`` (fit, layer, gradient, term, component) and ``deviation``
         (fit, draw, layer, gradient, term, component) in e.angstrom, ``left_out`` (fit), the name of
-        the cell that a fit leaves out, empty for the fit to all.
+        the cell that a fit leaves out, empty for the fit to all, and ``coupling`` (fit), the
+        interlayer coupling.
     slides_per_axis
         Number of stackings along each primitive vector.
     response, polarizability
-        As in `predict_dipoles`. With them the long-range field of the cells' own dipoles is
-        subtracted from their labels first.
+        As in `predict_dipoles`. With them the effect of the long-range field of the cells' own
+        dipoles is subtracted, and its interlayer coupling is fitted too.
     """
     frames = [frame for path in cells for frame in read_frames(path)]
     family = frames[0].family
@@ -59,7 +60,7 @@ def fit_gradient(
     if polarizability:
         term = LongRange.from_file(str(polarizability))
         networks = NetworkTerm("response", committee(response))
-        frames = [_short_range(frame, networks, term) for frame in frames]
+        frames = [_with_long_range(frame, networks, term) for frame in frames]
 
     def translated(tau):
         return at_stackings(*waves, tau)
@@ -91,6 +92,16 @@ def fit_gradient(
                 ("draw", "layer", "product", "term", "component"),
                 second_order_deviations(family),
                 unit | {"long_name": "second-order coefficients of unit width, drawn at random"},
+            ),
+            "coupling": (
+                "fit",
+                [each.coupling for each in fits],
+                {"units": "1", "long_name": "interlayer coupling of the long range, 1 for slabs"},
+            ),
+            "coupling_error": (
+                "fit",
+                [each.coupling_error for each in fits],
+                {"units": "1", "long_name": "standard deviation of the interlayer coupling"},
             ),
             "rms": (
                 ("fit", "component"),
@@ -129,15 +140,20 @@ def fit_gradient(
     title = f"First order of the dipoles of {family} in the displacement gradient"
     write_netcdf(stamp(ds, title, settings), gradient)
     print("root mean square of the residuals (x, y, z), e.A:", fits[0].rms)
+    print(f"interlayer coupling: {fits[0].coupling:.3f} +- {fits[0].coupling_error:.3f}")
 
 
-def _short_range(cell: Bilayer, response: NetworkTerm, long_range: LongRange) -> Bilayer:
-    """Return a cell whose dipoles lack the long-range field that they make."""
+def _with_long_range(cell: Bilayer, response: NetworkTerm, long_range: LongRange) -> Bilayer:
+    """Return a cell with what its long-range field adds to its dipoles, for `fit`."""
     expansion = Expansion(cell)
     response.contribute(expansion)
+    short = [
+        long_range.solver(cell, expansion.response, coupling).remove(cell.dipoles)
+        for coupling in (0.0, 1.0)
+    ]
     cell = cell.copy()
-    solver = long_range.solver(cell, expansion.response)
-    cell.set_site_array("dipole", solver.remove(cell.dipoles))
+    cell.set_site_array("long_range", cell.dipoles - short[0])
+    cell.set_site_array("coupled", short[0] - short[1])
     return cell
 
 

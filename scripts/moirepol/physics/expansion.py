@@ -22,12 +22,15 @@ class Expansion:
         The bilayer.
     coefficients
         Power k -> c_k (member, m, 3) in e.angstrom (angstrom/V)^k.
+    interlayer_coupling
+        Factor c of the long-range electrostatics, `moirepol.physics.long_range`.
     completions
         Linear maps of dipoles (m, 3) that are applied after the sum over the powers.
     """
 
     bilayer: Bilayer
     coefficients: dict[int, np.ndarray] = field(default_factory=dict)
+    interlayer_coupling: float = 1.0
     completions: list[Callable[[np.ndarray], np.ndarray]] = field(default_factory=list)
 
     def add(self, power: int, values: np.ndarray) -> None:

@@ -18,8 +18,10 @@ AA'.
 
 The coefficients are fitted to uniaxial cells, which are the cheapest direct DFT of a slowly varying
 stacking: heterostrain cells (one layer stretched along a1) and simple-shear cells. The fit
-(`fit`) is a Bayesian linear regression. It contains the second order in g and a uniform in-plane
-dipole of each layer of each cell as nuisance parameters. The evidence of the labels determines
+(`fit`) is a Bayesian linear regression. Its parameters are the first order and the interlayer
+coupling of the long-range electrostatics, because both are linear in g at small gradients and only
+cells of several lengths separate them. The second order in g and a uniform in-plane dipole of each
+layer of each cell are nuisance parameters. The evidence of the labels determines
 their prior widths and the noise [1]_. The second order is not used in predictions, because uniaxial
 cells determine only a part of it. It enters the error of predictions: `second_order_deviation` is
 drawn from a prior whose width is calibrated on held-out cells (`moirepol.model.calibration`).
@@ -60,9 +62,12 @@ GRADIENT = (
 PRODUCTS = list(combinations_with_replacement(range(len(GRADIENT)), 2))
 #: Prior width of first-order coefficients in e.angstrom: wide, so that the labels determine them.
 FIRST_ORDER_WIDTH_EA = 1.0
+#: Prior of the interlayer coupling: that of slabs, and its width.
+COUPLING, COUPLING_WIDTH = 1.0, 1.0
 #: Where the search for the other prior widths and the noise starts, in e.angstrom: second order of
-#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label.
-START_EA = (0.05, 0.3, 5e-3, 6e-5)
+#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label. The best
+#: of two searches is used, because the evidence may have several maxima.
+STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5), (1.0, 0.3, 5e-3, 3e-5))
 #: Independent deviations in the file. Each is used with both signs.
 DRAWS = 4
 
@@ -223,15 +228,20 @@ class Fit:
     first_order
         Coefficients t (layer, 7, term, 3) in e.angstrom.
     deviations
-        Deviations (draw, layer, 7, term, 3) from them, drawn from the covariance of the fit.
+        Deviations (draw, layer, 7, term, 3) from them, drawn from the covariance of the fit at the
+        fitted coupling.
+    coupling, coupling_error
+        Interlayer coupling of the long range, and its standard deviation.
     widths
-        The four numbers of `START_EA` after the search, in e.angstrom.
+        The four numbers of `STARTS_EA` after the search, in e.angstrom.
     rms
         Root mean square (3,) of the residuals in e.angstrom.
     """
 
     first_order: np.ndarray
     deviations: np.ndarray
+    coupling: float
+    coupling_error: float
     widths: np.ndarray
     rms: np.ndarray
 
@@ -246,12 +256,13 @@ def fit(
     Parameters
     ----------
     cells
-        Uniaxial cells of one family. Their dipoles are of short range: what the long range adds in
-        predictions is subtracted.
+        Uniaxial cells of one family, perhaps with the arrays (n, 3) in e.angstrom that are
+        subtracted from their dipoles: ``long_range``, what the long range adds without interlayer
+        coupling, and ``coupled``, what an interlayer coupling of 1 adds.
     translated
         Function: stackings (m, 2) -> dipoles p0 (m, layer, 3) of translated bilayers in e.angstrom.
     widths
-        Prior widths and noise as `START_EA`; by default those of largest evidence.
+        Prior widths and noise as `STARTS_EA`; by default those of largest evidence.
 
     Returns
     -------
@@ -276,8 +287,13 @@ def fit(
             for component in (0, 1):
                 uniform[4 * number + 2 * own + component, layer == own, component] = 1
         columns = [*(change(basis, cell) for basis in bases), uniform]
+        long_range, coupled = (
+            cell.arrays[name][cell.is_site] if name in cell.arrays else np.zeros_like(p0)
+            for name in ("long_range", "coupled")
+        )
+        columns.insert(1, coupled[None])
         rows.append(np.concatenate(columns).reshape(-1, 3 * len(sites)).T)
-        values.append((cell.dipoles - p0).ravel())
+        values.append((cell.dipoles - long_range - COUPLING * coupled - p0).ravel())
     matrix, value = np.concatenate(rows), np.concatenate(values)
     first = len(bases[0])
     if np.linalg.matrix_rank(matrix[:, :first], rtol=1e-6) < first:
@@ -286,14 +302,13 @@ def fit(
             "stretched or sheared cells at several places"
         )
     constant = np.array([not np.any(element[:, :, 1:]) for element in bases[1]])
-    group = np.concatenate(
-        [np.full(first, -1), np.where(constant, 1, 0), np.full(4 * len(cells), 2)]
-    )
+    known = np.append(np.full(first, FIRST_ORDER_WIDTH_EA), COUPLING_WIDTH)
+    group = np.concatenate([np.where(constant, 1, 0), np.full(4 * len(cells), 2)])
     gram, moment, power = matrix.T @ matrix, matrix.T @ value, value @ value
 
     def posterior(logarithms):
         scales = np.exp(logarithms)
-        precision = 1 / np.where(group < 0, FIRST_ORDER_WIDTH_EA, scales[group]) ** 2
+        precision = 1 / np.append(known, scales[group]) ** 2
         inverse = gram / scales[3] ** 2 + np.diag(precision)
         return scales, precision, inverse, np.linalg.solve(inverse, moment / scales[3] ** 2)
 
@@ -308,21 +323,26 @@ def fit(
             + 2 * len(value) * logarithms[3]
         )
 
-    logarithms = np.log(START_EA if widths is None else widths)
     if widths is None:
-        logarithms = minimize(
-            minus_log_evidence,
-            logarithms,
-            method="Nelder-Mead",
-            options={"xatol": 0.02, "fatol": 0.1, "maxiter": 400},
-        ).x
+        options = {"xatol": 0.02, "fatol": 0.1, "maxiter": 400}
+        searches = [
+            minimize(minus_log_evidence, np.log(start), method="Nelder-Mead", options=options)
+            for start in STARTS_EA
+        ]
+        logarithms = min(searches, key=lambda search: search.fun).x
+    else:
+        logarithms = np.log(widths)
     scales, _, inverse, mean = posterior(logarithms)
-    covariance = np.linalg.inv(inverse)[:first, :first]
+    error = float(np.sqrt(np.linalg.inv(inverse)[first, first]))
+    at_coupling = np.delete(np.delete(inverse, first, 0), first, 1)
+    covariance = np.linalg.inv(at_coupling)[:first, :first]
     draws = np.random.default_rng(0).multivariate_normal(np.zeros(first), covariance, DRAWS)
     residual = (value - matrix @ mean).reshape(-1, 3)
     return Fit(
         np.tensordot(mean[:first], bases[0], 1),
         np.tensordot(draws, bases[0], 1),
+        float(COUPLING + mean[first]),
+        error,
         scales,
         np.sqrt((residual**2).mean(axis=0)),
     )
@@ -396,8 +416,8 @@ class DisplacementGradient:
         JobError
             If a file cannot be read or is of another kind.
         """
-        needed = "first_order", "deviation", "second_order_deviation", "left_out", "cell"
-        fits = read_netcdf(path, *needed)
+        needed = "first_order", "deviation", "second_order_deviation", "left_out", "coupling"
+        fits = read_netcdf(path, *needed, "cell")
         if not errors:
             return cls(fits, str(path))
         ds = read_netcdf(errors, "scale", "saturation", "largest_gradient")
@@ -431,7 +451,7 @@ class DisplacementGradient:
         return change(self.fits["second_order_deviation"].values, bilayer)
 
     def contribute(self, expansion: Expansion) -> None:
-        """Add the first order and, with both signs, its deviations as further members.
+        """Add the first order and, with both signs, its deviations; set the interlayer coupling.
 
         Parameters
         ----------
@@ -446,6 +466,7 @@ class DisplacementGradient:
         if self.calibration:
             widths = self.calibration.widths(size_of(gradient_of(bilayer)))
             deviations = deviations + widths * self.second_order(bilayer)
+        expansion.interlayer_coupling = float(self.fits["coupling"][fit])
         expansion.add(0, mean[None])
         expansion.deviate(0, deviations)
 

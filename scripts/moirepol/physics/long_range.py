@@ -20,8 +20,8 @@ C = e / (4 pi eps0) and A the area per site, the form factors are
 Let h be f or g, and s = +1 in the upper and -1 in the lower layer. Layer l is the one in which the
 field acts, l' the one that makes it:
 
-    E_z = (2 pi C / A) (h q p_z + s' g i q.p_par / 2),
-    E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + s g p_z / 2).
+    E_z = (2 pi C / A) (h q p_z + c s' g i q.p_par / 2),
+    E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + c s g p_z / 2).
 
 To first order in q this is the field of two-dimensional sheets of dipoles. Two terms of the slabs
 are omitted on purpose. One is the equal potential in both layers due to opposite p_z in the two.
@@ -29,9 +29,13 @@ The other is the opposite E_z due to equal charges in the two. They belong to th
 bilayer. The quadrupole depends on how the dipole is divided between the layers and contains more
 than dipoles.
 
-No number is fitted: R is the model of the field labels, alpha is computed by linear response, and t
-is the layer distance. Uniaxial cells of several lengths confirm the formula: their labels are most
-probable at the thickness of the layer distance.
+**Interlayer coupling.** The number c is 1 for slabs. It is the coupling of out-of-plane dipoles with
+the charges of in-plane dipoles that are opposite in the two layers. These charges make a field that
+is confined between the layers, where slabs are a rough model. c is measured: it is fitted to uniaxial
+cells together with the first order in the displacement gradient (`moirepol.physics.gradient`).
+
+No other number is fitted. R is the model of the field labels, alpha is computed by linear response,
+and t is the layer distance.
 """
 
 from dataclasses import dataclass
@@ -61,10 +65,12 @@ class Field:
         The bilayer.
     thickness_A
         Thickness of the slab of a layer in angstrom.
+    coupling
+        Interlayer coupling c.
     """
 
-    def __init__(self, bilayer: Bilayer, thickness_A: float):
-        self.thickness_A, self.cell = thickness_A, bilayer.cell_2d
+    def __init__(self, bilayer: Bilayer, thickness_A: float, coupling: float = 1.0):
+        self.thickness_A, self.cell, self.coupling = thickness_A, bilayer.cell_2d, coupling
         self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
         places = bilayer.site_positions[:, :2]
         self.sites = [
@@ -99,8 +105,9 @@ class Field:
         between = (1 - np.exp(-x)) ** 2 / x**2
         shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
         strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / self.areas[there])
-        potential = strength * (shape * charge / q + SIDES[here] * between / 2 * C[:, 2])
-        along_z = strength * (shape * q * C[:, 2] - SIDES[there] * between / 2 * charge)
+        cross = self.coupling * between / 2
+        potential = strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
+        along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
         return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
 
 
@@ -125,6 +132,8 @@ class LongRangeSolver:
         In-plane polarizability of one site.
     thickness_A
         Thickness of the slab of a layer in angstrom.
+    coupling
+        Interlayer coupling c.
     """
 
     def __init__(
@@ -133,8 +142,9 @@ class LongRangeSolver:
         response: np.ndarray,
         polarizability_eA2_per_V: float,
         thickness_A: float,
+        coupling: float = 1.0,
     ):
-        self.field, self.name = Field(bilayer, thickness_A), bilayer.name
+        self.field, self.name = Field(bilayer, thickness_A, coupling), bilayer.name
         self.response = response
         self.polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
 
@@ -191,15 +201,19 @@ class LongRange:
         if 1 not in expansion.coefficients:
             bilayer = expansion.bilayer
             raise JobError(f"{bilayer.name}: no response model of {bilayer.family}")
-        expansion.completions.append(self.solver(expansion.bilayer, expansion.response).add)
+        solver = self.solver(expansion.bilayer, expansion.response, expansion.interlayer_coupling)
+        expansion.completions.append(solver.add)
 
-    def solver(self, bilayer: Bilayer, response: np.ndarray) -> LongRangeSolver:
+    def solver(
+        self, bilayer: Bilayer, response: np.ndarray, coupling: float = 1.0
+    ) -> LongRangeSolver:
         """Return the solver for one bilayer with its response (m, 3) in e.angstrom^2/V."""
         return LongRangeSolver(
             bilayer,
             response,
             self.polarizability_eA2_per_V,
             bilayer.layer_distance_A,
+            coupling,
         )
 
     @property

@@ -2,11 +2,13 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import tabulate_docs
-from conftest import ROOT
+from support import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -62,8 +64,6 @@ def test_tables_have_units_and_a_source(tmp_path):
         | {"mismatch": [0.0], "P_perp_dft_eA": [8.53e-4], "P_perp_model_eA": [""]}
         | {"P_par_dft_eA": [1e-3], "P_par_model_eA": [1e-3], "mae_in_plane_eA": [1e-3]}
         | {"mae_z_eA": [1e-3]},
-        "smearing": {"left_out": [""], "common_A": ["1.140"], "opposite_A": ["0.600"]}
-        | {"cell": ["AA_twist-1-2"], "mae_in_plane_eA": [1e-4], "mae_z_eA": [1e-4]},
         "learning": {"slides": [2, 2], "fold": [0, 1], "mae_in_plane_eA": [1e-6, 3e-6]}
         | {"mae_z_eA": [1e-6, 1e-6]},
         "audit": {
@@ -80,6 +80,13 @@ def test_tables_have_units_and_a_source(tmp_path):
         pages["labels" if name == "audit" else name] = tmp_path / f"{name}.md"
         (tmp_path / "results").mkdir(exist_ok=True)
         pd.DataFrame(columns).to_csv(inputs[name], index=False)
+    pages["errors"], errors = tmp_path / "errors.md", tmp_path / "results" / "AA.nc"
+    within = ("cell", "times", "direction"), np.array([[[0.7, 0.6], [0.95, 0.9]]])
+    xr.Dataset(
+        {"within": within, "within_left_out": within, "gradient": ("cell", [0.105])},
+        {"cell": ["AA_twist-5-6"], "times": [1, 2], "direction": ["in-plane", "out-of-plane"]},
+    ).to_netcdf(errors)
+    inputs["errors"] = [str(errors)]
     outputs = {f"{name}_page": str(path) for name, path in pages.items()}
     tabulate_docs.tabulate_docs(**inputs, **outputs)
     text = {name: path.read_text(encoding="utf-8") for name, path in pages.items()}
@@ -88,7 +95,7 @@ def test_tables_have_units_and_a_source(tmp_path):
     assert "\\|P\\| = 0" in text["claims"]
     assert "| copies | aa | 1 | 2 | 3 |  | 6 |" in text["accuracy"]
     assert "| AA_twist-1-2 | cells_6 | 21.79 | 0.000 | 0.853 |  |" in text["cells"]
-    assert "| none | 1.14" in text["smearing"]
+    assert "| AA | AA_twist-5-6 | 0.105 | 70%, 95% | 60%, 90% |" in text["errors"]
     assert "| 2 | 2 | 1 |" in text["learning"]
     assert "| set | frames | rejected |" in text["labels"]
     assert "| aa | 80 | 0 |" in text["labels"]
