@@ -176,7 +176,14 @@ def good_files(tmp_path_factory):
         "loss": ("rmse_train",),
         "audit": (),
         "check": ("difference_eA",),
-        "gradient": ("first_order", "deviation", "second_order_deviation", "left_out", "cell"),
+        "gradient": (
+            "first_order",
+            "deviation",
+            "second_order_deviation",
+            "left_out",
+            "coupling",
+            "cell",
+        ),
         "study": ("model", "dft", "spread", "second_order", "gradient", "cell"),
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})

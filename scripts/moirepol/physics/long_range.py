@@ -29,10 +29,10 @@ The other is the opposite E_z due to equal charges in the two. They belong to th
 bilayer. The quadrupole depends on how the dipole is divided between the layers and contains more
 than dipoles.
 
-**Interlayer coupling.** The number c is 1 for slabs. It is the coupling of out-of-plane dipoles with
-the charges of in-plane dipoles that are opposite in the two layers. These charges make a field that
-is confined between the layers, where slabs are a rough model. c is measured: it is fitted to uniaxial
-cells together with the first order in the displacement gradient (`moirepol.physics.gradient`).
+**Interlayer coupling.** The number c is 1 for slabs. It is the coupling of out-of-plane dipoles
+with the charges of in-plane dipoles that are opposite in the two layers. These charges make a field
+that is confined between the layers, where slabs are a rough model. c is fitted to uniaxial cells
+together with the first order in the displacement gradient (`moirepol.physics.gradient`).
 
 No other number is fitted. R is the model of the field labels, alpha is computed by linear response,
 and t is the layer distance.

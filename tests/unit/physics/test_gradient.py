@@ -120,6 +120,24 @@ def test_a_fit_finds_the_first_order(family):
     assert np.abs(found.deviations).max() < 1e-6
 
 
+def test_a_fit_separates_the_interlayer_coupling_from_the_first_order():
+    """Cells of two lengths do; what the coupling adds depends on the wave vector."""
+    expected, random = coefficients("AA"), np.random.default_rng(4)
+    cells = [build(f"AA_{name}", A, D) for name in (*STRETCHED, *SHEARED, "strip-19-20")]
+    for cell in cells:
+        sites = np.arange(len(cell.sites))
+        p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
+        long_range, coupled = random.normal(size=(2, len(sites), 3))
+        cell.set_site_array("long_range", long_range)
+        cell.set_site_array("coupled", coupled)
+        dipole = p0 + dg.change(expected, cell) + long_range + 0.6 * coupled
+        cell.set_site_array("dipole", dipole)
+    found = dg.fit(cells, translated, EXACT)
+    assert found.coupling == pytest.approx(0.6, abs=1e-6)
+    assert found.coupling_error < 1e-6
+    np.testing.assert_allclose(found.first_order, expected, atol=1e-6)
+
+
 def test_the_second_order_does_not_bias_the_first():
     expected, cells = coefficients("AA"), uniaxial("AA")
     second = coefficients("AA", 2)
@@ -169,7 +187,7 @@ def test_the_term_adds_the_first_order_and_both_signs_of_its_deviations():
             "first_order": (("fit", *"latc"), values.reshape(shape)),
             "deviation": (("fit", "draw", *"latc"), deviations),
         },
-        {"left_out": ("fit", [""]), "cell": ["AA_shear-9"]},
+        {"left_out": ("fit", [""]), "coupling": ("fit", [0.6]), "cell": ["AA_shear-9"]},
     )
     bilayer = build("AA_twist-2-3", A, D)
     expansion = Expansion(bilayer)
@@ -187,6 +205,7 @@ def test_the_term_adds_the_first_order_and_both_signs_of_its_deviations():
     half = (found[::2] - found[1::2]) / 2
     np.testing.assert_allclose(half, dg.change(deviations[0], bilayer), atol=1e-12)
     np.testing.assert_allclose(expansion.coefficients[1], np.repeat(2 * p0, 2, axis=0))
+    assert expansion.interlayer_coupling == 0.6
 
 
 @pytest.mark.parametrize("name", ["AA_twist-5-6", "AAp_mismatch-9-10", "AA_strip-9-10"])

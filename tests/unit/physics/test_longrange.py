@@ -116,3 +116,16 @@ def test_the_grid_of_a_sampled_bilayer_has_the_field_of_the_atoms(name):
         bilayer.set_site_array("dipole", longrange.Field(bilayer, D).of(p))
         found.append(layer_fields(bilayer, 12))
     np.testing.assert_allclose(found[1], found[0], atol=1e-9)
+
+
+def test_the_coupling_scales_what_in_plane_charges_do_to_the_other_component(atoms):
+    """In-plane dipoles, opposite in the layers, make a vertical field; it is linear in c."""
+    value, q = wave(atoms)
+    direction = 2 * np.pi * np.linalg.inv(atoms.cell.array[:2, :2]).T[0] / q
+    upper = np.where(atoms.site_layers == 1, 1.0, -1.0)
+    p = np.zeros((len(value), 3))
+    p[:, :2] = (upper * value)[:, None] * direction
+    whole, half, none = (longrange.Field(atoms, D, c).of(p) for c in (1.0, 0.5, 0.0))
+    assert np.abs(none[:, 2]).max() < 1e-9 < np.abs(whole[:, 2]).max()
+    np.testing.assert_allclose(half[:, 2], whole[:, 2] / 2, atol=1e-12)
+    np.testing.assert_allclose(half[:, :2], whole[:, :2], atol=1e-12)

@@ -22,6 +22,7 @@ from moirepol.workflow.configuration import check_config
 from moirepol.workflow.label_sets import geometries_of_sweep, systems_of_sweep
 
 LONG_RANGE = LongRange(0.4)
+COUPLING = 0.6
 
 
 def a_committee(seed, members=2, kind="zero_field", field=0.02):
@@ -54,7 +55,7 @@ def a_predictor(zero_field, response, order, long_range):
                 "first_order": (("fit", *"latc"), order[None]),
                 "deviation": (("fit", "draw", *"latc"), 0 * order[None, None]),
             },
-            {"left_out": ("fit", [""]), "cell": []},
+            {"left_out": ("fit", [""]), "coupling": ("fit", [COUPLING]), "cell": []},
         )
         terms.append(dg.DisplacementGradient(fits, ""))
     return Predictor([*terms, *([LONG_RANGE] if long_range else [])])
@@ -82,7 +83,8 @@ def test_the_expansion_is_the_prediction_in_any_field(random_dipoles, long_range
     for member in range(len(p0)):
         expected = p0[member] + field * R[member]
         if long_range:
-            expected = LONG_RANGE.solver(bilayer, R.mean(axis=0)).add(expected)
+            coupling = COUPLING if with_gradient else 1.0
+            expected = LONG_RANGE.solver(bilayer, R.mean(axis=0), coupling).add(expected)
         np.testing.assert_allclose(in_field[member], expected, atol=1e-9, rtol=1e-7)
         found = predicted.arrays["dipole_member"][bilayer.sites, member]
         np.testing.assert_allclose(found, expected, atol=1e-9, rtol=1e-7)
