@@ -11,6 +11,8 @@ TABULATED = [
 #: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the first order fails.
 LARGEST_VALIDATED_ETA = 0.1
 CELL_STUDIES = {name: terms_of_study(name) for name in studies_used_for("cells", STUDIES)}
+#: The study of uniaxial cells that is drawn against the wave vector.
+UNIAXIAL_STUDY = next(iter(studies_used_for("uniaxial", STUDIES)), None)
 LABELLED_STUDIES = {name: study["label"] for name, study in STUDIES.items() if "label" in study}
 
 
@@ -20,6 +22,7 @@ rule accuracy:
         "results/range.csv",
         expand("results/errors/{family}.nc", family=ERROR_STUDIES),
         "results/checks/cells.png" if CELL_STUDIES else [],
+        "results/checks/uniaxial.png" if UNIAXIAL_STUDY else [],
         "results/checks/calibration.png" if LABELLED_STUDIES else [],
 
 
@@ -158,6 +161,40 @@ rule plot_cells:
         "draw the first harmonics of moire cells"
     script:
         "../scripts/plot_cells.py"
+
+
+rule plot_uniaxial:
+    input:
+        cells=lambda wildcards: map(judging_file, STUDIES[UNIAXIAL_STUDY]["labels"]),
+        zero_field=lambda wildcards: members(STUDIES[UNIAXIAL_STUDY]["models"]["zero_field"]),
+        response=lambda wildcards: members(STUDIES[UNIAXIAL_STUDY]["models"]["response"]),
+        polarizability=lambda wildcards: polarizability_file(STUDIES[UNIAXIAL_STUDY]["long_range"]),
+        gradient=lambda wildcards: f"results/gradient/{family_of_study(UNIAXIAL_STUDY)}.nc",
+    output:
+        data="results/checks/uniaxial.nc",
+        pdf="results/checks/uniaxial.pdf",
+        png=report(
+            "results/checks/uniaxial.png",
+            caption="../report/uniaxial.rst",
+            category="Checks",
+            labels={"result": "uniaxial cells"},
+        ),
+    log:
+        "logs/plot_uniaxial.log",
+    benchmark:
+        "benchmarks/plot_uniaxial.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_digest("plot_uniaxial"),
+    message:
+        "draw uniaxial cells against the wave vector"
+    script:
+        "../scripts/plot_uniaxial.py"
 
 
 rule plot_calibration:

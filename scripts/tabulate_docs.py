@@ -63,6 +63,8 @@ def tabulate_docs(
     claims_page, accuracy_page, cells_page, errors_page, learning_page, labels_page
         Files to write. Each states its unit, the command that makes it and the git revision.
     """
+    families = {Path(path).stem: read_netcdf(path, "within") for path in errors}
+    _write(errors_page, "Errors of moiré cells", errors_table(families), "results/errors/*.nc")
     pages = (
         (claims_page, "Claims of the paper", claims_table, claims),
         (accuracy_page, "Errors of the models", accuracy_table, accuracy),
@@ -72,8 +74,6 @@ def tabulate_docs(
     )
     for page, title, table, source in pages:
         _write(page, title, table(pd.read_csv(source, keep_default_na=False)), _place(source))
-    families = {Path(path).stem: read_netcdf(path, "within") for path in errors}
-    _write(errors_page, "Errors of moiré cells", errors_table(families), "results/errors/*.nc")
 
 
 def _write(page: str, title: str, text: str, source: str) -> None:

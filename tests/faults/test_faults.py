@@ -87,6 +87,12 @@ READERS = {
     "plot_paths": {"polarization_maps": ["map.nc"]},
     "plot_pattern": {"polarization_map": "map.nc"},
     "plot_site_dipoles": {"dipoles": LABELS},
+    "plot_cells": {"studies": ["study.nc"]},
+    "plot_uniaxial": {
+        "cells": [LABELS],
+        "polarizability": "polarizability.nc",
+        **GRADIENT,
+    },
     "plot_stackings": {"configuration_map": "map.nc"},
     "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
     "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
@@ -99,6 +105,7 @@ READERS = {
         "labels": [LABELS],
     },
     "study_convergence": {"standard": LABELS, "variants": [LABELS]},
+    "tabulate_docs": {"errors": ["coverage.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
     "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
@@ -110,6 +117,7 @@ READING = re.compile(
 )
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
+OTHER_INPUTS |= {"accuracy", "audit", "cells", "learning"}
 
 
 class AnyKind(str):
@@ -184,6 +192,7 @@ def good_files(tmp_path_factory):
             "coupling",
             "cell",
         ),
+        "coverage": ("within",),
         "study": ("model", "dft", "spread", "second_order", "gradient", "cell"),
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})

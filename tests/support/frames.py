@@ -13,7 +13,12 @@ STAR = np.array([[1, 0], [0, 1], [-1, -1]])
 
 def stacked(name):
     """A frame whose layers hold known smooth functions of the stacking, with AA's symmetry."""
-    atoms = build(name, A, D)
+    return with_dipoles(build(name, A, D))
+
+
+def with_dipoles(atoms):
+    """A bilayer with these dipoles."""
+    name = atoms.name
     place = atoms.positions[:, :2]
     if System.parse(name).geometry == "slide":
         place = np.zeros_like(place)

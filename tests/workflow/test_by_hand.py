@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from moirepol.structure.frames import to_dataset
-from moirepol.workflow.provenance import read_netcdf, write_netcdf
+from moirepol.physics.polarization import map_of_bilayer
+from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support import ROOT
 from support.frames import stacked
 
@@ -45,25 +45,12 @@ def by_hand(script, folder, **arguments):
     )
 
 
-def test_a_map_and_its_charge_by_hand(tmp_path):
-    write_netcdf(to_dataset([stacked("AA_twist-2-3")]), tmp_path / "dipoles.nc")
-    for script, arguments in (
-        (
-            "map_polarization",
-            {"dipoles": "dipoles.nc", "polarization_map": "map.nc", "grid_points": 24},
-        ),
-        (
-            "compute_charge",
-            {
-                "polarization_map": "map.nc",
-                "charge": "charge.nc",
-                "grids": [12, 24],
-                "zero_tolerance": "1.0e-6",
-            },
-        ),
-    ):
-        run = by_hand(script, tmp_path, **arguments)
-        assert run.returncode == 0, run.stderr
+def test_a_charge_by_hand(tmp_path):
+    map_of_one = stamp(map_of_bilayer(stacked("AA_twist-2-3"), 24), "map")
+    write_netcdf(map_of_one, tmp_path / "map.nc")
+    arguments = {"polarization_map": "map.nc", "charge": "charge.nc", "zero_tolerance": "1.0e-6"}
+    run = by_hand("compute_charge", tmp_path, grids=[12, 24], **arguments)
+    assert run.returncode == 0, run.stderr
     assert set(read_netcdf(tmp_path / "charge.nc", "Q")["grid"].values) == {12, 24}
 
 

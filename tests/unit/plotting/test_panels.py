@@ -35,7 +35,7 @@ from plot_stackings import plot_stackings
 from plot_structure import plot_structure
 from plot_wannier_centres import plot_wannier_centres
 from support.dictionary import faults
-from support.frames import A, D, stacked
+from support.frames import A, D, stacked, with_dipoles
 from support.maps import N, a_map, first_harmonics
 
 ROUND_OFF = 1e-12
@@ -310,7 +310,7 @@ class TestSweeps:
                 return self
 
             def powers(self):
-                zero = scaled(self.atoms.name, self.offset).dipoles
+                zero = 1e-3 * with_dipoles(self.atoms.copy()).dipoles + [0, 0, self.offset]
                 response = np.broadcast_to([0, 0, self.slope], zero.shape)
                 return np.stack([[zero] * 2, [response] * 2])
 
@@ -321,7 +321,7 @@ class TestSweeps:
             files = []
             for name in systems:
                 files.append(str(tmp_path / f"{name}.nc"))
-                sweep_fields.sweep_fields(name, [], files[-1], fields, 24, 1e-6, A, D)
+                sweep_fields.sweep_fields(name, [], files[-1], fields, 24, 24, 1e-6, A, D)
             collect_sweep(files, str(tmp_path / "sweep.nc"), systems, [0.0])
             return str(tmp_path / "sweep.nc")
 

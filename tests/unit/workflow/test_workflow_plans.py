@@ -222,7 +222,7 @@ class TestFigures:
 
     def test_every_kind_of_plot_is_a_script(self, root):
         scripts = {f"plot_{kind}" for kind in figure_plan.PLOTS}
-        others = {"plot_calibration", "plot_map"}
+        others = {"plot_calibration", "plot_cells", "plot_map", "plot_uniaxial"}
         assert {path.stem for path in (root / "scripts").glob("plot_*.py")} == scripts | others
 
     @pytest.mark.parametrize("kind", figure_plan.PLOTS)

@@ -47,11 +47,12 @@ class Study(StudiedInterlayer):
         default=ABSENT,
         otherwise="none",
     )
-    used_for: SomeDistinct[Literal["claims", "errors", "cells"]] = setting(
+    used_for: SomeDistinct[Literal["claims", "errors", "cells", "uniaxial"]] = setting(
         "Uses besides the accuracy tables. claims = the claim F2-mae contains its error for the "
         "6.01° cell; errors = the error of predictions of its family is calibrated on its moiré "
         "cells (one study of a family at most, without uniaxial cells); cells = the figure of "
-        "the moiré cells of direct DFT shows it.",
+        "the moiré cells of direct DFT shows it; uniaxial = the figure of uniaxial cells against "
+        "the wave vector shows it.",
         default=ABSENT,
         otherwise="none",
     )
