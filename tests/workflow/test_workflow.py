@@ -49,7 +49,7 @@ def test_a_system_in_other_words_is_the_one_that_files_are_named_by(project):
         ("maps/AA_twist-2-3_d3.400.nc", ["layer distance of 3.4", "results/plans/AA_twist-2-3_d3"]),
         ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell holds 4 periods"]),
         ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide does not hold all stackings"]),
-        ("views/AA_angle-0.05.html", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),
+        ("dipoles/AA_angle-0.05.nc", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),
         ("charge/AA_twist-2-4.nc", ["AA_twist-2-4: twist needs numbers without a common factor"]),
     ],
 )

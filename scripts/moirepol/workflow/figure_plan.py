@@ -4,6 +4,7 @@ The section `figures` of the settings is the table of panels, `PLOTS` that of th
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -386,9 +387,11 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
     Raises
     ------
     ConfigError
-        If no system below `maps.maximum_atoms` has this name.
+        If no system has this name, or none below `maps.maximum_atoms` for dipoles. Maps are made
+        without atoms and have no limit.
     """
-    system = system_of(name, config["maps"]["maximum_atoms"])
+    limit = config["maps"]["maximum_atoms"] if stage == "dipoles" else sys.maxsize
+    system = system_of(name, limit)
     if system.distance_A == config["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})
     return f"results/{stage}/{system.name}.{ending}"

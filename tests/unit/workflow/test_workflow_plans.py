@@ -270,4 +270,6 @@ class TestFigures:
         file = figure_plan.canonical_file(config, "views", "AA_angle-2.00_d3.33", "html")
         assert file == "results/views/AA_twist-16-17.html"
         with pytest.raises(ConfigError, match="^AA_angle-0.05: the nearest cell"):
-            figure_plan.canonical_file(config, "views", "AA_angle-0.05", "html")
+            figure_plan.canonical_file(config, "dipoles", "AA_angle-0.05", "nc")
+        file = figure_plan.canonical_file(config, "maps", "AA_angle-0.01", "nc")
+        assert file == "results/maps/AA_twist-3307-3308.nc"
