@@ -200,6 +200,7 @@ rule plot_uniaxial:
 rule plot_calibration:
     input:
         studies=expand("results/studies/{study}.nc", study=LABELLED_STUDIES),
+        errors=expand("results/errors/{family}.nc", family=ERROR_STUDIES),
     output:
         data="results/checks/calibration.nc",
         pdf="results/checks/calibration.pdf",

@@ -7,17 +7,24 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from moirepol.model.calibration import Calibration, read_calibration
 from moirepol.plotting import new_figure, save
+from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
-COLORS = ("tab:blue", "tab:cyan", "tab:green", "tab:orange", "tab:red", "black")
-MARKERS = "os^vDx"
+COLORS = ("tab:blue", "tab:cyan", "tab:green", "tab:orange", "tab:red", "black", "tab:purple")
+MARKERS = "os^vDx+"
 FLOOR_EA = 1e-8
 STEP = 0.03  # where the axis of gradients goes over from linear to logarithmic
 
 
 def plot_calibration(
-    studies: Sequence[str], names: Mapping[str, str], data: str, pdf: str, png: str
+    studies: Sequence[str],
+    errors: Sequence[str],
+    names: Mapping[str, str],
+    data: str,
+    pdf: str,
+    png: str,
 ) -> None:
     """Draw the error of every N atom against the predicted error and the displacement gradient.
 
@@ -25,6 +32,9 @@ def plot_calibration(
     ----------
     studies
         Files of `judge_frames`, named by the study.
+    errors
+        Files of `calibrate_errors`, named by the family. With them the predicted error of a moire
+        cell or uniaxial cell contains the second order.
     names
         Label of each study in the legend.
     data
@@ -35,10 +45,12 @@ def plot_calibration(
     pdf, png
         The figure to write.
     """
-    found = {Path(path).stem: read_netcdf(path, "gradient") for path in studies}
+    calibrations = {Path(path).stem: read_calibration(path)[0] for path in errors}
+    found = {Path(path).stem: read_netcdf(path, "gradient", "second_order") for path in studies}
     parts, within = [], {}
     for study, ds in found.items():
         wrong = np.abs(ds["model"] - ds["dft"])
+        ds["spread"] = _with_second_order(ds, calibrations)
         part = xr.Dataset(
             {
                 "error": np.sqrt((wrong**2).mean("component")),
@@ -78,6 +90,16 @@ def plot_calibration(
     right.set_xlabel("size of the displacement gradient")
     figure.legend(loc="outside upper center", ncols=2, markerscale=1.5)
     save(figure, pdf, png)
+
+
+def _with_second_order(ds: xr.Dataset, calibrations: Mapping[str, Calibration]) -> xr.DataArray:
+    """Add the second order to the standard deviation (sample, component) of the members."""
+    families = [System.parse(str(name)).family for name in ds["frame"].values]
+    widths = [
+        calibrations[family].widths(float(size)) if family in calibrations else np.zeros(3)
+        for family, size in zip(families, ds["gradient"].values, strict=True)
+    ]
+    return np.hypot(ds["spread"], np.array(widths).reshape(-1, 3) * ds["second_order"])
 
 
 if __name__ == "__main__":

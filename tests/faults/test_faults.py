@@ -74,7 +74,7 @@ READERS = {
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
     "plot_angles": {"polarization_maps": ["map.nc"]},
     "plan_labels": {"labels": [LABELS]},
-    "plot_calibration": {"studies": ["parity.nc"]},
+    "plot_calibration": {"studies": ["study.nc"], "errors": ["errors.nc"]},
     "plot_charges": {"sweep": "sweep.nc"},
     "plot_comparison": {"dipoles": "one.nc", "labels": [LABELS]},
     "plot_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
@@ -112,7 +112,7 @@ READERS = {
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"import collect_labels|\b(read_(netcdf|frames|fits|polarizability)"
+    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizability)"
     r"|(Predictor|LongRange)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.

@@ -16,10 +16,13 @@ order has errors of second order there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
+
+from moirepol.workflow.provenance import read_netcdf
 
 DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
 #: Fraction of components within one and two errors of a normal distribution.
@@ -87,6 +90,32 @@ class Calibration:
         within = np.abs(cell.error) <= times * self.errors(cell)
         in_plane, out_of_plane = (float(within[:, axes].mean()) for axes in DIRECTIONS.values())
         return in_plane, out_of_plane
+
+
+def read_calibration(path: str | Path) -> tuple[Calibration, float]:
+    """Read a calibration and the largest size of a gradient that it covers.
+
+    Parameters
+    ----------
+    path
+        File of `calibrate_errors`.
+
+    Returns
+    -------
+    calibration : Calibration
+        The widths.
+    largest : float
+        Largest size of a displacement gradient among the cells.
+
+    Raises
+    ------
+    JobError
+        If the file cannot be read or is of another kind.
+    """
+    ds = read_netcdf(path, "scale", "saturation", "largest_gradient")
+    in_plane, out_of_plane = ds["scale"].values.tolist()
+    calibration = Calibration((in_plane, out_of_plane), float(ds["saturation"]))
+    return calibration, float(ds["largest_gradient"])
 
 
 def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:

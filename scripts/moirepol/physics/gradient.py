@@ -43,7 +43,7 @@ import xarray as xr
 from scipy.optimize import minimize
 
 from moirepol.errors import JobError
-from moirepol.model.calibration import Calibration
+from moirepol.model.calibration import Calibration, read_calibration
 from moirepol.physics.expansion import Expansion
 from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
@@ -420,10 +420,7 @@ class DisplacementGradient:
         fits = read_netcdf(path, *needed, "cell")
         if not errors:
             return cls(fits, str(path))
-        ds = read_netcdf(errors, "scale", "saturation", "largest_gradient")
-        in_plane, out_of_plane = ds["scale"].values.tolist()
-        calibration = Calibration((in_plane, out_of_plane), float(ds["saturation"]))
-        return cls(fits, str(path), calibration, float(ds["largest_gradient"]))
+        return cls(fits, str(path), *read_calibration(errors))
 
     def applies(self, bilayer: Bilayer) -> bool:
         """Return whether the bilayer has a displacement gradient."""

@@ -39,6 +39,7 @@ def files(tmp_path):
     names = ["AA_twist-1-2", "AA_slide-1-1-3"]
     study = comparison(names, "test")
     study["gradient"] = study["layer"] * 0.0 + 1.3
+    study["second_order"] = 0 * study["model"]
     study = study.assign_coords(cell=names[:1], source=["dft", "model"], part=["P_perp", "P_par"])
     study["amplitude"] = ("cell", "source", "part"), [[[1e-3, 2e-3], [3e-3, 4e-3]]]
     write_netcdf(stamp(study, "study", {}), tmp_path / "mine.nc")
@@ -79,7 +80,7 @@ def test_tables_hold_the_errors_by_axis(root, files):
 
 def test_calibration_counts_what_lies_within_the_bars(files):
     written = [files / f"calibration.{ending}" for ending in ("nc", "pdf", "png")]
-    plot_calibration([str(files / "mine.nc")], {"mine": "made up"}, *written)
+    plot_calibration([str(files / "mine.nc")], [], {"mine": "made up"}, *written)
     ds = read_netcdf(written[0])
     assert ds["within_2"].values == pytest.approx([1.0])
     np.testing.assert_allclose(ds["error"], np.sqrt((2 * PLANE_EA**2 + Z_EA**2) / 3))
