@@ -68,7 +68,7 @@ def plot_cells(
     )
     write_netcdf(stamp(shown, "First harmonics of moire cells"), data)
 
-    figure, axes = new_figure(4.2, nrows=2, sharex=True)
+    figure, axes = new_figure(4.6, nrows=2, sharex=True)
     places = np.arange(len(cells))
     for ax, (part, symbol) in zip(axes, PARTS.items(), strict=True):
         values = UNIT * shown["amplitude"].sel(part=part)
@@ -84,7 +84,7 @@ def plot_cells(
             )
         ax.set_ylabel(f"{symbol} ({DIPOLE})")
     axes[1].set_xticks(places, [_label(name) for name in cells])
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=1)
     save(figure, pdf, png)
 
 
