@@ -10,7 +10,7 @@ from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 KINDS = ("dipole", "dipole_short_range")
-SHORT, LONG, DIRECT = "short-range model", "with long range", "direct DFT"
+SHORT, LONG, DIRECT = "without long range", "prediction", "direct DFT"
 
 
 def plot_amplitudes(
@@ -74,7 +74,7 @@ def plot_amplitudes(
             UNIT * float(shown["mapped"].sel(part=part)),
             color="0.5",
             linestyle="--",
-            label="mapped slides",
+            label="configuration map",
         )
         for source, style in styles.items():
             chosen = shown.isel(case=np.flatnonzero(shown["source"] == source)).sortby("angle")

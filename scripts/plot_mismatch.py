@@ -10,7 +10,6 @@ from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 GRID = 48
-NOTE = {"ha": "center", "va": "top", "fontsize": 6, "color": "0.4"}
 QUANTITIES = {
     "at_G": ("e.angstrom", r"$P_\perp(G)$", POINT_COLORS["G"]),
     "mean": ("e.angstrom", r"mean $P_\perp$", "tab:green"),
@@ -79,13 +78,11 @@ def plot_mismatch(
             )
     for ax in axes:
         ax.axhline(0, color="black", linewidth=0.5, zorder=0)
-        for known in trained_eta:
-            ax.axvline(100 * known, color="0.8", linewidth=3, zorder=-1)
+        for number, known in enumerate(trained_eta):
+            words = None if number else "mismatch of the fitted labels"
+            ax.axvline(100 * known, color="0.8", linewidth=3, zorder=-1, label=words)
     axes[0].legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axes[1].legend(fontsize=6, loc="lower left")
-    for known in trained_eta:
-        words = "strip" if known else "slides"
-        axes[1].text(100 * known, 0.97, words, transform=axes[1].get_xaxis_transform(), **NOTE)
     axes[0].set_ylabel(rf"$P_\perp$ ({DIPOLE})")
     axes[1].set(xlabel=r"lattice mismatch $\eta$ (%)", ylabel="net polarization (pC/m)")
     save(figure, pdf, png)
