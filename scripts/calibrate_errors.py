@@ -16,9 +16,9 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
     study
         File of `judge_frames` with moire cells.
     errors
-        NetCDF to write: ``scale`` (direction) in e.angstrom, ``saturation``, ``largest_gradient``,
-        the largest size of a displacement gradient among the cells, and for every cell the fraction
-        of components within one and two errors, calibrated with and without this cell.
+        NetCDF to write: ``scale`` (direction) in e.angstrom, ``saturation``, ``largest_strain`` and
+        ``largest_twist`` among the cells, and for every cell the fraction of components within one
+        and two errors, calibrated with and without this cell.
     largest_eta
         Cells of a larger mismatch in size are left out: predictions beyond it are marked.
     """
@@ -48,6 +48,9 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
             for cell, other in zip(cells, others, strict=True)
         ]
     )
+    gradients = [
+        (cell.size, np.radians(abs(System.parse(cell.name).twist_angle_deg))) for cell in cells
+    ]
     fraction = {"units": "1", "long_name": "fraction of components within the error"}
     out = xr.Dataset(
         {
@@ -57,10 +60,15 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
                 {"units": "e.angstrom", "long_name": "width of the second-order term"},
             ),
             "saturation": ((), full.saturation, {"units": "1", "long_name": "gradient g0"}),
-            "largest_gradient": (
+            "largest_strain": (
                 (),
-                max(cell.size for cell in cells),
-                {"units": "1", "long_name": "largest displacement gradient of the cells"},
+                max(float(np.sqrt(max(size**2 - twist**2, 0.0))) for size, twist in gradients),
+                {"units": "1", "long_name": "largest size of the strains of the cells"},
+            ),
+            "largest_twist": (
+                (),
+                max(float(np.degrees(twist)) for _, twist in gradients),
+                {"units": "degree", "long_name": "largest twist angle of the cells"},
             ),
             "within": (("cell", "times", "direction"), within, fraction),
             "within_left_out": (("cell", "times", "direction"), left_out, fraction),

@@ -197,7 +197,8 @@ def good_files(tmp_path_factory):
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})
         write_netcdf(ds, folder / f"{name}.nc")
-    calibration = {"scale": ("direction", [1.0, 1.0]), "saturation": 1.0, "largest_gradient": 1.0}
+    calibration = {"scale": ("direction", [1.0, 1.0]), "saturation": 1.0}
+    calibration |= {"largest_strain": 1.0, "largest_twist": 1.0}
     write_netcdf(xr.Dataset(calibration, attrs={"title": "errors"}), folder / "errors.nc")
     one = xr.Dataset({"in_plane": 0.4}, attrs={"title": "polarizability"})
     write_netcdf(one, folder / "polarizability.nc")

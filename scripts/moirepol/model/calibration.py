@@ -92,8 +92,8 @@ class Calibration:
         return in_plane, out_of_plane
 
 
-def read_calibration(path: str | Path) -> tuple[Calibration, float]:
-    """Read a calibration and the largest size of a gradient that it covers.
+def read_calibration(path: str | Path) -> tuple[Calibration, float, float]:
+    """Read a calibration and the gradients that it covers.
 
     Parameters
     ----------
@@ -104,18 +104,20 @@ def read_calibration(path: str | Path) -> tuple[Calibration, float]:
     -------
     calibration : Calibration
         The widths.
-    largest : float
-        Largest size of a displacement gradient among the cells.
+    largest_strain : float
+        Largest size of the strains among the cells.
+    largest_twist_deg : float
+        Largest twist angle among the cells in degrees.
 
     Raises
     ------
     JobError
         If the file cannot be read or is of another kind.
     """
-    ds = read_netcdf(path, "scale", "saturation", "largest_gradient")
+    ds = read_netcdf(path, "scale", "saturation", "largest_strain", "largest_twist")
     in_plane, out_of_plane = ds["scale"].values.tolist()
     calibration = Calibration((in_plane, out_of_plane), float(ds["saturation"]))
-    return calibration, float(ds["largest_gradient"])
+    return calibration, float(ds["largest_strain"]), float(ds["largest_twist"])
 
 
 def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:

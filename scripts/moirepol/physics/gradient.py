@@ -92,7 +92,12 @@ def gradient_of(bilayer: Bilayer) -> np.ndarray:
 
 def size_of(gradient: np.ndarray) -> float:
     """Return the size of a gradient: the square root of the sum of squares of strains and twist."""
-    return float(np.sqrt((gradient**2).sum() + gradient[2] ** 2 + gradient[5] ** 2))
+    return float(np.hypot(strain_of(gradient), gradient[6]))
+
+
+def strain_of(gradient: np.ndarray) -> float:
+    """Return the size of the strains of a gradient: the square root of their sum of squares."""
+    return float(np.sqrt((gradient[:6] ** 2).sum() + gradient[2] ** 2 + gradient[5] ** 2))
 
 
 def terms(tau: np.ndarray) -> np.ndarray:
@@ -381,8 +386,9 @@ class DisplacementGradient:
         The file.
     calibration
         Width of the second-order term; None leaves the term out of the error.
-    largest
-        Largest size of a displacement gradient that the error was calibrated on.
+    largest_strain, largest_twist_deg
+        Largest size of the strains, and largest twist angle, of the cells that the error was
+        calibrated on.
     held_out
         Name of a fitted cell: only the fit without it is used.
     """
@@ -390,7 +396,8 @@ class DisplacementGradient:
     fits: xr.Dataset
     path: str
     calibration: Calibration | None = None
-    largest: float = np.inf
+    largest_strain: float = np.inf
+    largest_twist_deg: float = np.inf
     held_out: str | None = None
 
     @classmethod
@@ -435,13 +442,14 @@ class DisplacementGradient:
 
     def beyond(self, bilayer: Bilayer) -> str:
         """Describe in what a bilayer lies beyond the cells that the error was calibrated on."""
-        size = size_of(gradient_of(bilayer))
-        if size <= self.largest * (1 + 1e-6):
-            return ""
-        return (
-            f"a displacement gradient of {size:.3f}, the error was calibrated on cells of up to "
-            f"{self.largest:.3f}"
-        )
+        gradient, known = gradient_of(bilayer), "the error was calibrated on cells of up to"
+        strain, twist = strain_of(gradient), abs(np.degrees(gradient[6]))
+        words = []
+        if strain > self.largest_strain + 1e-6:
+            words.append(f"strains of size {strain:.3f}, {known} {self.largest_strain:.3f}")
+        if twist > self.largest_twist_deg + 1e-6:
+            words.append(f"a twist of {twist:.2f}°, {known} {self.largest_twist_deg:.2f}°")
+        return "; ".join(words)
 
     def second_order(self, bilayer: Bilayer) -> np.ndarray:
         """Return the second-order term (draw, m, 3) of unit width in e.angstrom."""

@@ -221,3 +221,19 @@ def test_a_sampled_bilayer_has_the_change_of_the_atoms(name):
     if name == "AA_strip-9-10":  # one row of sites does not resolve the second direction
         fields = [field[..., 0] for field in fields]
     np.testing.assert_allclose(fields[1], fields[0], atol=1e-9 * np.abs(fields[0]).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AAp_twist-2-3", ""),
+        ("AAp_twist-1-2", "a twist of 21.79°"),
+        ("AAp_mismatch-99-100", "strains of size 0.014"),
+        ("AAp_slide-1-1-3", ""),
+    ],
+)
+def test_a_gradient_beyond_the_validated_cells_is_described(name, words):
+    """A family whose validated cells are twisted only has no validated strain."""
+    term = dg.DisplacementGradient(xr.Dataset(), "", None, 0.0, 15.0)
+    assert term.beyond(build(name, A, D)).startswith(words)
+    assert bool(term.beyond(build(name, A, D))) == bool(words)
