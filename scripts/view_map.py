@@ -274,8 +274,8 @@ def _summary(ds, charges, heading):
         f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
         "<p>P is per pair of N atoms, one in each layer. The dipoles of the layers are per N atom. "
         "The mouse wheel zooms. A click on the legend of the cut shows or hides a line.</p>"
-        "<p>The charge around one point is an integral over a triangle. It is a whole or half number "
-        "only if P lies in one plane along the edges. The sum of both charges is a whole number. "
+        "<p>The charge around one point is an integral over a triangle. It is a whole or half "
+        "number only if P lies in one plane along the edges. The sum of both charges is whole. "
         "The sign rule counts the signs of P⊥ at the points.</p>"
         + (f"<p><b>Beyond the labels: {beyond}.</b></p>" if beyond else "")
         + f"<p style='color:gray'>{html.escape(made)}</p>"
