@@ -54,6 +54,9 @@ from moirepol.workflow.provenance import read_netcdf
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 SIDES = (-1, 1)  # of the lower and the upper layer
 TOLERANCE = 1e-9  # of the dipoles' size
+#: Largest wave vector times the lattice constant: beyond the corner of the Brillouin zone, also of
+#: a strained layer.
+LARGEST_WAVE = 1.1 * 4 * np.pi / 3
 
 
 class Field:
@@ -78,6 +81,9 @@ class Field:
             for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)
         ]
         self.areas = bilayer.areas
+        # A wave beyond the Brillouin zone of a layer is no long-range wave. Atoms do not have it,
+        # the grid of a sampled bilayer does.
+        self.largest_q = LARGEST_WAVE / np.linalg.norm(bilayer.lattices[:, 0], axis=1)
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the field (m, 3) in V/angstrom of the sites' dipoles (m, 3) in e.angstrom."""
@@ -93,6 +99,8 @@ class Field:
         for here, (layer, sites) in enumerate(zip(self.layers, self.sites, strict=True)):
             for there, (k, C) in enumerate(waves):
                 wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
+                within = np.linalg.norm(wave_vector, axis=1) < self.largest_q[there]
+                k, C, wave_vector = k[within], C[within], wave_vector[within]
                 result[layer] += sites.values(k, waves_of(wave_vector, C, here, there))
         return result
 
