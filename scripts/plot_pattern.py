@@ -17,8 +17,9 @@ from moirepol.plotting import (
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 PLACES_PER_CELL = 12
-# P_perp below this share of the largest |P| gets no circles.
-VISIBLE = 0.01
+# The largest circle stands for this share of the largest |P| at least, so that a negligible P_perp
+# stays small in the picture.
+VISIBLE = 0.2
 
 
 def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from moirepol.physics.gradient import gradient_of, size_of
+from moirepol.physics.gradient import DisplacementGradient, gradient_of, size_of
 from moirepol.physics.polarization import layer_fields
 from moirepol.plotting import DIPOLE, UNIT, new_figure, save
-from moirepol.predictor import Predictor
+from moirepol.predictor import Predictor, Term
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
@@ -53,9 +53,8 @@ def plot_uniaxial(
     amplitude = []
     for frame in frames:
         predictor = full.without(frame.name) or full
-        *short, long_range = predictor.terms
         measured = predictor.dipoles(frame)
-        slabs = Predictor([*short, replace(long_range, fixed_coupling=1.0)]).dipoles(frame)
+        slabs = Predictor([_with_slabs(term) for term in predictor.terms]).dipoles(frame)
         alone = measured.arrays["dipole_short_range"]
         fields = (frame.arrays["dipole"], alone, slabs.arrays["dipole"], measured.arrays["dipole"])
         amplitude.append([_first_harmonic(frame, values) for values in fields])
@@ -92,6 +91,13 @@ def plot_uniaxial(
     ax.set_ylabel(rf"first harmonic of $P_\perp$ / $|g|$ ({DIPOLE})")
     figure.legend(loc="outside upper center", ncols=2)
     save(figure, pdf, png)
+
+
+def _with_slabs(term: Term) -> Term:
+    """Return a term with the interlayer coupling of slabs."""
+    if not isinstance(term, DisplacementGradient):
+        return term
+    return replace(term, fits=term.fits.assign(coupling=xr.ones_like(term.fits["coupling"])))
 
 
 def _first_harmonic(frame: Bilayer, values: np.ndarray) -> float:

@@ -9,9 +9,9 @@ orders that the expansion leaves out. The last part is a random second-order ter
 with one factor c for in-plane and one for out-of-plane components. |g| is the size of the
 displacement gradient. The term grows as |g|^2 below g0 and as |g| above it, as the errors do. c is
 the geometric mean of two values: with one, 68.3 % of the components lie within one error, with the
-other 95.4 % within two errors. Every cell counts the same. g0 is the
-value of largest likelihood, but not below the smallest gradient of the cells: an expansion to first
-order has errors of second order there.
+other 95.4 % within two errors. Every cell counts the same. g0 is the value of largest likelihood,
+but not below the smallest gradient of the cells: an expansion to first order has errors of second
+order there.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
 FRACTIONS = {times: float(2 * norm.cdf(times) - 1) for times in (1, 2)}
 #: Candidates of g0, in units of the smallest gradient of the cells.
 SATURATIONS = np.geomspace(1, 100, 21)
-#: Error of a label in e.angstrom: the largest violation of symmetry among the shipped labels.
+#: Error of a label in e.angstrom. The shipped labels violate their symmetry by up to this size.
 LABEL_ERROR_EA = 5e-6
 LARGEST_SCALE = 1e3
 SMALLEST_SCALE = 1e-6

@@ -187,12 +187,9 @@ class LongRange:
     ----------
     polarizability_eA2_per_V
         In-plane polarizability of one site.
-    fixed_coupling
-        Interlayer coupling c; None for that of the expansion.
     """
 
     polarizability_eA2_per_V: float
-    fixed_coupling: float | None = None
 
     @classmethod
     def from_file(cls, path: str | Path) -> "LongRange":
@@ -212,9 +209,7 @@ class LongRange:
         if 1 not in expansion.coefficients:
             bilayer = expansion.bilayer
             raise JobError(f"{bilayer.name}: no response model of {bilayer.family}")
-        coupling = self.fixed_coupling
-        if coupling is None:
-            coupling = expansion.interlayer_coupling
+        coupling = expansion.interlayer_coupling
         solver = self.solver(expansion.bilayer, expansion.response, coupling)
         expansion.completions.append(solver.add)
 

@@ -72,15 +72,7 @@ def build(
     atoms = Atoms(symbols, positions=np.concatenate(positions), cell=cell3, pbc=True)
     atoms.wrap(eps=1e-9)
     atoms.set_array("layer", np.array(layers, dtype=int))
-    atoms.info["family"] = system.family
-    return Bilayer.from_atoms(
-        atoms,
-        name=system.name,
-        lattices=lattices,
-        origins=origins,
-        field_V_per_A=system.field_V_per_A,
-        material=None if material == DEFAULT_MATERIAL else material,
-    )
+    return _bilayer(atoms, system, lattices, origins, material)
 
 
 def sample(
@@ -134,7 +126,13 @@ def sample(
     atoms = Atoms([species] * len(z), np.column_stack([np.tile(points, (2, 1)), z]), cell=cell3)
     atoms.pbc = True
     atoms.set_array("layer", np.repeat([LOWER, UPPER], len(points)))
-    atoms.info["family"], atoms.info["site_cell"] = system.family, np.stack([cell / n, cell / n])
+    atoms.info["site_cell"] = np.stack([cell / n, cell / n])
+    return _bilayer(atoms, system, lattices, origins, material)
+
+
+def _bilayer(atoms, system, lattices, origins, material):
+    """Bilayer of a system, from its atoms with their layers."""
+    atoms.info["family"] = system.family
     return Bilayer.from_atoms(
         atoms,
         name=system.name,
