@@ -3,12 +3,13 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.physics.polarization import first_harmonics, harmonics
+from moirepol.physics.polarization import first_harmonics, harmonics, layer_fields
 from moirepol.plotting import DIPOLE, UNIT, new_figure, save
 from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
+GRID = 48
 KINDS = ("dipole", "dipole_short_range")
 SHORT, LONG, DIRECT = "without long range", "prediction", "direct DFT"
 
@@ -42,6 +43,11 @@ def plot_amplitudes(
                 ("case", "part"),
                 np.array([harmonics(frame, kind) for _, frame, kind in rows]),
                 {"units": "e.angstrom", "long_name": "first harmonic of the summed layers"},
+            ),
+            "amplitude_error": (
+                ("case", "part"),
+                np.array([errors_of(frame, kind) for _, frame, kind in rows]),
+                {"units": "e.angstrom", "long_name": "standard deviation over the members"},
             ),
             "mapped": ("part", np.array(mapped), {"units": "e.angstrom"}),
             "angle": (
@@ -81,6 +87,9 @@ def plot_amplitudes(
             if chosen.sizes["case"]:
                 values = UNIT * chosen["amplitude"].sel(part=part)
                 ax.plot(chosen["angle"], values, label=source, **style)
+                error = UNIT * chosen["amplitude_error"].sel(part=part).fillna(0)
+                band = values - error, values + error
+                ax.fill_between(chosen["angle"], *band, color=style["color"], alpha=0.2, lw=0)
         ax.set_ylabel(rf"first harmonic of ${label}$" + f"\n({DIPOLE})")
         ax.set_ylim(bottom=0)
     axes[0].legend(loc="lower center", ncols=2)
@@ -91,6 +100,14 @@ def plot_amplitudes(
 def name_of(frame, kind):
     """Return the name of a prediction's dipoles in the figure."""
     return LONG if kind == KINDS[0] and KINDS[1] in frame.arrays else SHORT
+
+
+def errors_of(frame, kind):
+    """Return the errors of the first harmonics of P_perp and P_par; NaN without members."""
+    if kind != KINDS[0] or "dipole_member" not in frame.arrays:
+        return np.nan, np.nan
+    members = layer_fields(frame, GRID, "dipole_member").sum(axis=0)
+    return np.std([first_harmonics(P, frame.cell_2d) for P in members], axis=0, ddof=1)
 
 
 def plain_twist(frame, family):

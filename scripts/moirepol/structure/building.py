@@ -80,6 +80,7 @@ def sample(
     lattice_constant_A: float,
     layer_distance_A: float,
     points_per_period: int,
+    cell_height_A: float = 20.0,
     material: str = DEFAULT_MATERIAL,
 ) -> Bilayer:
     """Sample a bilayer on a regular grid: a dipole site of each layer at each point.
@@ -98,6 +99,8 @@ def sample(
         Layer distance in angstrom, used if the name contains none.
     points_per_period
         Points along each vector of a period of the moire pattern.
+    cell_height_A
+        Height of the periodic cell in angstrom.
     material
         Name of the material.
 
@@ -118,10 +121,9 @@ def sample(
     distance = system.distance_A if system.distance_A is not None else layer_distance_A
     n = points_per_period * max(1, ceil(sqrt(system.n_periods)))
     points = np.indices((n, n)).reshape(2, -1).T @ cell / n
-    height = 4 * distance + 20.0
-    z = height / 2 + np.repeat([-0.5, 0.5], len(points)) * distance
+    z = cell_height_A / 2 + np.repeat([-0.5, 0.5], len(points)) * distance
     cell3 = np.zeros((3, 3))
-    cell3[:2, :2], cell3[2, 2] = cell, height
+    cell3[:2, :2], cell3[2, 2] = cell, cell_height_A
     species = load_material(material).dipole_site.species
     atoms = Atoms([species] * len(z), np.column_stack([np.tile(points, (2, 1)), z]), cell=cell3)
     atoms.pbc = True
