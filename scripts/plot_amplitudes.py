@@ -44,11 +44,6 @@ def plot_amplitudes(
                 np.array([harmonics(frame, kind) for _, frame, kind in rows]),
                 {"units": "e.angstrom", "long_name": "first harmonic of the summed layers"},
             ),
-            "amplitude_error": (
-                ("case", "part"),
-                np.array([errors_of(frame, kind) for _, frame, kind in rows]),
-                {"units": "e.angstrom", "long_name": "standard deviation over the members"},
-            ),
             "mapped": ("part", np.array(mapped), {"units": "e.angstrom"}),
             "angle": (
                 "case",
@@ -65,6 +60,10 @@ def plot_amplitudes(
         },
         coords={"part": ["P_perp", "P_par"]},
     )
+    errors = np.array([errors_of(frame, kind) for _, frame, kind in rows])
+    if np.isfinite(errors).any():
+        shown["amplitude_error"] = ("case", "part"), errors, {"units": "e.angstrom"}
+        shown["amplitude_error"].attrs["long_name"] = "standard deviation over the members"
     write_netcdf(stamp(shown, "Amplitude of twisted bilayers by twist angle"), data)
 
     figure, axes = new_figure(3.6, nrows=2, sharex=True)
@@ -87,9 +86,10 @@ def plot_amplitudes(
             if chosen.sizes["case"]:
                 values = UNIT * chosen["amplitude"].sel(part=part)
                 ax.plot(chosen["angle"], values, label=source, **style)
-                error = UNIT * chosen["amplitude_error"].sel(part=part).fillna(0)
-                band = values - error, values + error
-                ax.fill_between(chosen["angle"], *band, color=style["color"], alpha=0.2, lw=0)
+                if "amplitude_error" in chosen:
+                    error = UNIT * chosen["amplitude_error"].sel(part=part).fillna(0)
+                    band = values - error, values + error
+                    ax.fill_between(chosen["angle"], *band, color=style["color"], alpha=0.2, lw=0)
         ax.set_ylabel(rf"first harmonic of ${label}$" + f"\n({DIPOLE})")
         ax.set_ylim(bottom=0)
     axes[0].legend(loc="lower center", ncols=2)
