@@ -92,7 +92,8 @@ def plot_amplitudes(
                     ax.fill_between(chosen["angle"], *band, color=style["color"], alpha=0.2, lw=0)
         ax.set_ylabel(rf"first harmonic of ${label}$" + f"\n({DIPOLE})")
         ax.set_ylim(bottom=0)
-    axes[0].legend(loc="lower center", ncols=2)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=2)
     axes[1].set_xlabel("twist angle (degrees)")
     save(figure, pdf, png)
 

@@ -41,7 +41,7 @@ class Settings(InterlayerSettings):
     studies: dict[Name, Study] = setting(
         "Models that are validated with labels (`./run accuracy`), by name. A member of a "
         "committee does not predict frames that it was trained on. Label sets that do not ship are "
-        "left out unless labels.source is compute."
+        "skipped unless labels.source is compute."
     )
     extrapolation: Extrapolation = setting(
         "How far beyond the labels of its models a system may be predicted."

@@ -19,9 +19,9 @@ class InterlayerSettings(Section):
         "include the displacement gradient to first order (moirepol.physics.gradient)."
     )
     long_range: dict[Family, SystemName] = setting(
-        "Slide of a family that represents its in-plane polarizability, from linear response. With "
-        "it, predictions include the long-range electrostatics of the moiré pattern "
-        "(moirepol.physics.long_range)."
+        "Untwisted bilayer (slide) of a family that represents its in-plane polarizability, from "
+        "linear response. With it, predictions include the long-range electrostatics of the moiré "
+        "pattern (moirepol.physics.long_range)."
     )
 
 
@@ -29,7 +29,7 @@ class StudiedInterlayer(Section):
     """Settings of a study, which may differ from those of predictions."""
 
     long_range: SystemName = setting(
-        "Slide that represents the in-plane polarizability for the long-range electrostatics.",
+        "Untwisted bilayer that represents the in-plane polarizability of the long range.",
         default=ABSENT,
         otherwise="no long range",
     )

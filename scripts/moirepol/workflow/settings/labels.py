@@ -46,7 +46,7 @@ class Recipe(Section):
 
     engine: Literal["espresso", "gpaw"] = setting(
         "The DFT code, a module of moirepol.dft. Label sets by another code than that of "
-        "labels.recipe are comparisons. They are made only when asked for by name.",
+        "labels.recipe are comparisons. They are made on request by name only.",
         default=DEFAULT_ENGINE,
     )
     pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
@@ -101,11 +101,11 @@ class Variant(Recipe, Inheriting):
 
 
 class Grid(Section):
-    """A regular grid of slides: all combinations of the lists."""
+    """Untwisted bilayers on a regular grid of stackings: all combinations of the lists."""
 
-    family: Family = setting("Stacking family of the slides.")
+    family: Family = setting("Stacking family.")
     slides_per_axis: int = setting(
-        "n slides along each primitive vector, tau = (i a1 + j a2) / n.", ge=1, le=100
+        "n stackings along each primitive vector, tau = (i a1 + j a2) / n.", ge=1, le=100
     )
     strains_percent: Some[Strain] = setting("Biaxial strains of both layers.", default=[0])
     fields_V_per_A: Some[ElectricField] = setting("Electric fields along +z.", default=[0])
@@ -115,14 +115,14 @@ class Grid(Section):
 
 
 class LabelSet(Section):
-    """Labelled systems of one NetCDF file: grids of slides, named systems, or both."""
+    """Labelled systems of one NetCDF file: grids of stackings, named systems, or both."""
 
     use: Literal["training", "validation"] = setting(
         "validation = held out: no model may be trained on the set.", default="training"
     )
     recipe: Name = setting("Name of the recipe.", default=STANDARD)
     grids: Some[Grid] = setting(
-        "Regular grids of slides. Slides that symmetry maps to each other are labelled once.",
+        "Regular grids of stackings. Equivalent stackings are labelled once.",
         default=ABSENT,
         otherwise="none",
     )

@@ -25,7 +25,7 @@ class Maps(Section):
     """Polarization maps of moiré cells."""
 
     maximum_atoms: int = setting(
-        "Largest cell whose dipoles (results/dipoles) are asked for by angle or mismatch. Maps "
+        "Largest cell that an angle or a mismatch may stand for in results/dipoles. Maps "
         "have no limit.",
         "atoms",
         ge=28,

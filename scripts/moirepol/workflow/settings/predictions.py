@@ -83,7 +83,7 @@ class Plans(Section):
 
     labels: int = setting("Largest number of proposed labels.", ge=1, le=1000)
     slides_per_axis: int = setting(
-        "n of the slides among the candidates, tau = (i a1 + j a2) / n.", ge=1, le=100
+        "n of the stackings among the candidates, tau = (i a1 + j a2) / n.", ge=1, le=100
     )
     maximum_atoms: int = setting(
         "Largest twisted or mismatched cell among the candidates.", "atoms", ge=4, le=1000

@@ -100,7 +100,7 @@ class Model(Inheriting):
     labels: SomeDistinct[Name] = setting("Label sets for the training.")
     split: Literal["stackings", "cells", "copies"] = setting(
         "Frames held out for validation. stackings = whole distinct stackings; cells = moiré "
-        "cells, while all slides are trained on; copies = symmetry copies drawn at random, as in "
+        "cells, with all untwisted bilayers in training; copies = random symmetry copies, as in "
         "the paper."
     )
     folds: int = setting(
