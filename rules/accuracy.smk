@@ -26,9 +26,9 @@ rule accuracy:
         "results/checks/calibration.png" if LABELLED_STUDIES else [],
 
 
-rule judge_frames:
+rule validate_frames:
     input:
-        labels=lambda wildcards: map(judging_file, STUDIES[wildcards.study]["labels"]),
+        labels=lambda wildcards: map(validation_labels, STUDIES[wildcards.study]["labels"]),
         zero_field=studied("zero_field"),
         response=studied("response"),
         curvature=studied("curvature"),
@@ -43,11 +43,11 @@ rule judge_frames:
             else []
         ),
     output:
-        judged="results/studies/{study}.nc",
+        validated="results/studies/{study}.nc",
     log:
-        "logs/judge_frames/{study}.log",
+        "logs/validate_frames/{study}.log",
     benchmark:
-        "benchmarks/judge_frames/{study}.tsv"
+        "benchmarks/validate_frames/{study}.tsv"
     wildcard_constraints:
         study="|".join(STUDIES) or "none",
     conda:
@@ -58,11 +58,11 @@ rule judge_frames:
         runtime=growing(10),
     params:
         fields_V_per_A=lambda wildcards: STUDIES[wildcards.study].get("fields_V_per_A"),
-        code=code_digest("judge_frames"),
+        code=code_digest("validate_frames"),
     message:
         "validate the predictions of study {wildcards.study}"
     script:
-        "../scripts/judge_frames.py"
+        "../scripts/validate_frames.py"
 
 
 rule tabulate_accuracy:
@@ -165,7 +165,7 @@ rule plot_cells:
 
 rule plot_uniaxial:
     input:
-        cells=lambda wildcards: map(judging_file, STUDIES[UNIAXIAL_STUDY]["labels"]),
+        cells=lambda wildcards: map(validation_labels, STUDIES[UNIAXIAL_STUDY]["labels"]),
         zero_field=lambda wildcards: members(STUDIES[UNIAXIAL_STUDY]["models"]["zero_field"]),
         response=lambda wildcards: members(STUDIES[UNIAXIAL_STUDY]["models"]["response"]),
         polarizability=lambda wildcards: polarizability_file(STUDIES[UNIAXIAL_STUDY]["long_range"]),

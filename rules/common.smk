@@ -193,7 +193,7 @@ def ready(name: str) -> bool:
     return label_plan.is_ready(config, name, SHIPPED_FRAMES)
 
 
-def judging_file(name: str) -> str:
+def validation_labels(name: str) -> str:
     return label_plan.validation_file(config, name, SHIPPED_FRAMES, SHIPPED_LABELS)
 
 
@@ -204,9 +204,9 @@ def studies() -> dict[str, dict]:
         learned = {s for model in study["models"].values() for s in MODELS[model]["labels"]}
         family = MODELS[study["models"]["zero_field"]]["family"]
         learned |= set(config["gradient"][family]) if study.get("gradient") else set()
-        judging = [s for s in study["labels"] if ready(s) or any(shipping(s))]
-        if judging and all(map(ready, learned)):
-            possible[name] = study | {"labels": judging}
+        validating = [s for s in study["labels"] if ready(s) or any(shipping(s))]
+        if validating and all(map(ready, learned)):
+            possible[name] = study | {"labels": validating}
     return possible
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from moirepol.dft.labels import AUDIT_UNITS, fault, total_dipole
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.label_files import verify_checksum
-from moirepol.workflow.label_sets import CHECKSUMS, REFUSED
+from moirepol.workflow.label_sets import CHECKSUMS, REJECTED
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 KEPT = (*AUDIT_UNITS, "scf_iterations", "largest_singular_value", "smallest_singular_value")
@@ -31,7 +31,7 @@ def audit_labels(
         Folder of single frames, with the reasons for rejected ones.
     audit
         NetCDF file to write. It contains the audit numbers of the labels (NaN without a label), the
-        `state` (sound, missing or the reason of a rejection) and `dipole_z_eA`, the summed dipole
+        `state` (converged, missing or the reason of a rejection) and `dipole_z_eA`, the summed dipole
         of a cell. `density_difference_eA` and `qe_difference_eA` are the differences of that dipole
         from the dipole of the density and from the one that pw.x reports, per pair of N atoms.
     title
@@ -65,9 +65,9 @@ def audit_labels(
 
 def _state(name, frame, recipe_folder):
     if frame is not None:
-        return fault(frame) or "sound"
-    refused = Path(recipe_folder) / f"{name}{REFUSED}"
-    return refused.read_text().strip() if refused.is_file() else "missing"
+        return fault(frame) or "converged"
+    rejected = Path(recipe_folder) / f"{name}{REJECTED}"
+    return rejected.read_text().strip() if rejected.is_file() else "missing"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
     Parameters
     ----------
     study
-        File of `judge_frames` with moire cells.
+        File of `validate_frames` with moire cells.
     errors
         NetCDF to write: ``scale`` (direction) in e.angstrom, ``saturation``, ``largest_strain`` and
         ``largest_twist`` among the cells, and for every cell the fraction of components within one

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from moirepol.claims import Results, judge_all
+from moirepol.claims import Results, evaluate_all
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import read_netcdf
 
@@ -39,7 +39,7 @@ def evaluate_claims(
     parities
         Files parity.nc of `evaluate_model`, in folders named by the model.
     studies
-        Files of `judge_frames`, named by the study.
+        Files of `validate_frames`, named by the study.
     predictors
         Names of the models used for prediction. The errors of other models of the same kind and
         split are quoted and do not affect the verdict.
@@ -62,7 +62,7 @@ def evaluate_claims(
         predictors=tuple(predictors),
     )
     sections = yaml.safe_load(Path(table).read_text())
-    rows = judge_all([entry for section in sections.values() for entry in section], results)
+    rows = evaluate_all([entry for section in sections.values() for entry in section], results)
     with open(claims, "w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=rows[0])
         writer.writeheader()

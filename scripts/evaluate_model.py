@@ -51,10 +51,10 @@ def evaluate_model(
                 asked.setdefault((side, frame.name), (frame, []))[1].append(member)
 
     samples = []
-    for (side, _), (frame, judges) in asked.items():
-        answers = evaluate(judges, frame)
+    for (side, _), (frame, members) in asked.items():
+        answers = evaluate(members, frame)
         spread = standard_deviation(answers)
-        samples.append(compared(frame, answers.mean(axis=0), spread, len(judges), side))
+        samples.append(compared(frame, answers.mean(axis=0), spread, len(members), side))
     ds = together(samples, info["kind"])
     title = f"Parity of {info['family']} {info['kind']}"
     provenance.write_netcdf(provenance.stamp(ds, title, info), parity)

@@ -31,7 +31,7 @@ def plot_calibration(
     Parameters
     ----------
     studies
-        Files of `judge_frames`, named by the study.
+        Files of `validate_frames`, named by the study.
     errors
         Files of `calibrate_errors`, named by the family. With them the predicted error of a moire
         cell or uniaxial cell contains the second order.

@@ -27,7 +27,7 @@ def plot_cells(
     Parameters
     ----------
     studies
-        Files of `judge_frames` with moire cells, named by the study.
+        Files of `validate_frames` with moire cells, named by the study.
     names
         Name in the legend of each study. Studies of different families may share a name.
     largest_eta

@@ -55,9 +55,9 @@ def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: s
             for source, array in ARRAYS.items()
             if source in sources
         ]
-        shown["error"] = ("judged", "component"), np.array(errors), {"units": "e.angstrom"}
+        shown["error"] = ("compared", "component"), np.array(errors), {"units": "e.angstrom"}
         shown["error"].attrs["long_name"] = "mean absolute error over all N atoms"
-        shown = shown.assign_coords(judged=[source for source in ARRAYS if source in sources])
+        shown = shown.assign_coords(compared=[source for source in ARRAYS if source in sources])
     write_netcdf(stamp(shown, f"{name}: model and direct first principles"), data)
 
     drawn = [source for source in (MODEL, DIRECT) if source in sources]
@@ -86,8 +86,8 @@ def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: s
         ax.set_ylabel(r"$y$ ($\AA$)")
     if label is not None:
         errors = [
-            f"{source} {UNIT * shown['error'].sel(judged=source).mean().item():.2f}"
-            for source in shown["judged"].values
+            f"{source} {UNIT * shown['error'].sel(compared=source).mean().item():.2f}"
+            for source in shown["compared"].values
         ]
         figure.suptitle(f"mean absolute error: {', '.join(errors)} {DIPOLE}", fontsize=7)
     save(figure, pdf, png)

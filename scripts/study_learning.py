@@ -40,18 +40,18 @@ def study_learning(
     learned = targets(frames, family, "zero_field", 0.0)
     cases = []
     for fold in range(folds):
-        known, judges = split_frames(learned, "stackings", folds, fold)
+        known, validation = split_frames(learned, "stackings", folds, fold)
         stackings = sorted({stacking(frame) for frame in known})
         order = np.random.default_rng(fold).permutation(stackings)
-        cases += [(fold, known, judges, order[:n]) for n in counts if n <= len(order)]
+        cases += [(fold, known, validation, order[:n]) for n in counts if n <= len(order)]
     rows = []
-    for fold, known, judges, chosen in progress(cases, desc="learning curve", unit="model"):
+    for fold, known, validation, chosen in progress(cases, desc="learning curve", unit="model"):
         part = [frame for frame in known if stacking(frame) in chosen]
         info = {"family": family, "kind": "zero_field", "field_V_per_A": 0.0}
-        data, _ = train(part, judges, protocol, fold, info)
+        data, _ = train(part, validation, protocol, fold, info)
         member = member_of(data)
         error = np.concatenate(
-            [np.abs(evaluate([member], frame)[0] - frame.dipoles) for frame in judges]
+            [np.abs(evaluate([member], frame)[0] - frame.dipoles) for frame in validation]
         )
         rows.append(
             {

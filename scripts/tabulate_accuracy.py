@@ -37,7 +37,7 @@ def tabulate_accuracy(
         Files parity.nc of `evaluate_model`, in folders named by model. Their validation frames are
         used.
     studies
-        Files of `judge_frames`, named by study.
+        Files of `validate_frames`, named by study.
     labels
         Label sets. Their errors are those of the mean dipole of each layer, and the violation of
         symmetry.
@@ -59,12 +59,12 @@ def tabulate_accuracy(
         if claim["id"] in ("F1f-mae", "F2-mae")
     }
     rows, by_cell = [], []
-    judged, studied = (
+    validated, studied = (
         [(Path(path), read_netcdf(path, "dft", "model", "spread")) for path in paths]
         for paths in (parities, studies)
     )
     labelled = [(Path(path), read_frames(path)) for path in labels]
-    for path, ds in judged:
+    for path, ds in validated:
         split = json.loads(ds.attrs["settings"])["split"]
         paper = claims["F1f-mae"] if split == "copies" else None
         chosen = (ds["split"] == "validation").values

@@ -59,8 +59,8 @@ WORST = {
 }
 TOGETHER = {
     "frames": "frames of the set",
-    "sound": "labelled frames that pass the audit",
-    "refused": "frames that were rejected or fail the audit",
+    "converged": "labelled frames that pass the audit",
+    "rejected": "frames that were rejected or fail the audit",
     "density_frames": "frames compared with the dipole of the density",
     "pw.x_frames": "frames compared with the dipole reported by pw.x",
     "core_hours": "processor time, or wall-clock time of one process if it was not recorded",
@@ -116,15 +116,15 @@ def tabulate_audit(
 def _row(file):
     ds = read_netcdf(file, "state")
     state = ds["state"].to_series()
-    refused = state[~state.isin(["sound", "missing"])]
-    row = {"set": file.stem, "frames": len(state), "sound": int((state == "sound").sum())}
-    row["refused"] = len(refused)
+    rejected = state[~state.isin(["converged", "missing"])]
+    row = {"set": file.stem, "frames": len(state), "converged": int((state == "converged").sum())}
+    row["rejected"] = len(rejected)
     row |= {column: float(getattr(ds[name], how)()) for column, (how, name, *_) in WORST.items()}
     row["density_frames"] = int(ds["density_difference_eA"].notnull().sum())
     row["pw.x_frames"] = int(ds["qe_difference_eA"].notnull().sum())
     row["core_hours"] = float(ds["core_s"].fillna(ds["wall_s"]).sum()) / 3600
     row["settings"] = ds.attrs["settings_digest"]
-    row["reasons"] = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+    row["reasons"] = "; ".join(f"{name}: {reason}" for name, reason in rejected.items())
     return row
 
 

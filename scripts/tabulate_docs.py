@@ -18,8 +18,8 @@ MICRO, MILLI = 1e6, 1e3
 AUDIT = {
     "set": "set",
     "frames": "frames",
-    "sound": "accepted",
-    "refused": "rejected",
+    "converged": "accepted",
+    "rejected": "rejected",
     "centre_distance": "distance of a centre (Å)",
     "singular_largest": "largest singular value",
     "singular_smallest": "smallest singular value",

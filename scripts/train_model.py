@@ -48,7 +48,7 @@ def train_model(
     seed = int(seed)
     frames = [frame for path in labels for frame in read_frames(path)]
     learned = targets(frames, family, kind, field_V_per_A)
-    known, judges = split_frames(learned, split, folds, seed)
+    known, validation = split_frames(learned, split, folds, seed)
     info = {
         "family": family,
         "kind": kind,
@@ -58,7 +58,7 @@ def train_model(
         "seed": seed,
         "protocol": protocol,
     }
-    data, course = train(known, judges, protocol, seed, info)
+    data, course = train(known, validation, protocol, seed, info)
     save(data, member)
 
     ds = xr.Dataset(coords={"step": [row["step"] for row in course]})

@@ -1,4 +1,4 @@
-"""Settings under fire: hundreds of random ones, each accepted for good or refused in one line."""
+"""Settings under fire: hundreds of random ones, each accepted or rejected in one line."""
 
 import copy
 import json
@@ -189,7 +189,7 @@ FREE_TEXT = ("description", "label", "caption")
 
 @MANY
 @given(st.data())
-def test_a_number_out_of_range_is_refused(data):
+def test_a_number_out_of_range_is_rejected(data):
     path, schema = data.draw(st.sampled_from(NUMBERS))
     message = refusal(put(path, data.draw(outside(schema))))
     entry = ".".join(map(str, path))
@@ -199,7 +199,7 @@ def test_a_number_out_of_range_is_refused(data):
 
 @MANY
 @given(st.data())
-def test_a_value_of_another_kind_is_refused(data):
+def test_a_value_of_another_kind_is_rejected(data):
     path, schema = data.draw(st.sampled_from(LEAVES))
     value = data.draw(WRONG_TYPES)
     if value is True and schema.get("type") == "boolean":
@@ -364,7 +364,7 @@ def test_a_valid_setting_is_taken_as_it_is(config):
         ({"layer_distances_A": [3.3333]}, "grids.0.layer_distances_A = 3.3333: allowed is a"),
     ],
 )
-def test_a_value_finer_than_names_can_say_is_refused(grid, words):
+def test_a_value_finer_than_names_can_say_is_rejected(grid, words):
     grid = {"family": "AA", "slides_per_axis": 3} | grid
     assert words in refusal(put(("labels", "sets", "aa"), {"grids": [grid]}))
 

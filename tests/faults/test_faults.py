@@ -68,7 +68,7 @@ READERS = {
         "slides": LABELS,
         "polarizability": "polarizability.nc",
     },
-    "judge_frames": {"labels": [LABELS], "polarizability": "polarizability.nc", **GRADIENT},
+    "validate_frames": {"labels": [LABELS], "polarizability": "polarizability.nc", **GRADIENT},
     "map_configuration": {"labels": LABELS},
     "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
@@ -273,7 +273,7 @@ SOUND = {
         ({"spread_A2": 4.0}, "spread_A2 is 4, must be <= 3"),
     ],
 )
-def test_centres_that_leave_their_atom_are_refused(found, words):
+def test_centres_that_leave_their_atom_are_rejected(found, words):
     frame = build("AA_slide-0-0-1", 2.51, 3.33)
     frame.set_array("dipole", np.zeros((4, 3)))
     frame.info.update(SOUND)
@@ -283,7 +283,7 @@ def test_centres_that_leave_their_atom_are_refused(found, words):
         labels.check(frame)
 
 
-def test_a_dipole_that_is_no_number_is_refused():
+def test_a_dipole_that_is_no_number_is_rejected():
     frame = build("AA_slide-0-0-1", 2.51, 3.33)
     frame.set_array("dipole", np.full((4, 3), np.nan))
     frame.info.update(SOUND)
@@ -293,7 +293,7 @@ def test_a_dipole_that_is_no_number_is_refused():
 class TestPseudopotentials:
     FILE = "B.pbe-n-rrkjus_psl.1.0.0.UPF"
 
-    def test_another_file_of_a_listed_name_is_refused(self, tmp_path, monkeypatch):
+    def test_another_file_of_a_listed_name_is_rejected(self, tmp_path, monkeypatch):
         monkeypatch.setenv("ESPRESSO_PSEUDO", str(tmp_path))
         (tmp_path / self.FILE).write_text("another")
         with pytest.raises(JobError, match=rf"{self.FILE} is not the file of that name that pse"):
@@ -476,7 +476,7 @@ def test_a_program_ends_with_its_job(tmp_path):
 
 @pytest.mark.parametrize("ends", ["kill -KILL $$", "kill -TERM $$", "exit 137"])
 def test_what_a_killed_scf_can_go_on_from_is_kept(tmp_path, monkeypatch, ends):
-    """The checkpoint of a large cell stays, and no label is called refused."""
+    """The checkpoint of a large cell stays, and no label is rejected."""
     make_program(tmp_path / "bin", "pw.x", ends)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.setattr(espresso, "require_programs", lambda: None)
@@ -487,7 +487,7 @@ def test_what_a_killed_scf_can_go_on_from_is_kept(tmp_path, monkeypatch, ends):
     with pytest.raises(JobError, match="^pw.x ended with SIG(KILL|TERM): no output$"):
         label_frame("AA_twist-5-6", settings, scratch, tmp_path / "AA_twist-5-6.nc")
     assert [path.name for path in scratch.iterdir()] == [programs.CHECKPOINT]
-    assert not list(tmp_path.glob("*.refused"))
+    assert not list(tmp_path.glob("*.rejected"))
 
 
 def test_a_disk_that_fills_while_deepmd_trains(tmp_path, monkeypatch):
@@ -639,7 +639,7 @@ class TestLabelStage:
         assert " is full: " in line
 
     def test_two_runs_at_once_and_a_kill(self, project, no_label):
-        """The second run is refused; the first is killed, with all it started; a rerun finishes."""
+        """The second run is rejected; the first is killed, with all it started; a rerun finishes."""
         programs = project / "programs"
         real = shutil.which("pw.x")
         make_program(

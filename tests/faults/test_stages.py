@@ -127,7 +127,7 @@ def test_programs_killed(run, project):
         pattern = re.compile(rf"error: .*{frame}: {program}[^:]* ended with SIGKILL: ")
         assert any(map(pattern.match, lines)), lines
         assert not (project / PROGRAM_IN[program]).exists()
-    assert not list((project / LABELS).glob("*.refused"))
+    assert not list((project / LABELS).glob("*.rejected"))
 
 
 @pytest.mark.parametrize("program", PROGRAM_IN)

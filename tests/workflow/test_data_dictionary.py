@@ -49,7 +49,7 @@ def test_a_variable_that_is_not_described_is_found(tmp_path):
 
 
 def test_the_sides_of_a_split_are_described():
-    """`evaluate_model` writes train, validation and test; `judge_frames` writes test alone."""
+    """`evaluate_model` writes train, validation and test; `validate_frames` writes test alone."""
     text = (ROOT / "docs" / "data.md").read_text()
     rows = re.findall(r"^\| `split` \| sample \| \| (.*) \|$", text, re.M)
     assert rows[0].startswith("side of the split: train, validation, or test")

@@ -69,7 +69,7 @@ def test_tables_have_units_and_a_source(tmp_path):
         "audit": {
             "set": ["aa"],
             "frames": [80],
-            "refused": [0],
+            "rejected": [0],
             "settings": ["0a"],
             "reasons": [""],
         },

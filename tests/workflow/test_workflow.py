@@ -196,7 +196,7 @@ class TestWholeChain:
         assert abs(G.sum(axis=0)).max() < 2e-5
         assert abs(G[:, 2]).min() > 1e-3
 
-    def test_claims_are_judged(self, finished):
+    def test_claims_are_evaluated(self, finished):
         with open(finished / "results" / "claims.csv", newline="") as file:
             verdicts = {row["id"]: row["verdict"] for row in csv.DictReader(file)}
         assert len(verdicts) == 30
@@ -205,7 +205,7 @@ class TestWholeChain:
         page = (finished / "results" / "claims.html").read_text()
         assert all(name in page for name in verdicts)
 
-    def test_models_are_judged(self, finished):
+    def test_models_are_validated(self, finished):
         run = snakemake(finished, "accuracy", *TINY)
         assert run.returncode == 0, run.stdout[-6000:]
         with open(finished / "results" / "accuracy.csv", newline="") as file:

@@ -108,7 +108,7 @@ def model_errors(results: Results, paper: float, family: str, kind: str) -> Foun
                 name = name if model in results.predictors else f"{name} ({model})"
             errors[name] = float(error.mean())
     if STRICT_SPLIT not in errors:
-        raise NotYet(f"needs a {kind} model of {family} judged by {STRICT_SPLIT} left out")
+        raise NotYet(f"needs a {kind} model of {family} validated by {STRICT_SPLIT} left out")
     ours = "; ".join(f"{split} left out: {{:.1e}}" for split in errors)
     return ours, errors.values(), errors[STRICT_SPLIT] < paper * 10**0.5
 

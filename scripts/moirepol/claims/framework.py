@@ -216,7 +216,7 @@ def _how(function: Callable) -> str:
     return " ".join((function.__doc__ or "").split())
 
 
-def judge(name: str, results: Results, paper: Paper | None = None) -> dict[str, str]:
+def evaluate(name: str, results: Results, paper: Paper | None = None) -> dict[str, str]:
     """Evaluate one claim.
 
     Parameters
@@ -277,7 +277,7 @@ def judge(name: str, results: Results, paper: Paper | None = None) -> dict[str, 
     return row | {"ours": words.format(*numbers), "verdict": verdict, "error": error}
 
 
-def judge_all(table: Iterable[dict], results: Results) -> list[dict[str, str]]:
+def evaluate_all(table: Iterable[dict], results: Results) -> list[dict[str, str]]:
     """Evaluate every claim of a table.
 
     Parameters
@@ -295,7 +295,7 @@ def judge_all(table: Iterable[dict], results: Results) -> list[dict[str, str]]:
     rows = []
     for entry in table:
         paper = entry.get("paper")
-        found = judge(entry["id"], results, paper)
+        found = evaluate(entry["id"], results, paper)
         words = (
             ", ".join(f"{k} = {v}" for k, v in paper.items()) if isinstance(paper, dict) else paper
         )

@@ -12,7 +12,7 @@ from moirepol.errors import JobError, full_disk
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.workflow.digest import code_digest
-from moirepol.workflow.label_sets import REFUSED, digest
+from moirepol.workflow.label_sets import REJECTED, digest
 from moirepol.workflow.locks import alone_in
 from moirepol.workflow.provenance import sha256, stamp, write_netcdf
 
@@ -39,7 +39,7 @@ def label_frame(
     label
         NetCDF file to write, one frame. Attribute `code_digest` is the digest of the script
         `label_frame` and of the modules that it uses. The reason for a rejected label is kept
-        beside it, in ``<frame>.refused``.
+        beside it, in ``<frame>.rejected``.
     threads
         MPI processes.
 
@@ -55,8 +55,8 @@ def label_frame(
         frame, settings["lattice_constant_A"], settings["layer_distance_A"], recipe["cell_height_A"]
     )
     with alone_in(scratch):
-        refused = Path(label).parent / f"{frame}{REFUSED}"
-        labelled = _label(atoms, settings, Path(scratch), refused, threads)
+        rejected = Path(label).parent / f"{frame}{REJECTED}"
+        labelled = _label(atoms, settings, Path(scratch), rejected, threads)
     ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
     ds.attrs["code_digest"] = code_digest("label_frame")
@@ -67,10 +67,10 @@ def label_frame(
     write_netcdf(ds, label)
 
 
-def _label(atoms, settings, scratch, refused, threads):
+def _label(atoms, settings, scratch, rejected, threads):
     clear_scratch(scratch)
     scratch.mkdir(parents=True, exist_ok=True)
-    refused.unlink(missing_ok=True)
+    rejected.unlink(missing_ok=True)
     try:
         labelled = labels.label(
             atoms, settings["recipe"], settings["lattice_constant_A"], scratch, threads
@@ -87,8 +87,8 @@ def _label(atoms, settings, scratch, refused, threads):
             clear_scratch(scratch)
             raise JobError(f"{no_room}{str(error).removeprefix(no_room)}") from error
         shutil.rmtree(scratch, ignore_errors=True)
-        refused.parent.mkdir(parents=True, exist_ok=True)
-        refused.write_text(f"{error}\n")
+        rejected.parent.mkdir(parents=True, exist_ok=True)
+        rejected.write_text(f"{error}\n")
         raise
     except BaseException:
         clear_scratch(scratch)

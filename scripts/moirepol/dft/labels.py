@@ -88,7 +88,7 @@ def label(
     displacements = wannier.centre_displacements(overlaps, u, atoms, near)
     shifts = {order: found.sum(axis=1) for order, found in displacements.items()}
     second_order = wannier.marzari_vanderbilt_centres(overlaps, u, atoms, near)
-    judged, spreads = wannier.read_wannier90(folder, sites.shape[0] * sites.shape[1])
+    printed, spreads = wannier.read_wannier90(folder, sites.shape[0] * sites.shape[1])
 
     places = atoms.site_positions[:, None]
     centres = places + displacements[6]
@@ -97,7 +97,7 @@ def label(
     labelled.set_site_array("wannier_spread", spreads.reshape(len(places), -1))
     singular = np.linalg.svd(overlaps.matrices, compute_uv=False)
     distances = np.linalg.norm(centres - places, axis=-1)
-    difference, _ = find_mic(judged - second_order.reshape(-1, 3), atoms.cell)
+    difference, _ = find_mic(printed - second_order.reshape(-1, 3), atoms.cell)
     labelled.info.update(
         audit,
         mesh_1=mesh[0],

@@ -21,7 +21,7 @@ NEIGHBOUR_ROOM = 1.5
 
 
 def train(
-    frames: list[Bilayer], judges: list[Bilayer], protocol: dict, seed: int, info: dict
+    frames: list[Bilayer], validation: list[Bilayer], protocol: dict, seed: int, info: dict
 ) -> tuple[dict, list[dict]]:
     """Train one member.
 
@@ -29,7 +29,7 @@ def train(
     ----------
     frames
         Training frames, with dipoles in e.angstrom.
-    judges
+    validation
         Validation frames, with dipoles in e.angstrom.
     protocol
         Settings of the training, section of the configuration.
@@ -53,7 +53,7 @@ def train(
     """
     trainer = {"adam": _train_with_deepmd, "gauss_newton": _train_gauss_newton}
     section = model_section(frames, protocol, seed)
-    data, course = trainer[protocol["optimizer"]](frames, judges, protocol, seed, section)
+    data, course = trainer[protocol["optimizer"]](frames, validation, protocol, seed, section)
     data["moirepol"] = json.dumps(info | {"scale": protocol["label_scale"]})
     names = np.array([frame.name for frame in frames], dtype="S")
     data.setdefault("@variables", {})["known_names"] = names
@@ -103,7 +103,7 @@ def _dipoles(frames):
     return np.concatenate([frame.dipoles for frame in frames])
 
 
-def _train_gauss_newton(frames, judges, protocol, seed, section):
+def _train_gauss_newton(frames, validation, protocol, seed, section):
     """Second-order training of deepmd-kit's network, starting from its own random weights."""
     from deepmd.dpmodel.model.model import get_model
 
@@ -115,7 +115,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
     network.set_statistics(known, protocol["row_gain"])
     scale, steps = protocol["label_scale"], protocol["steps"]
     chosen = distinct(network, known)
-    held_out, answers = _environments(judges, network.cutoff), _dipoles(judges)
+    held_out, answers = _environments(validation, network.cutoff), _dipoles(validation)
     started = time.monotonic()
     course: list[dict[str, float]] = []
     with progress(total=steps, desc=f"training, seed {seed}", unit="step") as bar:
@@ -151,7 +151,7 @@ def _train_gauss_newton(frames, judges, protocol, seed, section):
     return data, course
 
 
-def _train_with_deepmd(frames, judges, protocol, seed, section):
+def _train_with_deepmd(frames, validation, protocol, seed, section):
     """`dp --tf train`; the course is read from its growing lcurve.out."""
     from deepmd.dpmodel.utils.serialization import load_dp_model
 
@@ -160,7 +160,7 @@ def _train_with_deepmd(frames, judges, protocol, seed, section):
         folder = Path(name)
         systems = {
             side: _write_deepmd_data(part, folder / side, scale)
-            for side, part in (("training", frames), ("validation", judges))
+            for side, part in (("training", frames), ("validation", validation))
         }
         batch = protocol["batch_size"]
         (folder / "input.json").write_text(
@@ -179,7 +179,7 @@ def _train_with_deepmd(frames, judges, protocol, seed, section):
                         "validation_data": {
                             "systems": systems["validation"],
                             "batch_size": 1,
-                            "numb_btch": len(judges),
+                            "numb_btch": len(validation),
                         },
                         "numb_steps": steps,
                         "seed": seed,

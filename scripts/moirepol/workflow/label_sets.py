@@ -16,7 +16,7 @@ from moirepol.structure.symmetry import distinct_slides
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"
 STANDARD = "standard"
-REFUSED = ".refused"
+REJECTED = ".rejected"
 
 
 def recipe_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:

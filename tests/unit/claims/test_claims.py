@@ -1,4 +1,4 @@
-"""The judges of the claims, on made-up results in which a claim holds or visibly does not."""
+"""The evaluation of the claims, on made-up results in which a claim holds or visibly does not."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ import xarray as xr
 import yaml
 
 from evaluate_claims import evaluate_claims
-from moirepol.claims import CLAIMS, Results, judge
+from moirepol.claims import CLAIMS, Results, evaluate
 from moirepol.claims.measures import stacking_matrix
 from moirepol.errors import JobError
 from moirepol.physics.polarization import resample
@@ -67,7 +67,7 @@ def paper_of(name):
     return next(e.get("paper") for part in table.values() for e in part if e["id"] == name)
 
 
-def judged(name, maps=(), charged=(), frames=(), labels=(), parities=(), **more):
+def row_of(name, maps=(), charged=(), frames=(), labels=(), parities=(), **more):
     results = Results(
         maps={ds.attrs["system"]: ds for ds in (*maps, *charged)},
         charges={ds.attrs["system"]: a_charge(ds) for ds in charged},
@@ -76,11 +76,11 @@ def judged(name, maps=(), charged=(), frames=(), labels=(), parities=(), **more)
         parities=list(parities),
         studies=more.get("studies", {}),
     )
-    return judge(name, results, more.get("paper", paper_of(name)))
+    return evaluate(name, results, more.get("paper", paper_of(name)))
 
 
 def verdict(name, *results, **more):
-    return judged(name, *results, **more)["verdict"]
+    return row_of(name, *results, **more)["verdict"]
 
 
 def test_every_claim_of_the_table_is_known(root, tmp_path):
@@ -134,7 +134,7 @@ def test_layers_cancel_where_the_paper_says_so():
     )
 
 
-def test_model_error_is_judged_by_the_strict_split():
+def test_model_error_comes_from_the_strict_split():
     assert verdict("F1f-mae", parities=[a_parity(1e-5, "copies")]) == "not yet"
     both = [a_parity(1e-6, "copies"), a_parity(4e-5)]
     assert verdict("F1f-mae", parities=both) == "not reproduced"
@@ -184,15 +184,15 @@ def test_error_at_6_degrees_is_of_an_unseen_label(error, expected):
     frame.arrays["dipole"] += error
     frame.set_array("dipole_short_range", frame.arrays["dipole"] + 1.0)
     assert verdict("F2-mae", frames=[frame]) == "not yet"
-    row = judged("F2-mae", frames=[frame], labels=[label])
+    row = row_of("F2-mae", frames=[frame], labels=[label])
     assert row["verdict"] == expected
     assert f"mapped {error:.2e} e.A; short range 1.00e+00 e.A" in row["ours"]
     parity = a_parity(3e-6).assign_attrs(model="alike", settings="{}")
     parity["frame"] = "sample", ["AA_twist-5-6"] * 4
     parity["split"] = "sample", ["test"] * 4
     files = {"frames": [frame], "labels": [label]}
-    assert "; alike " in judged("F2-mae", parities=[parity], **files)["ours"]
-    ours = judged("F2-mae", studies={"cells_mine": parity}, **files)["ours"]
+    assert "; alike " in row_of("F2-mae", parities=[parity], **files)["ours"]
+    ours = row_of("F2-mae", studies={"cells_mine": parity}, **files)["ours"]
     assert "; study cells_mine " in ours
     assert "alike" not in ours
 
@@ -236,7 +236,7 @@ def test_claims_compare_with_the_value_of_the_table():
         "not reproduced"
     )
     with pytest.raises(JobError, match="key 'paper' is missing"):
-        judge("F2-mae", Results())
+        evaluate("F2-mae", Results())
 
 
 def test_the_table_has_statements_of_the_paper_alone():
@@ -249,7 +249,7 @@ def test_the_table_has_statements_of_the_paper_alone():
     assert with_value == {name for name, claim in CLAIMS.items() if claim.needs_value}
 
 
-def test_a_label_of_another_structure_is_refused():
+def test_a_label_of_another_structure_is_rejected():
     moved = dipoles_of("AA_twist-5-6")
     moved.positions[:, 0] += 0.5
     with pytest.raises(JobError, match="unlike structures"):
@@ -265,10 +265,10 @@ def with_members(ds, offsets):
 
 def test_members_that_disagree_leave_a_claim_undecided():
     ds = a_map(first_harmonics())
-    row = judged("F1-zero-G", [with_members(ds, [2e-6, 0.0])])
+    row = row_of("F1-zero-G", [with_members(ds, [2e-6, 0.0])])
     assert row["verdict"] == "reproduced"
     assert "model: 1.4e-06" in row["error"]
-    row = judged("F1-zero-G", [with_members(ds, [1e-4, 0.0])])
+    row = row_of("F1-zero-G", [with_members(ds, [1e-4, 0.0])])
     assert row["verdict"] == "undecided"
     assert "1 of 2 members agree" in row["how"]
 
@@ -276,9 +276,9 @@ def test_members_that_disagree_leave_a_claim_undecided():
 def test_numbers_on_half_the_grid_are_an_error():
     sharp = first_harmonics()
     sharp[:, 2, 1, 0] += 1e-3
-    row = judged("F1-lines", [a_map(sharp)])
+    row = row_of("F1-lines", [a_map(sharp)])
     assert row["error"].startswith("grid: 2.0e-03")
-    assert judged("F1-lines", [a_map(first_harmonics())])["error"] == ""
+    assert row_of("F1-lines", [a_map(first_harmonics())])["error"] == ""
 
 
 def test_every_claim_names_panels_that_are_drawn(root):
@@ -355,14 +355,14 @@ def test_net_polarization_points_to_the_layer_with_more_cells():
     spread = np.stack([p + along_z, p - along_z], axis=1)
     right[0].set_array("dipole_member", spread)
     assert verdict("F3-net", frames=right) == "undecided"
-    labelled = judged("F3-net", frames=right, labels=[dipoles_of("AA_mismatch-4-5")])
+    labelled = row_of("F3-net", frames=right, labels=[dipoles_of("AA_mismatch-4-5")])
     assert "direct DFT +20 %: -" in labelled["ours"]
 
 
 def test_a_charge_within_its_error_is_undecided():
     charge = a_charge(strained("AA_mismatch-99-100", offset=3e-4)).assign(Q_model_error=0.5)
     results = Results(charges={"AA_mismatch-99-100": charge})
-    row = judge("F3-Q-plus", results, paper_of("F3-Q-plus"))
+    row = evaluate("F3-Q-plus", results, paper_of("F3-Q-plus"))
     assert row["verdict"] == "undecided"
     assert row["how"].startswith("The error is larger")
 

@@ -44,18 +44,18 @@ def write_set(path, frames):
     return path
 
 
-def test_audit_counts_what_is_sound_refused_and_compared(tmp_path):
+def test_audit_counts_what_is_converged_rejected_and_compared(tmp_path):
     names = ["AA_slide-0-0-1", "AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-1-2-5"]
     frames = [
         labelled(names[0], qe_dipole_eA=-3.01e-3, density_dipole_eA=-3.002e-3, core_s=90.0),
         labelled(names[1], symmetry_residual_eA=1e-3),
     ]
-    (tmp_path / f"{names[2]}.refused").write_text("the scf did not converge\n")
+    (tmp_path / f"{names[2]}.rejected").write_text("the scf did not converge\n")
     audit = tmp_path / "aa.nc"
     labels = write_set(tmp_path / "labels.nc", frames)
     audit_labels(labels, names, tmp_path, audit, "aa")
     ds = read_netcdf(audit)
-    assert ds["state"].values[0] == "sound"
+    assert ds["state"].values[0] == "converged"
     assert "symmetry_residual_eA is 0.001" in ds["state"].values[1]
     assert list(ds["state"].values[2:]) == ["the scf did not converge", "missing"]
     assert ds["qe_difference_eA"].values[0] == pytest.approx(1e-5)
@@ -64,7 +64,7 @@ def test_audit_counts_what_is_sound_refused_and_compared(tmp_path):
     tabulate_audit([str(audit)], tmp_path / "audit.csv", tmp_path / "audit.html")
     with open(tmp_path / "audit.csv", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["set"], row["frames"], row["sound"], row["refused"]) == ("aa", "4", "1", "2")
+    assert (row["set"], row["frames"], row["converged"], row["rejected"]) == ("aa", "4", "1", "2")
     assert float(row["core_hours"]) == pytest.approx(150 / 3600)
     assert float(row["density"]) == pytest.approx(2e-6)
     assert row["pw.x_frames"] == "1"

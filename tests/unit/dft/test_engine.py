@@ -175,7 +175,7 @@ def test_two_codes_are_compared_slide_by_slide(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not installed(), reason="needs GPAW and wannier90.x")
 def test_a_live_label_by_gpaw(config, tmp_path):
-    """Loose as it is, the label is sound, keeps its symmetry, and sums to the density's dipole."""
+    """Loose as it is, the label converges, keeps its symmetry, and sums to the density's dipole."""
     recipe = recipe_of(config, "gpaw") | LOOSE
     atoms = build("AA_slide-1-1-3", A, D, recipe["cell_height_A"])
     frame = labels.label(atoms, recipe, A, tmp_path)

@@ -79,7 +79,7 @@ def test_half_holds_every_pair_once(n):
     assert len(kpoints) == (n * n + (4 if n % 2 == 0 else 1)) // 2
 
 
-def test_half_of_an_open_mesh_is_refused():
+def test_half_of_an_open_mesh_is_rejected():
     with pytest.raises(JobError, match="not closed"):
         time_reversal_half(mesh(3)[:4])
 
@@ -180,7 +180,7 @@ def spoil_length(folder):
         (lambda folder: (folder / "data-file-schema.xml").unlink(), "data-file-schema.xml"),
     ],
 )
-def test_unexpected_folder_is_refused_untouched(tmp_path, spoil, message):
+def test_unexpected_folder_is_rejected_untouched(tmp_path, spoil, message):
     half = write_folder(tmp_path / "half", time_reversal_half(mesh(3))[0])
     spoil(half)
     before = {f.name: f.read_bytes() for f in half.iterdir()}
@@ -189,7 +189,7 @@ def test_unexpected_folder_is_refused_untouched(tmp_path, spoil, message):
     assert before == {f.name: f.read_bytes() for f in half.iterdir()}
 
 
-def test_missing_k_point_is_refused(tmp_path):
+def test_missing_k_point_is_rejected(tmp_path):
     half = write_folder(tmp_path / "half", time_reversal_half(mesh(3))[0][:-1])
     with pytest.raises(JobError, match="neither k nor -k"):
         unfold_time_reversal(half, mesh(3))

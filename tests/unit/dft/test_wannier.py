@@ -84,7 +84,7 @@ def test_eq_1_gives_a_neutral_dipole_per_n():
     assert np.isnan(labelled.arrays["dipole"][atoms.numbers == 5]).all()
 
 
-def test_weights_complete_the_shell_and_a_flat_shell_is_refused():
+def test_weights_complete_the_shell_and_a_flat_shell_is_rejected():
     b = np.array([[1, 0, 0], [0.5, np.sqrt(3) / 2, 0], [0.5, -np.sqrt(3) / 2, 0], [0, 0, 0.3]])
     b = np.concatenate([b, -b])
     w = wannier.shell_weights(b)

@@ -171,10 +171,10 @@ def test_no_stacking_on_both_sides():
     frames = [labelled(name) for name in [*names, "AA_twist-1-2"]]
     held_out = []
     for fold in range(3):
-        known, judges = splits.split_frames(frames, "stackings", 3, fold)
-        assert len(known) + len(judges) == len(frames)
-        assert not {splits.stacking(f) for f in known} & {splits.stacking(f) for f in judges}
-        held_out += [frame.name for frame in judges]
+        known, validation = splits.split_frames(frames, "stackings", 3, fold)
+        assert len(known) + len(validation) == len(frames)
+        assert not {splits.stacking(f) for f in known} & {splits.stacking(f) for f in validation}
+        held_out += [frame.name for frame in validation]
     assert sorted(held_out) == sorted(frame.name for frame in frames)
 
 
@@ -183,16 +183,16 @@ def test_moire_cells_are_left_out_one_by_one():
     frames = [labelled(name) for name in [*SLIDES, *cells]]
     left_out = []
     for fold in range(3):
-        known, judges = splits.split_frames(frames, "cells", 3, fold)
+        known, validation = splits.split_frames(frames, "cells", 3, fold)
         assert sum(splits.is_slide(frame) for frame in known) == len(SLIDES)
-        left_out += [frame.name for frame in judges]
+        left_out += [frame.name for frame in validation]
     assert sorted(left_out) == sorted(cells)
 
 
 def test_copies_lie_on_both_sides():
-    known, judges = splits.split_frames([labelled(name) for name in SLIDES], "copies", 5, 0)
-    assert len(known) + len(judges) == 25
-    assert {splits.stacking(f) for f in known} & {splits.stacking(f) for f in judges}
+    known, validation = splits.split_frames([labelled(name) for name in SLIDES], "copies", 5, 0)
+    assert len(known) + len(validation) == 25
+    assert {splits.stacking(f) for f in known} & {splits.stacking(f) for f in validation}
 
 
 def test_equivalent_slides_have_one_name():
@@ -247,18 +247,18 @@ def strange(atoms):
         (single_layer, "two flat layers"),
     ],
 )
-def test_structures_outside_the_model_are_refused(trained, spoil, message):
+def test_structures_outside_the_model_are_rejected(trained, spoil, message):
     atoms = spoil(build("AA_slide-1-2-5", A, D))
     with pytest.raises(JobError, match=message):
         committee.evaluate([trained[2]], atoms)
 
 
-def test_a_model_of_another_kind_is_refused(trained):
+def test_a_model_of_another_kind_is_rejected(trained):
     with pytest.raises(JobError, match="expected a response model, found a zero_field model"):
         NetworkTerm("response", [trained[2]])
 
 
-def test_members_of_different_fields_are_refused(trained, tmp_path):
+def test_members_of_different_fields_are_rejected(trained, tmp_path):
     for name, field in (("0.dp", 0.02), ("1.dp", 0.01)):
         info = json.loads(trained[0]["moirepol"]) | {"kind": "response", "field_V_per_A": field}
         committee.save(trained[0] | {"moirepol": json.dumps(info)}, tmp_path / name)

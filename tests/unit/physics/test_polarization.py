@@ -93,7 +93,7 @@ def test_resampling_is_exact_both_ways():
     assert np.allclose(polarization.resample(fine, 36), P, atol=1e-12)
 
 
-def test_a_foreign_lattice_is_refused():
+def test_a_foreign_lattice_is_rejected():
     atoms = stacked("AA_twist-1-2")
     atoms.positions[0] += 0.1
     atoms.positions[-1] += 0.1

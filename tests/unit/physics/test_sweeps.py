@@ -197,7 +197,7 @@ def test_geometries_are_all_combinations():
         ("figures.fig4j.sweep", "other", "allowed is one of field, mismatch"),
     ],
 )
-def test_a_sweep_that_cannot_be_is_refused(root, path, value, words):
+def test_a_sweep_that_cannot_be_is_rejected(root, path, value, words):
     config = copy.deepcopy(yaml.safe_load((root / "config.yaml").read_text()))
     *parents, last = path.split(".")
     section = config

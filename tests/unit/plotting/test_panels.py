@@ -139,7 +139,7 @@ class TestMaps:
         np.testing.assert_allclose(par["P_par"].sel(field=0.02), par["P_par"].sel(field=0))
         assert (par["P_par"] >= 0).all() and float(par["P_par"].max()) > 1e-3
 
-    def test_paths_of_two_bilayers_are_refused(self, draw, tmp_path):
+    def test_paths_of_two_bilayers_are_rejected(self, draw, tmp_path):
         files = []
         for name in ("AA_twist-30-31", "AA_twist-5-6_field+0.0200"):
             files.append(str(tmp_path / f"{name}.nc"))

@@ -139,7 +139,7 @@ def test_a_wish_without_a_cell_is_told_in_one_line(wish, words):
         ("AA_twist-2-3_field+0.5000", ["field of 0.5 V/Å", "model aa_response"]),
     ],
 )
-def test_what_the_models_do_not_cover_is_refused(config, name, words):
+def test_what_the_models_do_not_cover_is_rejected(config, name, words):
     with pytest.raises(ConfigError) as error:
         predictors_of(config, name)
     assert "\n" not in str(error.value)

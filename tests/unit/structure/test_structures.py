@@ -166,7 +166,7 @@ def test_a_name_says_everything(system):
         "../AA_twist-1-2",
     ],
 )
-def test_other_names_are_refused(name):
+def test_other_names_are_rejected(name):
     with pytest.raises(ValueError):
         System.parse(name)
 

@@ -1,4 +1,4 @@
-"""Settings: the shipped ones are valid, wrong ones are refused in one telling line."""
+"""Settings: the shipped ones are valid, wrong ones are rejected in one line."""
 
 import json
 import os

@@ -13,10 +13,10 @@ from moirepol.structure.frames import read_frames
 from moirepol.workflow import provenance
 
 
-def judge_frames(
+def validate_frames(
     labels: Sequence[str],
     zero_field: Sequence[str],
-    judged,
+    validated,
     study,
     response: Sequence[str] = (),
     curvature: Sequence[str] = (),
@@ -33,7 +33,7 @@ def judge_frames(
         trained on it. A frame without such a member is skipped.
     zero_field, response, curvature, polarizability, gradient
         As in `predict_dipoles`. A uniaxial cell is predicted by the fit that omits it.
-    judged
+    validated
         NetCDF file to write, as in `evaluate_model`; all frames are on the side ``test``. It also
         contains ``gradient`` (sample), the size of the displacement gradient, ``second_order``
         (sample, component), the root mean square of the second-order term of unit width in e.A (0
@@ -83,7 +83,7 @@ def judge_frames(
         "study": study,
     }
     provenance.write_netcdf(
-        provenance.stamp(ds, f"Validation of predictions: {study}", settings), judged
+        provenance.stamp(ds, f"Validation of predictions: {study}", settings), validated
     )
     print("MAE (x, y, z), e.A:", ds["mae"].values)
 
@@ -91,4 +91,4 @@ def judge_frames(
 if __name__ == "__main__":
     from moirepol.workflow.job import run
 
-    run(judge_frames, globals().get("snakemake"))
+    run(validate_frames, globals().get("snakemake"))
