@@ -8,7 +8,7 @@ CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
 
 rule evaluate_claims:
     input:
-        table="resources/claims.yaml",
+        table=CLAIMS_TABLE,
         maps=expand("results/maps/{system}.nc", system=[*CONFIGURATIONS, *SHOWN_SYSTEMS]),
         charges=expand("results/charge/{system}.nc", system=systems_shown("charge")),
         dipoles=expand("results/dipoles/{system}.nc", system=SHOWN_SYSTEMS),

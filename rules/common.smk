@@ -39,8 +39,10 @@ wildcard_constraints:
 
 
 LABEL_SETS = config["labels"]["sets"]
-SHIPPED_LABELS = "resources/labels"
-SHIPPED_POLARIZABILITIES = "resources/polarizability"
+# Files of the repository are found from its own folder, wherever the results are.
+SHIPPED_LABELS = shipped_path(ROOT, "resources/labels")
+SHIPPED_POLARIZABILITIES = shipped_path(ROOT, "resources/polarizability")
+CLAIMS_TABLE = shipped_path(ROOT, "resources/claims.yaml")
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
 JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
@@ -53,11 +55,11 @@ CHECKS = config["labels"]["checks"]
 
 
 def planned(function, *arguments):
-    """Return the result of a function of the package; turn its ConfigError into one line."""
+    """Return the result of a function of the package; a ConfigError ends the run in one line."""
     try:
         return function(config, *arguments)
     except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"error: {error}")
 
 
 def growing(first):
@@ -150,10 +152,7 @@ def strongest_field(wildcards) -> str:
 def long_range_of(family: str) -> tuple[list[str], str | list]:
     """Members of the response model and the polarizability behind the long range of a family;
     empty if the family has no long range."""
-    try:
-        response = model_plan.response_model(config, family)
-    except ConfigError as error:
-        raise WorkflowError(f"gradient.{family}: {error}") from None
+    response = planned(model_plan.response_model, family)
     if response is None:
         return [], []
     return members(response), polarizability_file(config["long_range"][family])

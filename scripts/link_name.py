@@ -7,7 +7,7 @@ from moirepol.console import say
 from moirepol.structure.names import System
 
 
-def link_name(file: str, link: str):
+def link_name(file: str, link: str, other_name: str):
     """Make a link to the file of a system, and print the canonical name of the system.
 
     Parameters
@@ -16,10 +16,12 @@ def link_name(file: str, link: str):
         File with the canonical name of the system.
     link
         Link to make, in the same folder.
+    other_name
+        The name that was requested.
     """
     os.symlink(Path(file).name, link)
     system = Path(file).stem
-    say(f"{Path(link).name.removeprefix('.part-')}: {system}, {System.parse(system).description}")
+    say(f"{other_name}: {system}, {System.parse(system).description}")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ import yaml
 from moirepol import console
 from moirepol.console import say
 from moirepol.errors import JobError, full_disk
+from moirepol.workflow.interrupts import descendants
 
 #: Environment variable: the process that reads the Snakefile and starts the jobs.
 PARENT = "MOIREPOL_PARENT"
@@ -202,22 +203,12 @@ def _end_with_parent():
 
     def watch():
         select.select([parent], [], [])
-        for process in reversed(_descendants(os.getpid())):
+        for process in reversed(descendants(os.getpid())):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _descendants(process):
-    """Process numbers of the children of a process, their children, and so on."""
-    found = [process]
-    for one in found:
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += map(int, children.read_text().split())
-    return found[1:]
 
 
 def _remove(path):

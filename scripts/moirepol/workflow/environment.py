@@ -1,0 +1,48 @@
+"""The environment of the jobs: what the shell of a user must not change."""
+
+from collections.abc import MutableMapping
+from pathlib import Path
+
+#: Variables that make Python, matplotlib or git use other files than those of the project.
+FOREIGN = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "MATPLOTLIBRC",
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_WORK_TREE",
+)
+#: Beginnings of such variables.
+FOREIGN_PREFIXES = ("BOKEH_",)
+#: Variables with one value for all jobs: text files are UTF-8 in every locale, figures need no
+#: display, and packages in the user's home folder are not imported.
+FIXED = {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "MPLBACKEND": "Agg"}
+
+
+def isolate(environment: MutableMapping[str, str], cache: str | Path) -> None:
+    """Remove what a shell may contain and jobs must not see, and set what they need.
+
+    Parameters
+    ----------
+    environment
+        The environment of this process, from which the jobs inherit. It is changed.
+    cache
+        Folder for caches, used if the user's own folder cannot be made.
+    """
+    for name in list(environment):
+        if name in FOREIGN or name.startswith(FOREIGN_PREFIXES):
+            del environment[name]
+    environment.update(FIXED)
+    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or "/nonexistent", ".cache")
+    if not _can_be_made(Path(home)):
+        folder = str(Path(cache).absolute())
+        environment.update(XDG_CACHE_HOME=folder, XDG_CONFIG_HOME=folder, MPLCONFIGDIR=folder)
+
+
+def _can_be_made(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True
