@@ -16,7 +16,7 @@ from moirepol.errors import ConfigError
 from moirepol.workflow.command_line import request
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.defaults import merged, read_settings, require_own_folder
-from moirepol.workflow.environment import isolate
+from moirepol.workflow.environment import allow_spaces, isolate
 from moirepol.workflow.interrupts import interrupt_jobs
 from moirepol.workflow.job import PARENT
 from moirepol.workflow.locks import clear_stale_locks
@@ -39,6 +39,7 @@ except ConfigError as error:
     sys.exit(f"config error: {error}")
 
 isolate(os.environ, Path(".snakemake") / "cache")
+allow_spaces(os.environ)
 os.environ[PARENT] = str(os.getpid())
 if workflow.is_main_process:
     interrupt_jobs()

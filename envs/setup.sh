@@ -1,6 +1,13 @@
 # Sourced by run and run-tests: system packages and the locked Python environment in .venv,
 # each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
 
+# What the caller's shell may contain and Python must not see. Text files are UTF-8 in every locale.
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
+export PYTHONUTF8=1 PYTHONNOUSERSITE=1
+# Snakemake and pip need a folder for caches, also for a user without a home folder.
+mkdir -p "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}" 2>/dev/null ||
+    export XDG_CACHE_HOME="${TMPDIR:-/tmp}/moirepol-cache-$(id -u)"
+
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -40,6 +47,8 @@ setup_python() {
 
     local stamp=.venv/.requirements total
     if ! cmp -s requirements.lock "$stamp"; then
+        [ -w . ] || fail "$PWD cannot be written, and its .venv is missing or not current:" \
+            "call run once as a user who can write there"
         total=$(grep -c '^[^# ]' requirements.lock)
         say "Installing $total Python packages into .venv (2 GB, a few minutes)"
         "$python" -m venv --clear .venv
@@ -75,7 +84,8 @@ setup_labels() { # only new labels need these programs
 }
 
 exec 9<requirements.lock
-flock 9 # two at once: the second waits for the first's set-up
+# Two at once: the second waits for the set-up of the first. Some file systems have no locks.
+flock 9 2>/dev/null || true
 setup_labels
 setup_python
 exec 9<&-

@@ -1,5 +1,8 @@
 """The environment of the jobs: what the shell of a user must not change."""
 
+import os
+import shlex
+import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -38,6 +41,23 @@ def isolate(environment: MutableMapping[str, str], cache: str | Path) -> None:
     if not _can_be_made(Path(home)):
         folder = str(Path(cache).absolute())
         environment.update(XDG_CACHE_HOME=folder, XDG_CONFIG_HOME=folder, MPLCONFIGDIR=folder)
+
+
+def allow_spaces(environment: MutableMapping[str, str]) -> None:
+    """Let Snakemake start scripts by an interpreter whose path has spaces or other special marks.
+
+    Snakemake writes `sys.executable` into a shell command without quotes. The bare name of the
+    interpreter, found on the path, is the same program.
+
+    Parameters
+    ----------
+    environment
+        The environment of this process. The folder of the interpreter becomes the first of PATH.
+    """
+    if shlex.quote(sys.executable) != sys.executable:
+        folder, name = os.path.split(sys.executable)
+        environment["PATH"] = os.pathsep.join([folder, environment.get("PATH", os.defpath)])
+        sys.executable = name
 
 
 def _can_be_made(folder: Path) -> bool:

@@ -33,10 +33,12 @@ def resolve(arguments: Sequence[str], caller: Path) -> tuple[list[str], list[str
     Returns
     -------
     tuple of list of str
-        The arguments, and the files of settings among them.
+        The arguments, and the files of settings among them. Targets that follow a file of settings
+        come first, because Snakemake would read them as files of settings.
     """
     resolved: list[str] = []
     settings: list[str] = []
+    targets: list[str] = []
     option = ""
     for argument in arguments:
         name, equals, value = argument.partition("=")
@@ -47,6 +49,9 @@ def resolve(arguments: Sequence[str], caller: Path) -> tuple[list[str], list[str
                 continue
         else:
             name, equals, value = "", "", argument
+        if option in SETTINGS and not equals and resolved[-1] != option and not _is_settings(value):
+            targets.append(value)
+            continue
         if option in SETTINGS:
             path = caller / value
             value = str(path if path.exists() else Path.cwd() / value)
@@ -54,7 +59,11 @@ def resolve(arguments: Sequence[str], caller: Path) -> tuple[list[str], list[str
         elif option in FOLDERS:
             value, option = str(caller / value), ""
         resolved.append(f"{name}{equals}{value}")
-    return resolved, settings
+    return [*targets, *resolved], settings
+
+
+def _is_settings(path: str) -> bool:
+    return Path(path).suffix in (".yaml", ".yml", ".json")
 
 
 def main(caller: str, *arguments: str) -> None:
