@@ -38,7 +38,7 @@ try:
 except ConfigError as error:
     sys.exit(f"config error: {error}")
 
-isolate(os.environ, Path(".snakemake") / "cache")
+isolate(os.environ, ROOT / "scripts", cache=Path(".snakemake") / "cache")
 allow_spaces(os.environ)
 os.environ[PARENT] = str(os.getpid())
 if workflow.is_main_process:
@@ -58,6 +58,10 @@ include: "rules/figures.smk"
 include: "rules/accuracy.smk"
 include: "rules/claims.smk"
 include: "rules/docs.smk"
+
+
+onstart:
+    say_labels()
 
 
 rule all:

@@ -5,7 +5,7 @@
 unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
 export PYTHONUTF8=1 PYTHONNOUSERSITE=1
 # Snakemake and pip need a folder for caches, also for a user without a home folder.
-mkdir -p "${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}" 2>/dev/null ||
+mkdir -p "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}" 2>/dev/null ||
     export XDG_CACHE_HOME="${TMPDIR:-/tmp}/moirepol-cache-$(id -u)"
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }

@@ -6,6 +6,7 @@
 
 from functools import cache
 
+from moirepol.console import say
 from moirepol.errors import ConfigError
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
@@ -14,6 +15,7 @@ from moirepol.workflow import figure_plan, label_plan, model_plan
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.configuration_checks import studies_used_for
+from moirepol.workflow.label_cost import announcement
 from moirepol.workflow.label_sets import (
     STANDARD,
     changes_of,
@@ -106,6 +108,13 @@ def recheckable(name: str) -> bool:
 
 def direct_labels(*geometries: str) -> list[str]:
     return label_plan.direct_labels(config, SHIPPED_LABELS, *geometries)
+
+
+def say_labels() -> None:
+    """Say before the start which labels are computed, and how long this takes."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
+    if words := announcement([job.wildcards.frame for job in jobs], SHIPPED_LABELS):
+        say(words)
 
 
 def label_group(wildcards) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcdefaults()  # whatever the user's matplotlibrc contains
 
 import matplotlib.patheffects as effects
 import matplotlib.pyplot as plt

@@ -23,22 +23,26 @@ FOREIGN_PREFIXES = ("BOKEH_",)
 FIXED = {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "MPLBACKEND": "Agg"}
 
 
-def isolate(environment: MutableMapping[str, str], cache: str | Path) -> None:
+def isolate(
+    environment: MutableMapping[str, str], scripts: str | Path, cache: str | Path
+) -> None:
     """Remove what a shell may contain and jobs must not see, and set what they need.
 
     Parameters
     ----------
     environment
         The environment of this process, from which the jobs inherit. It is changed.
+    scripts
+        Folder of the package, which jobs of other workflows can import, too.
     cache
         Folder for caches, used if the user's own folder cannot be made.
     """
     for name in list(environment):
         if name in FOREIGN or name.startswith(FOREIGN_PREFIXES):
             del environment[name]
-    environment.update(FIXED)
-    home = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or "/nonexistent", ".cache")
-    if not _can_be_made(Path(home)):
+    environment.update(FIXED, PYTHONPATH=str(scripts))
+    home = Path(environment.get("HOME") or os.devnull)
+    if not _can_be_made(Path(environment.get("XDG_CACHE_HOME") or home / ".cache")):
         folder = str(Path(cache).absolute())
         environment.update(XDG_CACHE_HOME=folder, XDG_CONFIG_HOME=folder, MPLCONFIGDIR=folder)
 

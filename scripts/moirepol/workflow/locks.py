@@ -49,7 +49,7 @@ def _end(path, file, process):
     """Remove the file of this machine if no other run on this machine holds it."""
     if os.getpid() != process:
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a closed file holds no lock
         if _locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
             path.unlink(missing_ok=True)
 
