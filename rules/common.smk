@@ -15,6 +15,7 @@ from moirepol.workflow import figure_plan, label_plan, model_plan
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.configuration_checks import studies_used_for
+from moirepol.workflow.provenance import sha256
 from moirepol.workflow.label_cost import announcement
 from moirepol.workflow.label_sets import (
     STANDARD,

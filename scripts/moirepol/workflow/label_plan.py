@@ -344,9 +344,15 @@ def polarizability_file(config: Mapping[str, Any], slide: str, folder: str) -> s
     shipped = Path(folder) / f"{slide}.nc"
     if config["labels"]["source"] != "compute" and shipped.is_file():
         wanted = digest(settings_of(config, STANDARD))
-        if read_netcdf(shipped, "in_plane").attrs["settings_digest"] == wanted:
+        if _settings_digest(str(shipped)) == wanted:
             return str(shipped)
     return f"results/polarizability/{slide}.nc"
+
+
+@cache
+def _settings_digest(polarizability: str) -> str:
+    """Digest of the settings of a file, which does not change while Snakemake plans the jobs."""
+    return read_netcdf(polarizability, "in_plane").attrs["settings_digest"]
 
 
 def finest_slides(
