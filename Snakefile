@@ -19,7 +19,7 @@ from moirepol.workflow.defaults import merged, read_settings, require_own_folder
 from moirepol.workflow.environment import allow_spaces, isolate
 from moirepol.workflow.interrupts import interrupt_jobs
 from moirepol.workflow.job import PARENT
-from moirepol.workflow.locks import clear_stale_locks
+from moirepol.workflow.locks import clear_stale_locks, require_writable
 from moirepol.workflow.shipped import check_shipped, shipped_path
 from moirepol.workflow.targets import check_targets
 
@@ -30,11 +30,15 @@ report: "report/workflow.rst"
 IS_MAIN = workflow.modifier.is_main_snakefile()
 REQUEST = request() if workflow.is_main_process else None
 try:
-    shipped = read_settings(ROOT / "config.yaml")
-    config = check_config(merged(shipped, config))
+    own, shipped = config, read_settings(ROOT / "config.yaml")
+    config = check_config(merged(shipped, own))
     check_shipped(ROOT / "resources", config["labels"]["source"])
-    if workflow.overwrite_workdir is None and IS_MAIN:
+    if own and IS_MAIN and workflow.overwrite_workdir is None:
         require_own_folder(check_config(shipped), config)
+    if REQUEST and REQUEST.writes:
+        require_writable(Path.cwd())
+    if REQUEST and REQUEST.runs_jobs:
+        clear_stale_locks()
 except ConfigError as error:
     sys.exit(f"config error: {error}")
 
@@ -43,8 +47,6 @@ allow_spaces(os.environ)
 os.environ[PARENT] = str(os.getpid())
 if workflow.is_main_process:
     interrupt_jobs()
-    if REQUEST.runs_jobs:
-        clear_stale_locks()
 
 
 include: "rules/common.smk"

@@ -2,7 +2,7 @@
 # each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
 
 # What the caller's shell may contain and Python must not see. Text files are UTF-8 in every locale.
-unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
+unset "${!PYTHON@}"
 export PYTHONUTF8=1 PYTHONNOUSERSITE=1
 # Snakemake and pip need a folder for caches, also for a user without a home folder.
 mkdir -p "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}" 2>/dev/null ||

@@ -7,7 +7,7 @@
 from functools import cache
 
 from moirepol.console import say
-from moirepol.errors import ConfigError
+from moirepol.errors import ConfigError, JobError
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
@@ -58,10 +58,10 @@ CHECKS = config["labels"]["checks"]
 
 
 def planned(function, *arguments):
-    """Return the result of a function of the package; a ConfigError ends the run in one line."""
+    """Return the result of a function of the package. Its errors end the run in one line."""
     try:
         return function(config, *arguments)
-    except ConfigError as error:
+    except (ConfigError, JobError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -124,7 +124,7 @@ def label_group(wildcards) -> str | None:
 
 
 def polarizability_file(slide: str) -> str:
-    return label_plan.polarizability_file(config, slide, SHIPPED_POLARIZABILITIES)
+    return planned(label_plan.polarizability_file, slide, SHIPPED_POLARIZABILITIES)
 
 
 def slides_of(family: str, recipe: str = STANDARD) -> tuple[str, int]:

@@ -64,9 +64,9 @@ def evaluate_claims(
         studies={Path(path).stem: read_netcdf(path, "dft", "model") for path in studies},
         predictors=tuple(predictors),
     )
-    sections = yaml.safe_load(Path(table).read_text())
+    sections = yaml.safe_load(Path(table).read_text(encoding="utf-8"))
     rows = evaluate_all([entry for section in sections.values() for entry in section], results)
-    with open(claims, "w", newline="") as file:
+    with open(claims, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=rows[0])
         writer.writeheader()
         writer.writerows(rows)

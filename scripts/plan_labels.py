@@ -130,11 +130,10 @@ def _write(path, system, rows, models):
     """Write the plan as settings, with the distances as comments."""
     names = [name for name, _ in rows[1:]]
     lines = [
-        f"# Labels proposed for {system}. This command computes them and trains on them. The results",
-        "# go to a folder of their own:",
+        f"# Labels proposed for {system}. This command computes them and trains on them:",
         "#   ./run <target> --directory <folder> --configfile <this file>",
-        "# Distance of the N atoms from the nearest labelled N atom, in units of the distance between",
-        "# labelled N atoms (mean, largest):",
+        "# The results go to the folder. Distance of the N atoms from the nearest labelled N atom,",
+        "# in units of the distance between labelled N atoms (mean, largest):",
     ]
     for name, nearest in rows:
         label = f"with {name}" if name else "now"

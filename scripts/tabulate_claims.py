@@ -37,7 +37,7 @@ def tabulate_claims(claims: str, page: str):
     for verdict in rows["verdict"].unique():
         cell = f'<td class="{verdict.replace(" ", "-")}">{verdict}</td>'
         table = table.replace(f"<td>{verdict}</td>", cell)
-    Path(page).write_text(PAGE.format(counts=counts, table=table))
+    Path(page).write_text(PAGE.format(counts=counts, table=table), encoding="utf-8")
 
 
 if __name__ == "__main__":

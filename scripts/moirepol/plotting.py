@@ -7,7 +7,6 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-matplotlib.rcdefaults()  # whatever the user's matplotlibrc contains
 
 import matplotlib.patheffects as effects
 import matplotlib.pyplot as plt
@@ -17,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from scipy.ndimage import map_coordinates
+
+matplotlib.rcdefaults()  # whatever the user's matplotlibrc contains
 
 #: Box ((left, right), (bottom, top)) in angstrom.
 Box = tuple[tuple[float, float], tuple[float, float]]

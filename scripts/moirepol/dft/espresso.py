@@ -178,7 +178,7 @@ def write_pw_input(
         lines.append("K_POINTS gamma")
     # A checkpoint with other files differs from this input, so pw.x does not continue from it.
     lines += [f"! MD5 of {file.name}: {md5(file)}" for file in pseudopotentials.values()]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[str, float]:

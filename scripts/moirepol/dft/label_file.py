@@ -39,7 +39,8 @@ def label_frame(
     label
         NetCDF file to write, one frame. Attribute `code_digest` is the digest of the script
         `label_frame` and of the modules that it uses. The reason for a rejected label is kept
-        beside it, in ``<frame>.rejected``. A failure of a program or of the machine is no rejection.
+        beside it, in ``<frame>.rejected``. A failure of a program is no
+        rejection.
     threads
         MPI processes.
 

@@ -136,7 +136,10 @@ def run_program(
         "OMPI_MCA_ess_singleton_isolated": "1",
     }
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
-    with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
+    with (
+        open(folder / stdin if stdin else os.devnull, encoding="utf-8") as source,
+        open(out, "w", encoding="utf-8") as sink,
+    ):
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *command],
             cwd=folder,

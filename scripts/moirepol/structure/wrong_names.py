@@ -2,6 +2,8 @@
 
 import difflib
 import re
+import string
+from itertools import pairwise
 
 from moirepol.structure.names import NUMBER
 
@@ -47,14 +49,13 @@ def wrong_part(name: str) -> str:
     geometry, *options = parts
     if reason := _wrong(geometry, GEOMETRIES, "geometry"):
         return reason
-    if _word(geometry) == "angle" and options and _word(options[0]) == "eta":
-        if reason := _wrong(options.pop(0), GEOMETRIES, "geometry"):
-            return reason
-    for option in options:
-        if reason := _wrong(option, OPTIONS, "option"):
-            return reason
+    both = _word(geometry) == "angle" and options and _word(options[0]) == "eta"
+    reasons = [_wrong(options.pop(0), GEOMETRIES, "geometry")] if both else []
+    reasons += [_wrong(option, OPTIONS, "option") for option in options]
+    if reason := next(filter(None, reasons), ""):
+        return reason
     order = [list(OPTIONS).index(_word(option)) for option in options]
-    if any(second <= first for first, second in zip(order, order[1:], strict=False)):
+    if any(second <= first for first, second in pairwise(order)):
         given = "_".join(options)
         return f"the order {given!r} is wrong; each option once, in the order {', '.join(OPTIONS)}"
     return ""
@@ -62,7 +63,7 @@ def wrong_part(name: str) -> str:
 
 def _word(part):
     """Letters at the start of a part."""
-    return re.match("[A-Za-z]*", part)[0]
+    return part[: len(part) - len(part.lstrip(string.ascii_letters))]
 
 
 def _examples(forms):

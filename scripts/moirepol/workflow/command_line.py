@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Options with which Snakemake prints something and runs no job.
+#: Options with which Snakemake only prints what the rules are.
+WITHOUT_FILES = ("lint", "list_target_rules", "list_rules", "print_compilation")
+#: Options with which Snakemake runs no job.
 WITHOUT_JOBS = (
+    *WITHOUT_FILES,
     "dryrun",
-    "lint",
-    "list_target_rules",
-    "list_rules",
-    "print_compilation",
     "dag",
     "rulegraph",
     "filegraph",
@@ -38,10 +37,13 @@ class Request:
         Rules and files, empty for the default.
     runs_jobs
         False if the command only prints something, as ``-n`` and ``--list``.
+    writes
+        False if the command needs no folder of Snakemake, as ``--list``.
     """
 
     targets: tuple[str, ...] = ()
     runs_jobs: bool = True
+    writes: bool = True
 
 
 def request(arguments: Sequence[str] | None = None) -> Request:
@@ -68,4 +70,5 @@ def request(arguments: Sequence[str] | None = None) -> Request:
     return Request(
         targets=tuple(map(str, parsed.targets or ())),
         runs_jobs=not any(getattr(parsed, name, None) for name in WITHOUT_JOBS),
+        writes=not any(getattr(parsed, name, None) for name in WITHOUT_FILES),
     )

@@ -67,8 +67,9 @@ def merged(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     result = dict(shipped)
     for key, value in own.items():
         below = result.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(below, value) if both else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = merged(below, value)
+        result[key] = value
     return result
 
 

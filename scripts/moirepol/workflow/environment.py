@@ -6,26 +6,15 @@ import sys
 from collections.abc import MutableMapping
 from pathlib import Path
 
-#: Variables that make Python, matplotlib or git use other files than those of the project.
-FOREIGN = (
-    "PYTHONHOME",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "MATPLOTLIBRC",
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_WORK_TREE",
-)
-#: Beginnings of such variables.
-FOREIGN_PREFIXES = ("BOKEH_",)
+#: Beginnings of variables that make Python, matplotlib, bokeh or git use other files than those of
+#: the project, or work in another way.
+FOREIGN = ("PYTHON", "MPL", "MATPLOTLIB", "BOKEH_", "GIT_")
 #: Variables with one value for all jobs: text files are UTF-8 in every locale, figures need no
 #: display, and packages in the user's home folder are not imported.
 FIXED = {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "MPLBACKEND": "Agg"}
 
 
-def isolate(
-    environment: MutableMapping[str, str], scripts: str | Path, cache: str | Path
-) -> None:
+def isolate(environment: MutableMapping[str, str], scripts: str | Path, cache: str | Path) -> None:
     """Remove what a shell may contain and jobs must not see, and set what they need.
 
     Parameters
@@ -38,7 +27,7 @@ def isolate(
         Folder for caches, used if the user's own folder cannot be made.
     """
     for name in list(environment):
-        if name in FOREIGN or name.startswith(FOREIGN_PREFIXES):
+        if name.startswith(FOREIGN):
             del environment[name]
     environment.update(FIXED, PYTHONPATH=str(scripts))
     home = Path(environment.get("HOME") or os.devnull)

@@ -184,7 +184,12 @@ def _call(function, context, given, finals, rule, wildcards):
             words = f"{cause}{type(error).__name__}: {words}"
         say(f"error: {job}: {words}")
         with contextlib.suppress(OSError):  # the disk of the log may be full too
-            traceback.print_exc()
+            if isinstance(
+                error, JobError
+            ):  # foreseen: the line says all, and Snakemake shows the log
+                print(f"error: {words}")
+            else:
+                traceback.print_exc()
         sys.exit(1)
     finally:
         for path in temporary.values():
@@ -230,7 +235,7 @@ def _log_to(path):
     saved = os.dup(1), os.dup(2)
     stream = os.fdopen(os.dup(2), "w", buffering=1)
     before = console.redirect(stream)
-    with open(path, "w") as log:
+    with open(path, "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from moirepol.errors import ConfigError
-from moirepol.workflow.defaults import read_settings
+from moirepol.errors import ConfigError  # noqa: E402
+from moirepol.workflow.defaults import read_settings  # noqa: E402
 
 #: Options of Snakemake with one path or several paths of files of settings.
 SETTINGS = ("--configfile", "--configfiles")

@@ -10,10 +10,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moirepol.console import say
+from moirepol.errors import ConfigError
 
 #: Beginning of the names of the files that runs hold a lock on, one for each machine.
 ALIVE = "alive-"
 _held: list = []
+
+
+def require_writable(folder: Path) -> None:
+    """Check that a working directory can be written.
+
+    Parameters
+    ----------
+    folder
+        The working directory.
+
+    Raises
+    ------
+    ConfigError
+        If not.
+    """
+    for place in (folder, folder / ".snakemake"):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise ConfigError(
+                f"{place} cannot be written; choose a folder for the results with "
+                "`--directory NAME`"
+            )
 
 
 def clear_stale_locks(folder: str | Path = ".snakemake") -> None:
@@ -30,9 +52,9 @@ def clear_stale_locks(folder: str | Path = ".snakemake") -> None:
         Snakemake's folder in the project.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{ALIVE}{platform.node() or 'localhost'}.lock"
-    file = open(path, "w")  # noqa: SIM115 - open as long as this run lives
+    folder.mkdir(parents=True, exist_ok=True)
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - open as long as this run lives
     _held.append(file)
     others = [other for other in folder.glob(f"{ALIVE}*.lock") if other != path]
     try:
@@ -42,6 +64,8 @@ def clear_stale_locks(folder: str | Path = ".snakemake") -> None:
     except OSError:
         path.unlink(missing_ok=True)
         return
+    if not _is_at(path, file):  # another run has ended and removed the file meanwhile
+        return clear_stale_locks(folder)
     atexit.register(_end, path, file, os.getpid())
 
 
@@ -83,14 +107,16 @@ def alone_in(folder: str | Path) -> Iterator[None]:
     path = Path(f"{folder}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with open(path, "w") as file:
+        with open(path, "w", encoding="utf-8") as file:
             try:
                 if not _locked(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
                     say(f"{folder}: waiting for another job in this folder")
                     fcntl.flock(file, fcntl.LOCK_EX)
             except OSError as error:
-                say(f"note: {folder}: this file system has no locks ({error.strerror}); wait for "
-                    "the end of one run before the next")
+                say(
+                    f"note: {folder}: this file system has no locks ({error.strerror}); wait for "
+                    "the end of one run before the next"
+                )
             # The job before removed this file, so another job would lock a new one.
             if not _is_at(path, file):
                 continue

@@ -49,7 +49,9 @@ def check_targets(
         if target in rules:
             continue
         reason = _wrong_entry(config, target)
-        if not reason and not is_made(target):
+        if not reason and PurePosixPath(target).is_absolute():
+            reason = "a target is a path relative to the working directory, as results/claims.csv"
+        elif not reason and not is_made(target):
             reason = _unmade(target, rules, patterns)
         if reason:
             raise ConfigError(f"{target}: {reason}")
@@ -83,7 +85,9 @@ def _unmade(target, rules, patterns):
     path = PurePosixPath(target)
     if len(path.parts) == 1:
         return f"no such target; {_choice(target, rules, set(rules) & ENTRIES)}"
-    names = [pattern.name for pattern in map(PurePosixPath, patterns) if pattern.parent == path.parent]
+    names = [
+        pattern.name for pattern in map(PurePosixPath, patterns) if pattern.parent == path.parent
+    ]
     endings = sorted({name.rpartition("}.")[2] for name in names if "}." in name} - {"{ending}"})
     ending = next((one for one in endings if path.name.endswith(f".{one}")), None)
     if path.parent.as_posix() in BY_SYSTEM and ending:

@@ -39,8 +39,11 @@ MPI_ABORT was invoked on rank 0
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (SLOTS, "There are not enough slots available in the system to satisfy the 2 slots that "
-         "were requested by the application:"),
+        (
+            SLOTS,
+            "There are not enough slots available in the system to satisfy the 2 slots that "
+            "were requested by the application:",
+        ),
         (ERROR, "Error in routine readpp (2): file ./pseudo/N.upf not found"),
         ("hello\n-----\n", "hello"),
         ("", "no output"),

@@ -1,16 +1,21 @@
 """Shells of users: what they contain does not reach a job, and paths may have spaces."""
 
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from moirepol.workflow.digest import code_digest
 from moirepol.workflow.environment import allow_spaces, isolate
 
 SHELL = {
     "PYTHONPATH": "/somewhere",
     "PYTHONHOME": "/nowhere",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONWARNINGS": "error",
+    "MPLCONFIGDIR": "/proc",
     "MATPLOTLIBRC": "/tmp/matplotlibrc",
     "MPLBACKEND": "TkAgg",
     "BOKEH_RESOURCES": "cdn",
@@ -29,7 +34,7 @@ def environment(tmp_path):
 def test_what_a_shell_contains_does_not_reach_a_job(environment, tmp_path):
     assert environment["PYTHONPATH"] == str(tmp_path / "scripts")
     assert environment["MPLBACKEND"] == "Agg"
-    assert not {"PYTHONHOME", "MATPLOTLIBRC", "BOKEH_RESOURCES", "GIT_DIR"} & set(environment)
+    assert not set(SHELL) - {"PYTHONPATH", "MPLBACKEND", "LC_ALL"} & set(environment)
     assert "XDG_CACHE_HOME" not in environment
 
 
@@ -74,3 +79,19 @@ def test_an_interpreter_in_a_path_with_spaces(tmp_path, monkeypatch):
     run = subprocess.run(command, shell=True, env=environment, capture_output=True, check=True)
     assert run.stdout == b"1\n"
     assert environment["PATH"].startswith(f"{folder}:")
+
+
+OTHER_PYTHONS = [path for n in (11, 12, 13) if (path := shutil.which(f"python3.{n}"))]
+
+
+@pytest.mark.parametrize("python", OTHER_PYTHONS)
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_the_digest_of_the_code_is_that_of_every_python_and_locale(root, python, locale):
+    """A system upgrade must not repeat the jobs."""
+    code = "from moirepol.workflow.digest import code_digest; print(code_digest('train_model'))"
+    environment = {"PYTHONPATH": str(root / "scripts"), "LC_ALL": locale, "PYTHONUTF8": "0"}
+    environment["PYTHONCOERCECLOCALE"] = "0"
+    run = subprocess.run(
+        [python, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == code_digest("train_model")

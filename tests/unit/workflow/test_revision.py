@@ -24,9 +24,7 @@ def repository(tmp_path):
 
 
 def test_a_checkout_has_its_commit(repository):
-    assert provenance.git_revision(repository) == git(
-        repository, "rev-parse", "--short=12", "HEAD"
-    )
+    assert provenance.git_revision(repository) == git(repository, "rev-parse", "--short=12", "HEAD")
 
 
 def test_a_repository_around_the_project_does_not_count(repository):

@@ -38,6 +38,7 @@ def config(root):
         ("results/figures/fig9z.png", ["figures has no entry 'fig9z'"]),
         ("results/labels/standart/AA_slide-0-0-1.nc", ["no entry 'standart'", "standard"]),
         ("results/labels/standard/AA_slide-9-1-3.nc", ["needs 0 <= i, j < n"]),
+        ("/tmp/results/claims.csv", ["relative to the working directory"]),
         ("claim", ["no such target", "claims"]),
         ("resluts/x.nc", ["no rule makes this file"]),
     ],
