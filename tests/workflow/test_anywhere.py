@@ -75,7 +75,6 @@ def test_another_workflow_uses_moirepol_as_a_module(tmp_path):
     shutil.copytree(ROOT / "tests/module", project / "tests/module")
     folder = tmp_path / "ü b"
     folder.mkdir()
-    (folder / "matplotlibrc").write_text("text.usetex: True\n")
     shell = {"MPLBACKEND": "none", "PYTHONPATH": "/nowhere", "LC_ALL": "C", "HOME": "/proc/none"}
     options = ("--snakefile", str(project / "tests/module/Snakefile"))
     run = snakemake(folder, *options, **shell, XDG_CACHE_HOME=str(tmp_path / "cache"))

@@ -81,7 +81,13 @@ def test_an_interpreter_in_a_path_with_spaces(tmp_path, monkeypatch):
     assert environment["PATH"].startswith(f"{folder}:")
 
 
-OTHER_PYTHONS = [path for n in (11, 12, 13) if (path := shutil.which(f"python3.{n}"))]
+def _starts(python):
+    """Whether an interpreter starts; a shim of pyenv may not."""
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+FOUND = [path for n in (11, 12, 13) if (path := shutil.which(f"python3.{n}"))]
+OTHER_PYTHONS = [path for path in FOUND if _starts(path)]
 
 
 @pytest.mark.parametrize("python", OTHER_PYTHONS)
