@@ -55,6 +55,7 @@ READERS = {
         "dipoles": [LABELS],
         "labels": [LABELS],
         "parities": ["parity.nc"],
+        "quoted": ["parity.nc"],
         "studies": ["parity.nc"],
     },
     "evaluate_model": {

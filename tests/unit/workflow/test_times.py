@@ -1,0 +1,38 @@
+"""Times: what new labels cost, announced before a run, and where the time of a run went."""
+
+import pandas as pd
+import pytest
+
+from benchmark_rules import benchmark_rules
+from moirepol.workflow.label_cost import announcement, core_seconds
+from support import ROOT
+
+LABELS = ROOT / "resources" / "labels"
+
+
+def test_new_labels_are_announced_with_number_size_and_time():
+    frames = ["AA_slide-0-0-1_d3.400", "AA_slide-1-1-3_d3.400", "AA_twist-5-6_d3.400"]
+    words = announcement(frames, LABELS)
+    assert words.startswith("labels to compute by DFT: 2 of 4 atoms, 1 of 364 atoms; about ")
+    assert words.endswith(" h on one core")
+    assert announcement([], LABELS) == ""
+
+
+def test_the_estimate_is_that_of_the_shipped_labels():
+    """The shipped labels of 364 atoms took 2.3 hours on one core."""
+    assert core_seconds(364, LABELS) == pytest.approx(8245.5, rel=1e-3)
+    assert core_seconds(728, LABELS) == pytest.approx(4 * 8245.5, rel=1e-3)
+    assert 20 < core_seconds(4, LABELS) < 200
+
+
+def test_the_shares_of_the_rules_add_up(tmp_path):
+    for name, seconds in (("train/aa/0", 30), ("train/aa/1", 50), ("draw", 20)):
+        path = tmp_path / "benchmarks" / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tcpu_time\n{2 * seconds}\t{seconds}\n")
+    benchmark_rules("", [], str(tmp_path / "rules.csv"), str(tmp_path / "benchmarks"))
+    table = pd.read_csv(tmp_path / "rules.csv", index_col="rule")
+    assert list(table.index) == ["train", "draw"]
+    assert list(table["jobs"]) == [2, 1]
+    assert list(table["share_percent"]) == [80.0, 20.0]
+    assert list(table["wall_s"]) == [160.0, 40.0]
