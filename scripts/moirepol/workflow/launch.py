@@ -35,6 +35,11 @@ def resolve(arguments: Sequence[str], caller: Path) -> tuple[list[str], list[str
     tuple of list of str
         The arguments, and the files of settings among them. Targets that follow a file of settings
         come first, because Snakemake would read them as files of settings.
+
+    Raises
+    ------
+    ConfigError
+        If the working directory is a file.
     """
     resolved: list[str] = []
     settings: list[str] = []
@@ -58,6 +63,8 @@ def resolve(arguments: Sequence[str], caller: Path) -> tuple[list[str], list[str
             settings.append(value)
         elif option in FOLDERS:
             value, option = str(caller / value), ""
+            if Path(value).exists() and not Path(value).is_dir():
+                raise ConfigError(f"--directory {value}: this is a file, a folder is needed")
         resolved.append(f"{name}{equals}{value}")
     return [*targets, *resolved], settings
 
@@ -76,8 +83,8 @@ def main(caller: str, *arguments: str) -> None:
     *arguments
         Arguments for Snakemake.
     """
-    resolved, settings = resolve(arguments, Path(caller))
     try:
+        resolved, settings = resolve(arguments, Path(caller))
         for path in settings:
             read_settings(path)
     except ConfigError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from moirepol.errors import ConfigError
 from moirepol.workflow.command_line import request
 from moirepol.workflow.launch import resolve
 from support import ROOT
@@ -33,6 +34,11 @@ def caller(tmp_path):
 def test_paths_are_those_of_the_caller(caller, arguments, resolved):
     found, _ = resolve(arguments, caller)
     assert found == [word.format(caller) for word in resolved]
+
+
+def test_a_working_directory_that_is_a_file(caller):
+    with pytest.raises(ConfigError, match="own.yaml: this is a file, a folder is needed"):
+        resolve(["-d", "own.yaml"], caller)
 
 
 def test_a_file_of_the_project_is_found_from_elsewhere(caller, monkeypatch):
