@@ -7,6 +7,7 @@
 from functools import cache
 
 from moirepol.errors import ConfigError
+from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
@@ -36,11 +37,13 @@ wildcard_constraints:
     frame=SYSTEM,
     panel="[a-z][a-z0-9_]*",
     sweep="[a-z][a-z0-9_]*",
+    material="[A-Za-z0-9]+",
 
 
 LABEL_SETS = config["labels"]["sets"]
 SHIPPED_LABELS = "resources/labels"
 SHIPPED_POLARIZABILITIES = "resources/polarizability"
+SHIPPED_MONOLAYERS = "resources/monolayer"
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
 JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
@@ -84,6 +87,26 @@ def missing_frames(name: str) -> list[str]:
 def label_inputs(wildcards) -> dict[str, str | list[str]]:
     missing = missing_frames(wildcards.set)
     return planned(label_plan.label_inputs, wildcards.set, missing, SHIPPED_LABELS)
+
+
+def label_file(name: str) -> str:
+    return f"results/labels/{name}.nc"
+
+
+def relaxed_structure(wildcards) -> list[str]:
+    return label_plan.relaxed_structure(
+        config, wildcards.recipe, wildcards.frame, SHIPPED_FRAMES, SHIPPED_LABELS
+    )
+
+
+def of_predicted_structure(file):
+    """Return an input function: a file for a frame that is a relaxed moire; empty for others."""
+
+    def found(wildcards):
+        system = System.parse(wildcards.frame)
+        return file(system) if system.relaxed and system.n_periods else []
+
+    return found
 
 
 def audited_file(name: str) -> str:
@@ -176,6 +199,36 @@ def polarizability_of(wildcards) -> str | list:
     """Input function: the polarizability for the long range of a system; empty if none."""
     slide = config["long_range"].get(System.parse(wildcards.system).family)
     return [] if slide is None else polarizability_file(slide)
+
+
+def heights_of(wildcards) -> str | list:
+    """Input function: the change with the heights, for systems whose heights are not those of the
+    models' labels."""
+    system = System.parse(wildcards.system)
+    needed = system.relaxed or system.distance_A is not None
+    family = system.family
+    return f"results/heights/{family}.nc" if needed and family in config["heights"] else []
+
+
+def of_relaxed(file):
+    """Return an input function: a file of the family of a relaxed system; empty for others."""
+
+    def found(wildcards):
+        system = System.parse(wildcards.system)
+        return file(system) if system.relaxed else []
+
+    return found
+
+
+stackings_of = of_relaxed(lambda system: f"results/stackings/{system.family}.nc")
+monolayer_of = of_relaxed(lambda system: monolayer_file())
+relaxation_of = of_relaxed(
+    lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
+)
+
+
+def monolayer_file() -> str:
+    return label_plan.monolayer_file(config, DEFAULT_MATERIAL, SHIPPED_MONOLAYERS)
 
 
 def planned_models(wildcards) -> dict[str, dict]:

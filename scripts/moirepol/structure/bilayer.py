@@ -51,6 +51,7 @@ class Bilayer(Atoms):
         atoms: Atoms,
         *,
         name: str | None = None,
+        family: str | None = None,
         lattices: np.ndarray | None = None,
         origins: np.ndarray | None = None,
         field_V_per_A: float | None = None,
@@ -64,6 +65,8 @@ class Bilayer(Atoms):
             Periodic structure; copied. What is not given below is taken from ``atoms.info``.
         name
             Canonical name of the system, `moirepol.structure.names`.
+        family
+            Stacking family.
         lattices
             Primitive vectors (layer, vector, xy) of the rigid layers in angstrom.
         origins
@@ -87,6 +90,7 @@ class Bilayer(Atoms):
         bilayer.arrays = {key: values.copy() for key, values in atoms.arrays.items()}
         given = {
             "name": name,
+            "family": family,
             "layer_cell": lattices,
             "layer_origin": origins,
             "field_V_per_A": field_V_per_A,
@@ -171,6 +175,16 @@ class Bilayer(Atoms):
         """Displacement (n, 3) in angstrom of every atom from the rigid, flat layers."""
         return self.arrays.get("displacement", np.zeros((len(self), 3)))
 
+    def displace(self, displacement: np.ndarray) -> None:
+        """Move every atom by a displacement (n, 3) in angstrom from the rigid, flat layers."""
+        self.positions = self.positions - self.displacement + displacement
+        self.arrays["displacement"] = np.array(displacement)
+
+    @property
+    def rigid_positions(self) -> np.ndarray:
+        """Positions (n, 3) in angstrom of the atoms of the rigid, flat layers."""
+        return self.positions - self.displacement
+
     @property
     def areas(self) -> np.ndarray:
         """Area (layer,) of each layer's primitive cell in angstrom^2."""
@@ -250,6 +264,14 @@ class Bilayer(Atoms):
         """Difference of the mean heights of the layers in angstrom."""
         z = self.positions[:, 2]
         return float(z[self.layer == UPPER].mean() - z[self.layer == LOWER].mean())
+
+    @property
+    def template_distance_A(self) -> float:
+        """Layer distance in angstrom of the flat bilayers at which networks are evaluated.
+
+        It is that of the bilayer, unless a term adds the change with the heights of the atoms.
+        """
+        return self.info.get("template_distance_A", self.layer_distance_A)
 
     # Dipole sites
 
@@ -336,6 +358,12 @@ class Bilayer(Atoms):
         self.set_site_array("local_stacking", geometry.stackings)
         self.set_site_array("local_lattice", geometry.lattices)
         self.set_site_array("local_distance", geometry.distances_A)
+
+    @property
+    def pattern_2d(self) -> np.ndarray:
+        """Vectors (2, 2) as rows, in angstrom, along which the local stacking changes by 1."""
+        inverse = np.linalg.inv(self.lattices)
+        return np.linalg.inv(inverse[LOWER] - inverse[UPPER])
 
     @property
     def site_stackings(self) -> np.ndarray:

@@ -32,10 +32,11 @@ ATOM_ARRAYS = {
         "e.angstrom",
         "dipole of the N atom without the field of the others",
     ),
-    "environment_distance": (
-        (),
+    "force": (("component",), "eV/angstrom", "force on the atom, with dispersion"),
+    "displacement": (
+        ("component",),
         "angstrom",
-        "displacement of the N atom's neighbours from the nearest surroundings trained on",
+        "displacement of the atom from the rigid, flat layers",
     ),
     "dipole_member": (
         ("member", "component"),

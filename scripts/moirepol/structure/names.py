@@ -14,6 +14,7 @@ family              ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antipa
 ``shift-i-j-n``     upper layer of the cell shifted by (i a1 + j a2) / n of its own primitive cell
 ``strain+1.0``      biaxial strain of both layers, in %
 ``d3.40``           layer distance in angstrom, if it is not the configured one
+``relaxed``         relaxed layers: local layer distance, rumpling and in-plane displacements
 ``field+0.020``     electric field along +z in V/angstrom
 ==================  ================================================================================
 
@@ -38,7 +39,7 @@ GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire|strip|shear)(?P<indices>(?:
 OPTIONS = (
     r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
-    rf"(?:_field(?P<field>[+-]{NUMBER}))?"
+    rf"(?P<relaxed>_relaxed)?(?:_field(?P<field>[+-]{NUMBER}))?"
 )
 GRAMMAR = re.compile(f"{FAMILY}_{GEOMETRY}{OPTIONS}")
 WISH = re.compile(
@@ -70,7 +71,7 @@ Supercell = tuple[tuple[int, int], tuple[int, int]]
 
 
 class System(BaseModel):
-    """One bilayer: stacking family, geometry, shift, strain, layer distance and field.
+    """One bilayer: stacking family, geometry, shift, strain, layer distance, relaxation, field.
 
     Attributes
     ----------
@@ -86,6 +87,8 @@ class System(BaseModel):
         Biaxial strain of both layers in percent.
     distance_A
         Layer distance in angstrom; None for the configured one.
+    relaxed
+        Whether the layers are relaxed.
     field_V_per_A
         Electric field along +z in V/angstrom.
     """
@@ -98,6 +101,7 @@ class System(BaseModel):
     shift: tuple[int, int, int] | None = None
     strain_percent: float = 0.0
     distance_A: float | None = None
+    relaxed: bool = False
     field_V_per_A: float = 0.0
 
     @model_validator(mode="before")
@@ -151,6 +155,15 @@ class System(BaseModel):
             raise ValueError(f"strain must lie in -20 ... 20 %, got {self.strain_percent}")
         if self.distance_A is not None and not 2.0 <= self.distance_A <= 6.0:
             raise ValueError(f"layer distance must lie in 2 ... 6 A, got {self.distance_A}")
+        if self.relaxed and self.distance_A is not None:
+            raise ValueError(
+                f"relaxation determines the layer distance, got d{self.distance_A:g} and relaxed; "
+                "allowed is one of the two"
+            )
+        if self.relaxed and self.geometry in ("strip", "shear"):
+            raise ValueError(
+                f"relaxed is for translated bilayers and moire cells, got {self.geometry}"
+            )
         if not -1.0 <= self.field_V_per_A <= 1.0:
             raise ValueError(f"field must lie in -1 ... 1 V/A, got {self.field_V_per_A}")
         return self
@@ -193,6 +206,7 @@ class System(BaseModel):
                 "shift": shift or None,
                 "strain_percent": float(match["strain"] or 0.0),
                 "distance_A": float(match["distance"]) if match["distance"] else None,
+                "relaxed": bool(match["relaxed"]),
                 "field_V_per_A": float(match["field"] or 0.0),
             }
         )
@@ -207,14 +221,22 @@ class System(BaseModel):
             parts.append(f"strain{self.strain_percent:+.2f}")
         if self.distance_A is not None:
             parts.append(f"d{self.distance_A:.3f}")
+        if self.relaxed:
+            parts.append("relaxed")
         if self.field_V_per_A:
             parts.append(f"field{self.field_V_per_A:+.4f}")
         return "_".join(parts)
 
     @property
     def plain(self) -> "System":
-        """The same geometry without shift, strain, layer distance and field."""
-        options = {"shift": None, "strain_percent": 0.0, "distance_A": None, "field_V_per_A": 0.0}
+        """The same geometry without shift, strain, layer distance, relaxation and field."""
+        options = {
+            "shift": None,
+            "strain_percent": 0.0,
+            "distance_A": None,
+            "relaxed": False,
+            "field_V_per_A": 0.0,
+        }
         return self.model_copy(update=options)
 
     @property
@@ -309,6 +331,8 @@ class System(BaseModel):
             parts.append(f"strain {self.strain_percent:+g} %")
         if self.distance_A is not None:
             parts.append(f"layers {self.distance_A:g} Å apart")
+        if self.relaxed:
+            parts.append("relaxed")
         if self.field_V_per_A:
             parts.append(f"field {self.field_V_per_A:+g} V/Å")
         return ", ".join([*parts, f"{self.n_atoms} atoms"])

@@ -31,6 +31,7 @@ def check_relations(config: Mapping[str, Any]) -> None:
     _check_label_sets(config)
     _check_models(config)
     _check_predictors(config)
+    _check_heights(config)
     _check_sweeps(config)
     _check_figures(config)
     _check_protocols(config)
@@ -92,6 +93,27 @@ def _check_predictors(config: Mapping[str, Any]) -> None:
                 f"gradient.{family} = {names}: allowed are label sets of one recipe, "
                 f"found are {' and '.join(sorted(recipes))}"
             )
+
+
+def _check_heights(config: Mapping[str, Any]) -> None:
+    """Label sets of other heights are known, of their family and not held out."""
+    for family, kinds in config["heights"].items():
+        for kind, names in kinds.items():
+            for name in names:
+                key = f"heights.{family}.{kind}"
+                _known(key, name, config["labels"]["sets"])
+                label_set = config["labels"]["sets"][name]
+                systems = [System.parse(frame) for frame in frames_of(label_set)]
+                if label_set.get("use") == "validation" or any(
+                    (system.family, system.geometry) != (family, "slide")
+                    or (system.relaxed if kind == "distance" else not system.relaxed)
+                    for system in systems
+                ):
+                    raise ConfigError(
+                        f"{key} = {name!r}: allowed is a set of "
+                        f"{'flat' if kind == 'distance' else 'relaxed'} translated bilayers of "
+                        f"{family}, not held out"
+                    )
 
 
 def _check_sweeps(config: Mapping[str, Any]) -> None:

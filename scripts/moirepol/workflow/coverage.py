@@ -39,6 +39,8 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     system = System.parse(name)
     kinds = config["predictors"].get(system.family, {})
     needed = ["zero_field"]
+    if system.relaxed and system.family not in config["heights"]:
+        raise ConfigError(f"heights.{system.family}: no labels of relaxed bilayers")
     if system.field_V_per_A or system.family in config["long_range"]:
         needed.append("response")
     for kind in needed:
@@ -80,6 +82,9 @@ def _excesses(config, system, kinds):
     checks = []
     if name := models.get("zero_field"):
         strains, distances = _labelled(config, config["models"][name])
+        for other in config["heights"].get(system.family, {}).get("distance", []):
+            label_set = config["labels"]["sets"][other]
+            distances = distances + _ranges(system.family, json.dumps([label_set]))[1]
         if system.eta:
             names = config["gradient"].get(system.family, [])
             uniaxial = [config["labels"]["sets"][name] for name in names]

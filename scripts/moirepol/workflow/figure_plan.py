@@ -114,6 +114,10 @@ PLOTS: dict[str, Plot] = {
     "structure": Plot("system", {}, {"system": lambda _, panel: panel["systems"][0], **_LENGTHS}),
     "site_dipoles": Plot("system", {"dipoles": _one("dipoles")}),
     "comparison": Plot("system", {"dipoles": _one("dipoles"), "labels": _label}),
+    "relaxed_maps": Plot("systems", {"polarization_maps": _each("maps")}),
+    "domains": Plot("systems", {"polarization_maps": _each("maps"), "charges": _each("charge")}),
+    "switching": Plot("systems", {"polarization_maps": _each("maps")}),
+    "walls": Plot("systems", {"terms": _each("terms")}),
     "paths": Plot("systems", {"polarization_maps": _each("maps")}, options=("quantity",)),
     "angles": Plot("systems", {"polarization_maps": _each("maps")}),
     "amplitudes": Plot(

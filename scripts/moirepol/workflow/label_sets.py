@@ -88,6 +88,7 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
                             indices=(i, j, n),
                             strain_percent=strain,
                             distance_A=distance,
+                            relaxed=grid.get("relaxed", False),
                             field_V_per_A=field,
                         )
                         names.append(system.name)
