@@ -93,10 +93,11 @@ def label_file(name: str) -> str:
     return f"results/labels/{name}.nc"
 
 
-def relaxed_structure(wildcards) -> list[str]:
-    return label_plan.relaxed_structure(
+def relaxed_structure(wildcards) -> str | list:
+    found = label_plan.relaxed_structure(
         config, wildcards.recipe, wildcards.frame, SHIPPED_FRAMES, SHIPPED_LABELS
     )
+    return found[0] if found else []
 
 
 def of_predicted_structure(file):

@@ -35,7 +35,10 @@ class LocalStackingNeighbours:
         a = atoms.reference_lattice_constant_A
         self.lattice = a * PRIMITIVE
         slide = build(
-            f"{atoms.family}_slide-0-0-1", a, atoms.layer_distance_A, material=atoms.material.name
+            f"{atoms.family}_slide-0-0-1",
+            a,
+            atoms.template_distance_A,
+            material=atoms.material.name,
         )
         self.basis = {
             (layer, symbol): slide.positions[(slide.layer == layer) & (slide.symbols == symbol)][0]

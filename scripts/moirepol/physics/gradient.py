@@ -174,7 +174,7 @@ def invariants(family: str, order: int) -> np.ndarray:
     for matrix, swap in operations:
         # The coefficients c of one bilayer become c' of its image: c' = layers x products x terms
         # x matrix. The image has the stacking tau' and the gradient g'; g = back g'.
-        back = _gradient_map(matrix.T, swap)
+        back = gradient_map(matrix.T, swap)
         mapped = np.array([powers(back @ g, order) for g in gradients])
         of_products = np.linalg.lstsq(products, mapped, rcond=None)[0]
         of_terms = here @ terms(transform_slide(tau, (matrix.T, swap)))
@@ -196,8 +196,21 @@ def invariants(family: str, order: int) -> np.ndarray:
     return np.concatenate(found).reshape(-1, *shape)
 
 
-def _gradient_map(matrix, swap):
-    """Linear map (7, 7) of the gradient under an operation (Q, swap) of the layers."""
+def gradient_map(matrix: np.ndarray, swap: bool) -> np.ndarray:
+    """Return the linear map (7, 7) of the gradient under an operation of the layers.
+
+    Parameters
+    ----------
+    matrix
+        Orthogonal matrix Q (3, 3) of the operation.
+    swap
+        Whether the operation exchanges the layers.
+
+    Returns
+    -------
+    ndarray
+        Map (7, 7).
+    """
     q = matrix[:2, :2]
     columns = []
     for unit in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]]):

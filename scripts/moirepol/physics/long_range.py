@@ -76,7 +76,7 @@ class Field:
         self.thickness_A, self.cell, self.coupling = thickness_A, bilayer.cell_2d, coupling
         self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
         # The waves of deformed layers are those of the sites of the rigid lattices.
-        places = (bilayer.site_positions - bilayer.displacement[bilayer.is_site])[:, :2]
+        places = bilayer.rigid_positions[bilayer.is_site, :2]
         self.sites = [
             Sites(places[layer], lattice, self.cell)
             for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)

@@ -220,7 +220,7 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     fields = []
     for layer, lattice in enumerate(atoms.site_lattices):
         chosen = atoms.sites_of(layer)
-        sites, dipoles = atoms.positions[chosen, :2], atoms.arrays[array][chosen]
+        sites, dipoles = atoms.rigid_positions[chosen, :2], atoms.arrays[array][chosen]
         waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
         fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))
     return np.array(fields)

@@ -113,7 +113,7 @@ class TestLabels:
         assert label_plan.polarizability_file(config, slide, folder) == f"{folder}/{slide}.nc"
         other = put(config, "lattice_constant_A", 2.5)
         assert label_plan.polarizability_file(other, slide, folder) == computed
-        assert label_plan.polarizability_file(config, slide, "nowhere") == computed
+        assert label_plan.polarizability_file(config, slide, "nowhere/polarizability") == computed
 
     def test_trained_mismatches(self, config):
         assert 0.0 in label_plan.trained_eta(config, "AA")
@@ -156,7 +156,7 @@ class TestModels:
             ("AA_moire-4-0-3-0", "^AA_moire-4-0-3-0: files are .* spelling AA_mismatch-3-4$"),
             ("AA_twist-2-3_d3.330", "^AA_twist-2-3_d3.330: .*; the name is AA_twist-2-3$"),
             ("AA_twist-2-2", "^AA_twist-2-2: twist needs two different numbers"),
-            ("AA_twist-2-3_d3.400", "^AA_twist-2-3_d3.400: a layer distance of 3.4"),
+            ("AA_twist-2-3_d3.900", "^AA_twist-2-3_d3.900: a layer distance of 3.9"),
         ],
     )
     def test_a_system_without_members(self, config, name, message):
@@ -189,7 +189,7 @@ class TestFigures:
 
     def test_a_panel_of_your_own_needs_no_more_than_its_settings(self, config):
         for name, figure, category in (
-            ("fig5a", "fig5", "Fig. 5"),
+            ("fig6a", "fig6", "Fig. 6"),
             ("fig12b", "fig12", "Fig. 12"),
             ("mine", "mine", "Further panels"),
         ):
