@@ -58,12 +58,15 @@ def fit_heights(
         If labels are missing.
     """
     n = slides_per_axis
-    flat = _predicted(family, (zero_field, response), lattice_constant_A, layer_distance_A, n)
     apart = Stackings.from_file(stackings).grids["label_distance"]
+    further, at_rest = (
+        [frame for path in paths for frame in read_frames(path)] for paths in (distance, relaxed)
+    )
+    flat = _predicted(family, (zero_field, response), lattice_constant_A, layer_distance_A, n)
     ds = xr.Dataset(coords={"layer": list(LAYERS), "component": list("xyz")})
     for part, unit in zip(PARTS, ("e.angstrom", "e.angstrom2/V"), strict=True):
         changes = {
-            d: values - flat[part] for d, values in _labelled(distance, part, n, layer_distance_A)
+            d: values - flat[part] for d, values in _labelled(further, part, n, layer_distance_A)
         }
         if not changes:
             raise JobError(f"no labels of {family} at another layer distance for the {part}")
@@ -78,7 +81,7 @@ def fit_heights(
             },
         )
         ds[power] = power, np.arange(1, len(steps) + 1)
-        ((_, values),) = _labelled(relaxed, part, n, layer_distance_A)
+        ((_, values),) = _labelled(at_rest, part, n, layer_distance_A)
         step = (apart - layer_distance_A)[..., None, None]
         of_distance = sum(
             step**power * each for power, each in enumerate(ds[f"distance_{part}"].values, 1)
@@ -112,16 +115,16 @@ def _predicted(family, models, a, d, n):
     return found
 
 
-def _labelled(paths, part, n, layer_distance_A):
+def _labelled(frames, part, n, layer_distance_A):
     """Pairs of layer distance and labelled values (n, n, layer, 3) of a part."""
     groups: dict = {}
-    for frame in (frame for path in paths for frame in read_frames(path)):
+    for frame in frames:
         key = frame.system.distance_A, frame.system.field_V_per_A
         groups.setdefault(key, []).append(frame)
     found = []
-    for (d, field), frames in groups.items():
+    for (d, field), group in groups.items():
         if bool(field) == (part == "response"):
-            values = on_grid(frames, n, layer_distance_A)
+            values = on_grid(group, n, layer_distance_A)
             along, against = values[:, :, 0], values[:, :, 1]
             found.append((d, (along - against) / (2 * field) if field else along))
     return found

@@ -41,9 +41,11 @@ def fit_stackings(
     slides_per_axis
         Stackings of the labels along each primitive vector.
     """
-    ds = physics.properties(read_frames(labels), read_frames(field_labels))
+    relaxed, in_field = read_frames(labels), read_frames(field_labels)
+    flat = read_frames(distance_labels)
+    ds = physics.properties(relaxed, in_field)
     tau = ds["tau"].values
-    distances, stiffness = _least_energy(labels, distance_labels, layer_distance_A)
+    distances, stiffness = _least_energy(relaxed, flat, layer_distance_A)
     ds["distance"].values[:] = distances
     for name, (unit, long_name, parity) in PROPERTIES.items():
         if name in EXPANDED:
@@ -65,18 +67,18 @@ def fit_stackings(
     write_netcdf(stamp(ds, title, {"layer_distance_A": layer_distance_A}), stackings)
 
 
-def _least_energy(labels, distance_labels, layer_distance_A):
+def _least_energy(relaxed, flat_frames, layer_distance_A):
     """Layer distance of least energy and its force constant for every relaxed stacking.
 
     The energies are those of flat layers: forces at single distances are too noisy, because the
     grid of the density is coarse against such small forces.
     """
     flat: dict[str, dict[float, float]] = {}
-    for frame in read_frames(distance_labels):
+    for frame in flat_frames:
         name = frame.system.plain.name
         flat.setdefault(name, {})[frame.system.distance_A] = frame.info["energy_eV"]
     found = []
-    for frame in read_frames(labels):
+    for frame in relaxed:
         a = float(np.linalg.norm(frame.cell.array[0]))
         height, name = frame.cell.array[2, 2], frame.system.plain.name
 

@@ -60,15 +60,12 @@ class Relaxation:
         In-plane displacement (layer, 2, n, n) in angstrom.
     distance
         Layer distance (n, n) in angstrom.
-    distance_of_stacking
-        Layer distance d0 (n, n) of the translated bilayer of the local stacking.
     to_stacking
         Linear map (2, 2): tau0 - tau0(0) = r @ to_stacking, in the axes of the mean orientation.
     """
 
     displacement: np.ndarray
     distance: np.ndarray
-    distance_of_stacking: np.ndarray
     to_stacking: np.ndarray
 
     @property
@@ -89,7 +86,7 @@ class Relaxation:
     @classmethod
     def from_file(cls, path: str | Path) -> "Relaxation":
         """Read a file of `relax_bilayer`."""
-        names = "displacement", "distance", "distance_of_stacking", "to_stacking"
+        names = "displacement", "distance", "to_stacking"
         ds = read_netcdf(path, *names)
         return cls(*(ds[name].values for name in names))
 
@@ -104,10 +101,6 @@ class Relaxation:
         )
         ds["distance"] = grid, self.distance
         ds["distance"].attrs.update(units="angstrom", long_name="layer distance")
-        ds["distance_of_stacking"] = grid, self.distance_of_stacking
-        ds["distance_of_stacking"].attrs.update(
-            units="angstrom", long_name="layer distance of the translated bilayer"
-        )
         ds["to_stacking"] = ("component", "stacking"), self.to_stacking
         ds["to_stacking"].attrs.update(
             units="angstrom-1", long_name="change of the rigid stacking with the place"
@@ -291,7 +284,7 @@ def relax(
     softened = stiffness / (stiffness + bilayer.material.bending_rigidity_eV / 2 * q2**2)
     distance = np.fft.ifft2(np.fft.fft2(d0) * softened).real
     summary["largest_displacement_A"] = float(np.linalg.norm(u, axis=1).max())
-    return Relaxation(u, distance, d0, to_stacking), summary
+    return Relaxation(u, distance, to_stacking), summary
 
 
 def _relax_in_plane(bilayer, energy_eV, monolayer, points):
