@@ -1,5 +1,7 @@
-# Sourced by run and run-tests: system packages and the locked Python environment in .venv,
-# each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
+# Sourced by run, run-tests and the container: system packages and the locked Python environment
+# in .venv, each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
+
+venv=${MOIREPOL_VENV:-.venv} # a container has its environment outside of the project
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
@@ -38,17 +40,18 @@ setup_python() {
     "$python" -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv ||
         fail "Python's venv module is missing: apt install python3-venv"
 
-    local stamp=.venv/.requirements total
+    local stamp=$venv/.requirements total
     if ! cmp -s requirements.lock "$stamp"; then
         total=$(grep -c '^[^# ]' requirements.lock)
-        say "Installing $total Python packages into .venv (2 GB, a few minutes)"
-        "$python" -m venv --clear .venv
-        .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
-            -r requirements.lock 2>&1 | tee .venv/pip.log | show_pip "$total" ||
-            fail "pip could not install requirements.lock; all its words are in .venv/pip.log"
+        say "Installing $total Python packages into $venv (2 GB, a few minutes)"
+        "$python" -m venv --clear "$venv"
+        "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --require-hashes \
+            -r requirements.lock 2>&1 | tee "$venv/pip.log" | show_pip "$total" ||
+            fail "pip could not install requirements.lock; all its words are in $venv/pip.log"
         cp requirements.lock "$stamp"
     fi
-    export PATH="$PWD/.venv/bin:$PATH" PYTHONNOUSERSITE=1
+    PATH="$(cd "$venv" && pwd)/bin:$PATH"
+    export PATH PYTHONNOUSERSITE=1
 }
 
 show_pip() { # a counter of the $1 packages, and pip's own words where it fails
