@@ -108,6 +108,7 @@ class TestCodeDigest:
         (tmp_path / "moirepol").mkdir()
         files = {
             "make.py": "from moirepol.middle import f\nf()",
+            "moirepol/__init__.py": '__version__ = "1"',
             "moirepol/middle.py": "from moirepol import inner, named\n\ndef f(): return inner.x\n",
             "moirepol/inner.py": "x = 1",
             "moirepol/other.py": "y = 1",
@@ -130,6 +131,8 @@ class TestCodeDigest:
             ("moirepol/inner.py", "x = 2", True),
             ("moirepol/inner.py", '"""Words."""\nx  =  1  # words', False),
             ("moirepol/other.py", "y = 2", False),
+            ("moirepol/__init__.py", '"""Words."""\n__version__ = "2"', False),
+            ("moirepol/__init__.py", '__version__ = "1"\nz = 2', True),
             ("moirepol/named/one.py", "z = 2", True),
             ("make.py", "from moirepol.middle import f\nf(), f()", True),
         ],
