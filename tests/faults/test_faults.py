@@ -639,7 +639,7 @@ class TestLabelStage:
         assert " is full: " in line
 
     def test_two_runs_at_once_and_a_kill(self, project, no_label):
-        """The second run is rejected; the first is killed, with all it started; a rerun finishes."""
+        """The second run is rejected; the first is killed with all it started; a rerun finishes."""
         programs = project / "programs"
         real = shutil.which("pw.x")
         make_program(
