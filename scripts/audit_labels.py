@@ -32,8 +32,9 @@ def audit_labels(
     audit
         NetCDF file to write. It contains the audit numbers of the labels (NaN without a label), the
         `state` (converged, missing or the reason of a rejection) and `dipole_z_eA`, the summed
-        dipole of a cell. `density_difference_eA` and `qe_difference_eA` are the differences of that dipole
-        from the dipole of the density and from the one that pw.x reports, per pair of N atoms.
+        dipole of a cell. `density_difference_eA` and `qe_difference_eA` are the differences of that
+        dipole from the dipole of the density and from the one that pw.x reports, per pair of N
+        atoms.
     title
         Name of the set.
 
