@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tarfile
 
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -14,6 +15,7 @@ from moirepol.errors import JobError
 from moirepol.workflow.provenance import stamp
 from pack_release import check_release, latest_changes, pack_release
 from support import ROOT
+from tabulate_claims import tabulate_claims
 
 PARTS = ("CHANGELOG.md", "CITATION.cff", "pyproject.toml")
 
@@ -69,6 +71,13 @@ def test_results_carry_the_version():
     attributes = stamp(xr.Dataset(), "title").attrs
     assert attributes["moirepol_version"] == moirepol.__version__
     assert f"moirepol {moirepol.__version__}, revision" in attributes["history"]
+
+
+def test_the_table_of_claims_carries_the_version(tmp_path):
+    pd.DataFrame({"id": ["F1"], "verdict": ["undecided"]}).to_csv(tmp_path / "claims.csv")
+    tabulate_claims(str(tmp_path / "claims.csv"), str(tmp_path / "claims.html"))
+    page = (tmp_path / "claims.html").read_text()
+    assert f"<p>moirepol {moirepol.__version__}, revision" in page
 
 
 def test_a_release_is_complete(project, results, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 import yaml
 
+import moirepol
 from moirepol.workflow import digest as code
 from support.dictionary import faults
 from support.projects import TINY, copy_project, jobs_of, snakemake
@@ -99,6 +100,7 @@ def test_report_is_one_page_that_needs_no_network(root, tmp_path):
     page = (project / "report.html").read_text()
     assert "Fig. 2(a)." in page
     assert "Polarization patterns of h-BN" in page
+    assert f"Made by moirepol {moirepol.__version__}, revision" in page
     assert not re.search(r"""(src|href)=["']https?:""", page)
 
 

@@ -48,12 +48,23 @@ def stamp(ds: xr.Dataset, title: str, settings: Mapping[str, Any] | None = None)
         Conventions="CF-1.11",
         title=title,
         date_created=now,
-        history=f"{now}: written by moirepol {__version__}, revision {git_revision()}",
+        history=f"{now}: written by {made_by()}",
         moirepol_version=__version__,
         git_revision=git_revision(),
         versions=json.dumps(versions),
         settings=json.dumps(settings or {}, sort_keys=True),
     )
+
+
+def made_by() -> str:
+    """Return name, version and revision of the project, for a page or a file.
+
+    Returns
+    -------
+    str
+        For example ``moirepol 0.2.0, revision 2fd670212345``.
+    """
+    return f"moirepol {__version__}, revision {git_revision()}"
 
 
 def git_revision() -> str:
