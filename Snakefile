@@ -14,6 +14,7 @@ from moirepol.errors import ConfigError
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.job import PARENT
 from moirepol.workflow.locks import clear_stale_locks
+from moirepol.workflow.provenance import made_by
 
 
 configfile: "config.yaml"
@@ -26,6 +27,7 @@ try:
     config = check_config(config)
 except ConfigError as error:
     sys.exit(f"config error: {error}")
+config["made_by"] = made_by()  # for the report
 
 
 os.environ[PARENT] = str(os.getpid())

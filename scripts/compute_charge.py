@@ -1,4 +1,4 @@
-"""Topological charge of a polarization map around its points N and M."""
+"""Compute the topological charge of a polarization map around N and M."""
 
 import numpy as np
 import xarray as xr

@@ -1,4 +1,4 @@
-"""Amplitude of the polarization pattern against the twist angle: models against direct DFT."""
+"""Draw the amplitude of the pattern against the twist angle: models and direct DFT (Fig. 2g)."""
 
 import numpy as np
 import xarray as xr
@@ -112,7 +112,7 @@ def errors_of(frame, kind):
 
 
 def plain_twist(frame, family):
-    """Whether a frame is a twisted bilayer of a family and nothing else."""
+    """Return whether a frame is a twisted bilayer of a family and nothing else."""
     system = frame.system
     return system == System(family=family, geometry="twist", indices=system.indices)
 

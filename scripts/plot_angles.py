@@ -1,4 +1,4 @@
-"""Largest in-plane polarization of twisted bilayers against the angle (Fig. 4i)."""
+"""Draw the largest in-plane polarization of twisted bilayers against the angle (Fig. 4i)."""
 
 import numpy as np
 import xarray as xr

@@ -1,4 +1,4 @@
-"""Map of the topological charge density of a moire cell (Figs. 2f, 3e, 3f, 4e, 4f)."""
+"""Draw the topological charge density of a moire cell (Figs. 2f, 3e, 3f, 4e, 4f)."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def plot_charge(charge: str, data: str, pdf: str, png: str):
 
 
 def charges_in_words(shown):
-    """Two lines: both charges by Eq. (3) with their error from grid and model, and by the rule."""
+    """Return two lines: both charges by Eq. (3) with their errors, and by the sign rule."""
     integral, rule = [], []
     for region in "NM":
         at = shown.sel(region=region)

@@ -1,4 +1,4 @@
-"""Charges around N and M against the vertical field, with their thresholds (Fig. 4j)."""
+"""Draw the charges around N and M against the vertical field, with thresholds (Fig. 4j)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Pattern of a moire cell by the model and by direct first principles, with their difference."""
+"""Draw the pattern of a moire cell by the model and by direct DFT, and the difference."""
 
 import numpy as np
 import xarray as xr

@@ -1,4 +1,4 @@
-"""A map in one picture: P_perp, P_par and the topological charge density side by side."""
+"""Draw P_perp, P_par and the topological charge density of a map side by side."""
 
 import matplotlib
 import matplotlib.pyplot as plt

@@ -1,4 +1,4 @@
-"""Extra P_perp and net polarization against lattice mismatch, models and direct DFT (Fig. 3g)."""
+"""Draw extra P_perp and net polarization against the mismatch (Fig. 3g)."""
 
 import numpy as np
 import xarray as xr
@@ -89,7 +89,7 @@ def plot_mismatch(
 
 
 def quantities(frame) -> dict[str, float]:
-    """P_perp at G and its mean in e.A per N pair, and the cell's dipole by area in pC/m."""
+    """Return P_perp at G and its mean in e.A per N pair, and the net polarization in pC/m."""
     P_perp = layer_fields(frame, GRID).sum(axis=0)[2]
     net = net_polarization(frame, frame.dipoles)[2]
     return {"at_G": P_perp[0, 0], "mean": P_perp.mean(), "net": net}

@@ -1,4 +1,4 @@
-"""Map of P_perp in configuration space or in a moire cell (Figs. 1b, 2d, 3d, 4b, 4c)."""
+"""Draw P_perp in configuration space or in a moire cell (Figs. 1b, 2d, 3d, 4b, 4c)."""
 
 from moirepol.plotting import UNIT, draw_cell, draw_out_of_plane, figure_data, map_figure, save
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf

@@ -1,4 +1,4 @@
-"""Dipoles of the models against DFT (Fig. 1f)."""
+"""Draw the dipoles of the models against DFT (Fig. 1f)."""
 
 import json
 

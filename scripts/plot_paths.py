@@ -1,4 +1,4 @@
-"""Polarization along G-N-C-M-G in vertical fields (Figs. 4a, 4d)."""
+"""Draw the polarization along G-N-C-M-G in vertical fields (Figs. 4a, 4d)."""
 
 import numpy as np
 import xarray as xr
@@ -51,7 +51,7 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
 
 
 def line_of(ds: xr.Dataset, quantity: str) -> xr.Dataset:
-    """Quantity and distance (step,) along the diagonal of the cell, from G over N, C, M to G."""
+    """Return quantity and distance (step,) along the diagonal of the cell, G-N-C-M-G."""
     line, places = along_diagonal(ds, ds["P"].values)
     values = line[2] if quantity == "P_perp" else np.linalg.norm(line[:2], axis=0)
     distance = np.linalg.norm(places - places[0], axis=1)

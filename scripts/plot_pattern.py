@@ -1,4 +1,4 @@
-"""In-plane and out-of-plane polarization in one picture (Figs. 2c, 3c, 4h)."""
+"""Draw in-plane and out-of-plane polarization in one picture (Figs. 2c, 3c, 4h)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Charges around N and M over lattice mismatch and vertical field (Fig. 3h)."""
+"""Draw the charges around N and M over mismatch and vertical field (Fig. 3h)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Dipoles of the N atoms of both layers of a moire cell (Figs. 2b, 3b)."""
+"""Draw the dipoles of the N atoms of both layers of a moire cell (Figs. 2b, 3b)."""
 
 import numpy as np
 import xarray as xr
@@ -33,7 +33,7 @@ def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
 
 
 def draw_sites(ax, shown: xr.Dataset):
-    """Discs and arrows of all N atoms and of their periodic images inside the axes."""
+    """Draw discs and arrows of all N atoms and of their periodic images inside the axes."""
     p = UNIT * shown["dipole"].values
     in_plane = np.linalg.norm(p[:, :2], axis=1)
     cell = shown["cell"].values

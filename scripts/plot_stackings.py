@@ -1,4 +1,4 @@
-"""Stackings at the high-symmetry points, their point groups and polarization (Figs. 1a, 1d)."""
+"""Draw the stackings of high symmetry, their point groups and polarization (Figs. 1a, 1d)."""
 
 import re
 
@@ -62,7 +62,7 @@ def plot_stackings(
 
 
 def point_group(atoms) -> str:
-    """Point group of the bilayer, in international notation."""
+    """Return the point group of the bilayer, in international notation."""
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     return spglib.get_symmetry_dataset(cell, symprec=1e-4).pointgroup
 
@@ -73,7 +73,7 @@ def overlined(group) -> str:
 
 
 def draw_top(ax, atoms):
-    """Both layers from above, over three by three cells; dipole sites filled, other atoms open."""
+    """Draw both layers from above, in three by three cells; dipole sites are filled."""
     shifts = np.array(list(np.ndindex(5, 5))) - 2
     cell = atoms.cell.array[:2, :2]
     for layer, size in ((0, 22), (1, 9)):
@@ -89,7 +89,7 @@ def draw_top(ax, atoms):
 
 
 def draw_side(ax, lower, upper, largest):
-    """Dipoles (xyz,) of the layers, one above the other, and their sum, in the mirror plane yz."""
+    """Draw the dipoles (xyz,) of the layers and their sum, in the mirror plane yz."""
     for (x, y), p, color in (
         ((0.0, 0.55), upper, LAYER_COLORS[1]),
         ((0.0, -0.55), lower, LAYER_COLORS[0]),

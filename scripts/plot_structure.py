@@ -1,4 +1,4 @@
-"""Top view of a moire cell (Figs. 2a, 3a, 4g)."""
+"""Draw a moire cell from above (Figs. 2a, 3a, 4g)."""
 
 import numpy as np
 

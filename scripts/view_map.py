@@ -162,7 +162,7 @@ def _map(ds, fields):
 
 
 def _outlines(places, arrows):
-    """Arrows (K, 2) centred at places (K, 2) as open lines: xs, ys, lists of K."""
+    """Return arrows (K, 2) centred at places (K, 2) as open lines: xs, ys, lists of K."""
     across = arrows @ np.array([[0, 1], [-1, 0]])
     tail, tip = places - arrows / 2, places + arrows / 2
     barbs = tip - 0.35 * arrows + 0.2 * across, tip - 0.35 * arrows - 0.2 * across
@@ -171,7 +171,7 @@ def _outlines(places, arrows):
 
 
 def _switches(layers):
-    """One button for the colours of the map, and one for each layer on top of it."""
+    """Make one button for the colours of the map, and one for each layer on top of it."""
     colours = RadioButtonGroup(labels=list(COLOURS), active=0, name="colours")
     switches = CheckboxButtonGroup(
         labels=list(LAYERS_SHOWN), active=list(range(len(LAYERS_SHOWN))), name="layers"

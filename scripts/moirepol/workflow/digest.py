@@ -30,7 +30,8 @@ IGNORED_FIELDS = frozenset({"kind", "type_comment", "type_ignores", "type_params
 def code_digest(*names: str) -> str:
     """Return a digest of scripts and of every project module that they import, directly or not.
 
-    Comments, docstrings and layout do not change it; neither do the locale and the Python version.
+    Comments, docstrings, layout and `__version__` do not change it; neither do the locale and the
+    Python version.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef():
                 if ast.get_docstring(node) is not None:
                     node.body = node.body[1:]
+            case ast.Assign(targets=[ast.Name(id="__version__")]):
+                tree.body.remove(node)  # a release does not repeat the jobs
     modules |= {name.rpartition(".")[0] for name in modules if name.startswith("moirepol.")}
     files = [_file_of(module) for module in sorted(modules - PLUMBING - {""})]
     if path.name == "__init__.py" and "importlib" in modules:  # it imports its modules by name

@@ -13,6 +13,7 @@ from typing import Any
 
 import xarray as xr
 
+from moirepol import __version__
 from moirepol.errors import JobError, full_disk
 
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
@@ -33,7 +34,8 @@ def stamp(ds: xr.Dataset, title: str, settings: Mapping[str, Any] | None = None)
     Returns
     -------
     xr.Dataset
-        The data set with title, settings, versions of packages, git revision and date.
+        The data set with title, settings, versions of packages, version and revision of the
+        project, and date.
     """
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -46,11 +48,23 @@ def stamp(ds: xr.Dataset, title: str, settings: Mapping[str, Any] | None = None)
         Conventions="CF-1.11",
         title=title,
         date_created=now,
-        history=f"{now}: written by moirepol {git_revision()}",
+        history=f"{now}: written by {made_by()}",
+        moirepol_version=__version__,
         git_revision=git_revision(),
         versions=json.dumps(versions),
         settings=json.dumps(settings or {}, sort_keys=True),
     )
+
+
+def made_by() -> str:
+    """Return name, version and revision of the project, for a page or a file.
+
+    Returns
+    -------
+    str
+        For example ``moirepol 0.2.0, revision 2fd670212345``.
+    """
+    return f"moirepol {__version__}, revision {git_revision()}"
 
 
 def git_revision() -> str:
