@@ -1,6 +1,7 @@
 # Maps: polarization fields on a grid and their topological charge.
 # Needs: models, or the labels of slides for the configuration space.
-# Makes: results/maps/{<system>,configuration_<family>}.nc and results/charge/<the same>.nc.
+# Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc and
+# results/potentials/<system>.nc.
 
 
 rule map_polarization:
@@ -84,3 +85,28 @@ rule compute_charge:
         "compute the topological charge of {wildcards.map}"
     script:
         "../scripts/compute_charge.py"
+
+
+rule compute_potential:
+    input:
+        polarization_map="results/maps/{system}.nc",
+        polarizability=polarizability_of,
+    output:
+        potential="results/potentials/{system}.nc",
+    log:
+        "logs/compute_potential/{system}.log",
+    benchmark:
+        "benchmarks/compute_potential/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=config["potential"],
+        code=code_digest("compute_potential"),
+    message:
+        "compute the potential above {wildcards.system}"
+    script:
+        "../scripts/compute_potential.py"

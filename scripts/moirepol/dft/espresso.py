@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
+from ase.io.cube import read_cube
+from ase.units import Rydberg
 from scipy.io import FortranFile
 
 from moirepol.console import say
@@ -240,6 +242,38 @@ def run_dielectric(folder: Path) -> np.ndarray:
     if found is None or "JOB DONE" not in text:
         raise JobError(f"ph.x found no dielectric tensor: {failure_reason(text)}")
     return np.array(re.findall(r"-?\d+\.\d+", found.group(1)), dtype=float).reshape(3, 3)
+
+
+def run_potential(folder: Path) -> np.ndarray:
+    """Compute the electrostatic potential of electrons and ions with pp.x.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder in which `run_scf` ended.
+
+    Returns
+    -------
+    ndarray, shape (n1, n2, n3)
+        Potential in V on the density grid, positive near positive charges. It contains the sawtooth
+        of the dipole correction.
+
+    Raises
+    ------
+    JobError
+        If pp.x fails.
+    """
+    (folder / "pp.in").write_text(
+        f"&inputpp\n  prefix = '{PREFIX}'\n  outdir = '.'\n  filplot = 'potential'\n"
+        "  plot_num = 11\n/\n"
+        "&plot\n  iflag = 3\n  output_format = 6\n  fileout = 'potential.cube'\n/\n"
+    )
+    text = run_program(["pp.x"], folder, "pp.in")
+    if "JOB DONE" not in text:
+        raise JobError(f"pp.x found no potential: {failure_reason(text)}")
+    with open(folder / "potential.cube") as file:
+        energy = read_cube(file)["data"]  # of an electron, in Ry
+    return -energy * Rydberg
 
 
 def _run_parallel(name, folder, threads, **options):
