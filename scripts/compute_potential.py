@@ -7,6 +7,11 @@ from moirepol.physics.long_range import read_polarizabilities
 from moirepol.physics.potential import Dielectric, Surroundings, potential_of_map
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
+#: Variables of a map that a potential needs.
+NEEDED = ("P_layer", "site_area", "layer_distance")
+#: Polarizability of dipoles that do not respond.
+RIGID = (0.0, 0.0)
+
 
 def compute_potential(
     polarization_map: str,
@@ -27,13 +32,12 @@ def compute_potential(
     polarizability
         File of `compute_polarizability`. Without it the dipoles do not respond to a substrate.
     """
-    ds = read_netcdf(polarization_map, "P_layer", "site_area", "layer_distance")
-    responses = read_polarizabilities(polarizability) if polarizability else (0.0, 0.0)
+    responses = read_polarizabilities(polarizability) if polarizability else RIGID
+    ds = read_netcdf(polarization_map, *NEEDED)
     heights = settings["heights_A"]
-    around = surroundings(settings)
-    phi = potential_of_map(ds, responses, heights, around)
+    phi = potential_of_map(ds, responses, heights, surroundings(settings))
     result = ds[["cell", "u", "v", "x", "y"]].assign_coords(
-        height=("height", heights, {"units": "angstrom", "long_name": _meaning(around)})
+        height=("height", heights, {"units": "angstrom", "long_name": _meaning(settings)})
     )
     words = "potential; positive above a polarization that points up"
     result["phi"] = ("height", "i", "j"), phi, {"units": "mV", "long_name": words}
@@ -54,8 +58,8 @@ def surroundings(settings: Mapping[str, Any]) -> Surroundings:
     return Surroundings(grounded, interfaces=settings.get("interfaces", 1), **slabs)
 
 
-def _meaning(around):
-    start = "surface of the cover" if around.cover else "atoms of the uppermost layer"
+def _meaning(settings):
+    start = "surface of the cover" if settings.get("cover") else "atoms of the uppermost layer"
     return f"height above the {start}"
 
 

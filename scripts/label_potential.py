@@ -32,6 +32,8 @@ def label_potential(
 ) -> None:
     """Compute the potential at some heights above the upper layer, without its plane averages.
 
+    It contains the potential of the periodic image of the bilayer, which decays downward.
+
     Parameters
     ----------
     system
@@ -70,6 +72,8 @@ def label_potential(
     ds["phi"] = ("height", "i", "j"), 1000 * resample(planes, grid_points), attributes
     above = {"units": "angstrom", "long_name": "height above the upper layer"}
     ds = ds.assign_coords(height=("height", list(heights_A), above))
+    gap = recipe["cell_height_A"] - atoms.layer_distance_A
+    ds["gap"] = (), gap, {"units": "angstrom", "long_name": "vacuum to the image's lower layer"}
     ds.attrs |= {
         "system": system,
         "settings_digest": digest(settings),

@@ -16,8 +16,9 @@ coefficients below and above a bilayer and the transmission to the vacuum above.
 act on the dipoles of the bilayer. Its layers respond with the mean polarizability of the material.
 In a stack, every bilayer is in turn the source, and the others are dielectric slabs.
 
-The potential is that of the dipoles. Within about 2.5 angstrom of the atoms it lacks the potential
-of their densities, which decays with the reciprocal vectors of the layers.
+**Limits.** The potential is that of the dipoles. Opposite p_z of the two layers are omitted, as in
+`moirepol.physics.long_range`: they belong to the quadrupole of the bilayer, which contains more than
+dipoles. So are the waves of the layers' own lattices. They are below 1 mV from 4 angstrom on.
 """
 
 from collections.abc import Sequence
@@ -90,8 +91,6 @@ class DipoleLayers:
         Thickness of a layer, the distance of the layers.
     polarizability
         In-plane and out-of-plane response of a site to an applied field, in e.angstrom^2/V.
-    coupling
-        Interlayer coupling c.
     """
 
     q: np.ndarray
@@ -99,7 +98,6 @@ class DipoleLayers:
     areas: np.ndarray
     thickness_A: float
     polarizability: tuple[float, float] = (0.0, 0.0)
-    coupling: float = 1.0
 
     @property
     def as_dielectric(self) -> Dielectric:
@@ -167,13 +165,10 @@ def emitted(layers: DipoleLayers, dipoles: np.ndarray) -> tuple[np.ndarray, np.n
     q = np.linalg.norm(layers.q, axis=1)
     x = q * layers.thickness_A / 2
     per_area = dipoles / layers.areas[:, None]
-    mean = per_area.mean(axis=1, keepdims=True)
-    opposite = per_area - mean
-    charge = -1j * np.einsum(
-        "kc,klc->kl", layers.q, mean[..., :2] + layers.coupling * opposite[..., :2]
-    )
+    up = per_area[..., 2].mean(axis=1, keepdims=True)
+    charge = -1j * np.einsum("kc,klc->kl", layers.q, per_area[..., :2]) / q[:, None]
     size = 2 * np.pi * COULOMB_V_A * np.sinh(x) / x
-    waves = [size[:, None] * (sign * mean[..., 2] + charge / q[:, None]) for sign in (1.0, -1.0)]
+    waves = [size[:, None] * (sign * up + charge) for sign in (1.0, -1.0)]
     far, near = np.exp(-3 * x), np.exp(-x)  # from the middle of a layer to a surface
     up = waves[0][:, 0] * far + waves[0][:, 1] * near
     return up, waves[1][:, 0] * near + waves[1][:, 1] * far

@@ -2,7 +2,7 @@
 
 from moirepol.structure.material import load_material
 from moirepol.workflow.settings.base import Family, Name, setting
-from moirepol.workflow.settings.figures import Panel
+from moirepol.workflow.settings.figures import Page, Panel
 from moirepol.workflow.settings.interlayer import InterlayerSettings
 from moirepol.workflow.settings.labels import Labels
 from moirepol.workflow.settings.maps import Maps, Sweep
@@ -52,3 +52,4 @@ class Settings(InterlayerSettings):
     potential: Potential = setting("Electrostatic potential above moiré cells.")
     sweeps: dict[Name, Sweep] = setting("Sweeps, by name.")
     figures: dict[Name, Panel] = setting("Panels by name, with what they show and their caption.")
+    page: Page = setting("Page of a whole figure.")

@@ -17,6 +17,15 @@ class Slab(Section):
     out_of_plane: float = setting("Relative permittivity out-of-plane.", ge=1, le=1e5)
 
 
+class Volume(Section):
+    """Grid of the volume results/exports/<system>_potential.cube."""
+
+    lowest_A: Height = setting("Height of the lowest plane.")
+    highest_A: Height = setting("Height of the highest plane.")
+    planes: int = setting("Number of planes.", ge=2, le=1000)
+    grid_points: int = setting("Points along each cell vector.", "points", ge=6, le=1000)
+
+
 class Potential(Section):
     """Potential above a bilayer, results/potentials/<system>.nc."""
 
@@ -41,3 +50,4 @@ class Potential(Section):
     between: list[Slab] = setting(
         "Dielectric slabs between neighbouring bilayers of a stack, the lowest first.", default=[]
     )
+    volume: Volume = setting("Grid in space for programs that show volumes.")
