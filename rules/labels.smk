@@ -100,7 +100,7 @@ rule label_potential:
         lane=1,
     params:
         settings=lambda wildcards: settings_of(config, wildcards.recipe),
-        heights_A=[2, 3, 4, 5, 6, 8],
+        heights_A=[2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
         grid_points=48,
         scratch=lambda wildcards: f"results/scratch/potential/{wildcards.recipe}/{wildcards.system}",
     message:

@@ -12,8 +12,8 @@ from moirepol.plotting import STYLE
 
 POINTS_PER_CM = 72 / 2.54
 GAP_CM = 0.4
-#: Place of a letter: to the right and below the upper left corner of its panel, in points.
-LETTER = (1.0, 9.0)
+#: Space above a panel for its letter, in points.
+LETTER = 8.0
 
 
 def assemble_figure(
@@ -87,7 +87,7 @@ def arrange(
     places = []
     for _, own in sizes:
         shortest = min(range(columns), key=lambda place: round(filled[place], 1))
-        filled[shortest] += own * scale
+        filled[shortest] += LETTER + own * scale
         places.append((shortest * (column + gap), filled[shortest]))
         filled[shortest] += gap
     return places, scale, max(filled) - gap
@@ -98,7 +98,7 @@ def _letters(letters, tops, width, height):
     matplotlib.rcParams.update(STYLE)
     figure = plt.figure(figsize=(width / 72, height / 72))
     for letter, (x, y) in zip(letters, tops, strict=True):
-        place = (x + LETTER[0]) / width, 1 - (y + LETTER[1]) / height
+        place = (x + 1) / width, 1 - y / height
         figure.text(*place, f"({letter})", weight="bold", fontsize=9)
     figure.patch.set_alpha(0)
     stream = BytesIO()

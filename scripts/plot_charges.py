@@ -71,7 +71,7 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
     bottom.set_ylim(top=1.6 * bottom.get_ylim()[1])
     bottom.legend(loc="center right", handlelength=1.2)
     top.set(ylabel="topological charge", ylim=(-1.15, 1.15), yticks=[-1, -0.5, 0, 0.5, 1])
-    top.set_xlim(1.1 * float(field.min()), 1.25 * float(field.max()))
+    top.set_xlim(1.1 * float(field.min()), 1.4 * float(field.max()))
     figure.legend(*top.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     save(figure, pdf, png)
 

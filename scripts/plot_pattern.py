@@ -50,7 +50,7 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
     draw_arrow_key(ax, arrows, in_plane, length, r"P_\parallel")
     handles = [disc("tab:red", r"$P_\perp > 0$"), disc("tab:blue", r"$P_\perp < 0$")]
     style = {"handletextpad": 0.2, "columnspacing": 1.0}
-    words = f"largest disc: {largest:.2g} {DIPOLE}"
+    words = rf"largest $|P_\perp|$: {np.abs(P[2]).max():.2g} {DIPOLE}"
     figure.legend(handles=handles, title=words, loc="outside upper center", ncols=2, **style)
     save(figure, pdf, png)
 

@@ -108,7 +108,11 @@ READERS = {
     "tabulate_docs": {"errors": ["coverage.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
-    "view_map": {"polarization_map": "map.nc", "charge": "charge.nc", "potential": "potential.nc"},
+    "view_map": {
+        "polarization_map": "map.nc",
+        "charge": "charge.nc",
+        "potential": "potential.nc",
+    },
     "compare_maps": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
     "compute_potential": {"polarization_map": "map.nc", "polarizability": "polarizability.nc"},
     "export_potential": {

@@ -5,15 +5,20 @@ import pytest
 from scipy.linalg import solve_banded
 
 from moirepol.physics.long_range import COULOMB_V_A
+from moirepol.physics.polarization import map_of_bilayer
 from moirepol.physics.potential import (
     Dielectric,
     DipoleLayers,
     Surroundings,
     emitted,
     potential_above,
+    potential_of_map,
     reflection,
     respond,
 )
+from moirepol.structure.frames import read_frames
+from moirepol.workflow.provenance import read_netcdf
+from support import ROOT
 
 AREA, T = 5.456, 3.33
 P_PERP = 3.29e-3 / 2  # e.A per N atom: two layers make the polarization of the stacking N
@@ -133,3 +138,48 @@ def test_the_bilayer_is_the_slab_that_its_polarizability_gives():
 def test_opposite_vertical_dipoles_belong_to_the_quadrupole():
     up, down = emitted(layers(0.2), layers(0.2, ((0, 0, -1e-3), (0, 0, 1e-3))).dipoles)
     assert abs(up) + abs(down) < 1e-15
+
+
+def test_the_published_decay_with_height_and_period():
+    """exp(-4 pi z / (sqrt(3) b)) for the first waves of a pattern of period b."""
+    for period in (96.0, 144.0):
+        q = 4 * np.pi / (np.sqrt(3) * period)
+        near, far = potential_above(layers(q), [3.0, 23.0], Surroundings())
+        assert (far / near).real.item() == pytest.approx(
+            np.exp(-4 * np.pi * 20 / (3**0.5 * period))
+        )
+
+
+class TestDirectDFT:
+    """The first waves at 13.17 degrees against the electrostatic potential of pw.x."""
+
+    NAME = "AA_twist-2-3"
+
+    @pytest.fixture(scope="class")
+    def direct(self):
+        return read_netcdf(ROOT / "resources" / "potentials" / f"{self.NAME}.nc", "phi", "gap")
+
+    @pytest.fixture(scope="class")
+    def model(self):
+        """The potential of the dipoles of direct DFT."""
+        frames = read_frames(ROOT / "resources" / "labels" / "moire_large.nc")
+        (frame,) = (frame for frame in frames if frame.name == self.NAME)
+        return potential_of_map(map_of_bilayer(frame, 48), (0.0, 0.0), [3.0, 5.0], Surroundings())
+
+    @staticmethod
+    def free_standing(ds, height):
+        """First wave in mV without that of the periodic image below, by least squares."""
+        heights = ds["height"].values[1:]  # above the density
+        waves = np.fft.fft2(ds["phi"].values[1:])[:, 1, 0] / ds["phi"][0].size
+        q = 2 * np.pi * np.linalg.norm(np.linalg.inv(ds["cell"].values)[:, 0])
+        both = np.exp(-q * np.stack([heights, float(ds["gap"]) - heights], axis=1))
+        found, *_ = np.linalg.lstsq(both, waves, rcond=None)
+        np.testing.assert_allclose(both @ found, waves, atol=0.02)
+        return found[0] * np.exp(-q * height)
+
+    def test_the_waves(self, direct, model):
+        for height, phi, close in zip((3.0, 5.0), model, (0.75, 0.2), strict=True):
+            found = np.fft.fft2(phi)[1, 0] / phi.size
+            expected = self.free_standing(direct, height)
+            print(height, found, expected)
+            assert abs(found - expected) < close
