@@ -19,7 +19,10 @@ for plot in figure_plan.plots_in_use(config):
                 "results/figures/{panel}.png",
                 caption="../report/panel.rst",
                 category=lambda wildcards: figure_plan.report_category(wildcards.panel),
-                labels=lambda wildcards: {"panel": wildcards.panel},
+                labels=lambda wildcards: {
+                    "panel": wildcards.panel,
+                    "shows": figure_plan.first_sentence(config, wildcards.panel),
+                },
             ),
         log:
             f"logs/plot_{plot}/{{panel}}.log",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from bokeh.layouts import column, row
 from bokeh.models import Div
 
+from moirepol.map_page import MapView, synchronize, write_page
 from moirepol.structure.names import describe
 from moirepol.workflow.provenance import read_netcdf
-from view_map import MapView, synchronize, write_page
 
 
 def compare_maps(

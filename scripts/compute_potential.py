@@ -4,13 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moirepol.physics.long_range import read_polarizabilities
-from moirepol.physics.potential import Dielectric, Surroundings, potential_of_map
+from moirepol.physics.potential import NEEDED, RIGID, Surroundings, potential_of_map
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
-
-#: Variables of a map that a potential needs.
-NEEDED = ("P_layer", "site_area", "layer_distance")
-#: Polarizability of dipoles that do not respond.
-RIGID = (0.0, 0.0)
 
 
 def compute_potential(
@@ -35,7 +30,7 @@ def compute_potential(
     responses = read_polarizabilities(polarizability) if polarizability else RIGID
     ds = read_netcdf(polarization_map, *NEEDED)
     heights = settings["heights_A"]
-    phi = potential_of_map(ds, responses, heights, surroundings(settings))
+    phi = potential_of_map(ds, responses, heights, Surroundings.from_settings(settings))
     result = ds[["cell", "u", "v", "x", "y"]].assign_coords(
         height=("height", heights, {"units": "angstrom", "long_name": _meaning(settings)})
     )
@@ -46,16 +41,6 @@ def compute_potential(
     }
     title = f"Potential above {ds.attrs['system']}"
     write_netcdf(stamp(result, title, {"potential": dict(settings)}), potential)
-
-
-def surroundings(settings: Mapping[str, Any]) -> Surroundings:
-    """Return the surroundings that the settings ``potential`` describe."""
-    slabs = {
-        place: tuple(Dielectric(**slab) for slab in settings.get(place, []))
-        for place in ("spacer", "cover", "between")
-    }
-    grounded = settings.get("substrate") == "grounded"
-    return Surroundings(grounded, interfaces=settings.get("interfaces", 1), **slabs)
 
 
 def _meaning(settings):

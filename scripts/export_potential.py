@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from ase.io.cube import write_cube
 
-from compute_potential import NEEDED, RIGID, surroundings
 from moirepol.errors import JobError
 from moirepol.physics.long_range import read_polarizabilities
 from moirepol.physics.polarization import resample
-from moirepol.physics.potential import potential_of_map
+from moirepol.physics.potential import NEEDED, RIGID, Surroundings, potential_of_map
 from moirepol.structure.building import build
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp
@@ -70,7 +69,7 @@ def export_potential(
         )
     volume = settings["volume"]
     heights = np.linspace(volume["lowest_A"], volume["highest_A"], volume["planes"])
-    phi = potential_of_map(ds, responses, heights.tolist(), surroundings(settings))
+    phi = potential_of_map(ds, responses, heights.tolist(), Surroundings.from_settings(settings))
     planes = np.moveaxis(resample(phi, volume["grid_points"]), 0, -1) / 1e3
     atoms = build(system, lattice_constant_A, layer_distance_A).to_atoms()
     origin = np.array([0, 0, atoms.positions[:, 2].max() + heights[0]])

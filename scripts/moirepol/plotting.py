@@ -261,7 +261,7 @@ def draw_colour_bar(ax: Axes, image: ScalarMappable, label: str, extend: str = "
     bar.outline.set_linewidth(0.6)
     if isinstance(image.norm, AsinhNorm):
         powers = 10.0 ** np.arange(-6, 7)
-        shown = powers[(powers > 2 * image.norm.linear_width) & (powers <= image.norm.vmax)]
+        shown = powers[(powers > 2 * image.norm.linear_width) & (powers <= (image.norm.vmax or 0))]
         bar.set_ticks(
             [*-shown[::-1], 0, *shown], labels=[f"{x:g}" for x in (*-shown[::-1], 0, *shown)]
         )
@@ -532,7 +532,7 @@ def draw_arrow_key(
     ax.set_title(" ")  # keeps the place free
     size = round_below(longest)
     words = rf"$|{symbol}|$ = {size:g} {DIPOLE}"
-    style = {"labelpos": "E", "fontproperties": {"size": 7}, "labelsep": 0.05}
+    style: dict[str, Any] = {"labelpos": "E", "fontproperties": {"size": 7}, "labelsep": 0.05}
     ax.quiverkey(arrows, 0.03, y, size * per_unit, words, coordinates="axes", **style)
 
 
@@ -556,7 +556,12 @@ def disc(color: str, words: str, filled: bool = True, size: float = 4) -> Line2D
         Handle of a legend.
     """
     face = color if filled else "white"
-    style = {"marker": "o", "markersize": size, "markeredgewidth": 0.7, "linestyle": "none"}
+    style: dict[str, Any] = {
+        "marker": "o",
+        "markersize": size,
+        "markeredgewidth": 0.7,
+        "linestyle": "none",
+    }
     return Line2D([], [], color=color, markerfacecolor=face, label=words, **style)
 
 

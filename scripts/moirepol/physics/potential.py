@@ -21,8 +21,9 @@ In a stack, every bilayer is in turn the source, and the others are dielectric s
 than dipoles. So are the waves of the layers' own lattices. They are below 1 mV from 4 angstrom on.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -31,6 +32,10 @@ from moirepol.physics.long_range import COULOMB_V_A, LARGEST_WAVE, slab_field
 from moirepol.physics.polarization import on_grid
 
 MV_PER_V = 1e3
+#: Variables of a map that a potential needs.
+NEEDED = ("P_layer", "site_area", "layer_distance")
+#: Polarizability of dipoles that do not respond.
+RIGID = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,17 @@ class Surroundings:
     spacer: Sequence[Dielectric] = ()
     cover: Sequence[Dielectric] = ()
     interfaces: int = 1
-    between: Sequence[Dielectric] = field(default=())
+    between: Sequence[Dielectric] = ()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Surroundings":
+        """Return the surroundings that the settings ``potential`` describe."""
+        slabs = {
+            place: tuple(Dielectric(**slab) for slab in settings.get(place, []))
+            for place in ("spacer", "cover", "between")
+        }
+        grounded = settings.get("substrate") == "grounded"
+        return cls(grounded, interfaces=settings.get("interfaces", 1), **slabs)
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,15 @@ def report_category(panel: str) -> str:
     return f"Fig. {numbered[1].removeprefix('fig')}" if numbered else "Further panels"
 
 
+def first_sentence(config: Config, panel: str) -> str:
+    """Return what a panel shows, from its caption, with the system if there is one."""
+    sentences = config["figures"][panel]["caption"].split(". ")
+    told = [sentence for sentence in sentences if not sentence.startswith("No panel of the paper")]
+    systems = config["figures"][panel].get("systems", [])
+    shown = f" ({systems[0]})" if len(systems) == 1 else ""
+    return f"{told[0].strip().rstrip('.')}{shown}"
+
+
 def plots_in_use(config: Config) -> list[str]:
     """Return the kinds of plot that some panel has.
 

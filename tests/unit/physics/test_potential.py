@@ -155,11 +155,11 @@ class TestDirectDFT:
 
     NAME = "AA_twist-2-3"
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def direct(self):
         return read_netcdf(ROOT / "resources" / "potentials" / f"{self.NAME}.nc", "phi", "gap")
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def model(self):
         """The potential of the dipoles of direct DFT."""
         frames = read_frames(ROOT / "resources" / "labels" / "moire_large.nc")
@@ -181,5 +181,4 @@ class TestDirectDFT:
         for height, phi, close in zip((3.0, 5.0), model, (0.75, 0.2), strict=True):
             found = np.fft.fft2(phi)[1, 0] / phi.size
             expected = self.free_standing(direct, height)
-            print(height, found, expected)
             assert abs(found - expected) < close

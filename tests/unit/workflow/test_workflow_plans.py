@@ -187,6 +187,13 @@ class TestFigures:
         {"plot": "out_of_plane", "systems": ["AA_twist-1-2"], "caption": "Mine."}
     )
 
+    def test_the_report_says_what_a_panel_shows(self, config):
+        words = {panel: figure_plan.first_sentence(config, panel) for panel in config["figures"]}
+        assert words["fig4b"].startswith("Out-of-plane polarization in a field of")
+        assert words["fig4b"].endswith("(AA_twist-30-31_field-0.0200)")
+        assert words["fig2g"].startswith("First harmonics")
+        assert all(words.values())
+
     def test_a_panel_of_your_own_needs_no_more_than_its_settings(self, config):
         for name, figure, category in (
             ("fig5a", "fig5", "Fig. 5"),
