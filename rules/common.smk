@@ -232,6 +232,12 @@ def monolayer_file() -> str:
     return label_plan.monolayer_file(config, DEFAULT_MATERIAL, SHIPPED_MONOLAYERS)
 
 
+def potential_of(wildcards) -> str | list:
+    """Input function: the potential above a system; a configuration space has none."""
+    space = wildcards.map.startswith("configuration")
+    return [] if space else f"results/potentials/{wildcards.map}.nc"
+
+
 def planned_models(wildcards) -> dict[str, dict]:
     return planned(model_plan.planned_models, wildcards.system)
 
@@ -307,6 +313,10 @@ def file_by_name(wildcards) -> str:
 
 def figure_files(*figures: str) -> list[str]:
     return figure_plan.figure_files(config, *figures)
+
+
+def panels_of_figure(figure: str) -> list[str]:
+    return [f"results/figures/{name}.pdf" for name in figure_plan.panels_in(config, figure)]
 
 
 def systems_shown(*plots: str) -> list[str]:

@@ -110,6 +110,35 @@ rule compute_monolayer:
         "../scripts/compute_monolayer.py"
 
 
+# Requested by name only: tests the model of the potential. Two cells ship in resources/potentials.
+# No digest of the code, as for `label_frame`.
+rule label_potential:
+    output:
+        potential="results/direct_potentials/{recipe}/{system}.nc",
+    log:
+        "logs/label_potential/{recipe}/{system}.log",
+    benchmark:
+        "benchmarks/label_potential/{recipe}/{system}.tsv"
+    conda:
+        "../envs/label.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt
+        * (700 + 30 * System.parse(wildcards.system).n_atoms),
+        runtime=lambda wildcards, attempt: attempt
+        * (20 + 2 * System.parse(wildcards.system).n_atoms),
+        lane=1,
+    params:
+        settings=lambda wildcards: settings_of(config, wildcards.recipe),
+        heights_A=[2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+        grid_points=48,
+        scratch=lambda wildcards: f"results/scratch/potential/{wildcards.recipe}/{wildcards.system}",
+    message:
+        "compute the potential above {wildcards.system} by DFT, recipe {wildcards.recipe}"
+    script:
+        "../scripts/label_potential.py"
+
+
 # Requested by name only: copies every finished label into resources/labels, to be committed.
 # No benchmark: Snakemake would treat its file as an output, and the rule must run at every request.
 rule ship_labels:

@@ -1,7 +1,9 @@
 # Maps: polarization fields on a grid and their topological charge.
 # Relaxed bilayers: results/relaxation/<system>.nc. Contributions: results/terms/<system>.nc.
 # Needs: models, or the labels of slides for the configuration space.
-# Makes: results/maps/{<system>,configuration_<family>}.nc and results/charge/<the same>.nc.
+# Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc and
+# results/potentials/<system>.nc,
+# results/exports/<system>_potential.{cube,json}.
 
 
 rule map_polarization:
@@ -177,3 +179,58 @@ rule relax_atoms:
         "relax the atoms of {wildcards.system} with LAMMPS"
     script:
         "../scripts/relax_atoms.py"
+
+
+rule compute_potential:
+    input:
+        polarization_map="results/maps/{system}.nc",
+        polarizability=polarizability_of,
+    output:
+        potential="results/potentials/{system}.nc",
+    log:
+        "logs/compute_potential/{system}.log",
+    benchmark:
+        "benchmarks/compute_potential/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=config["potential"],
+        code=code_digest("compute_potential"),
+    message:
+        "compute the potential above {wildcards.system}"
+    script:
+        "../scripts/compute_potential.py"
+
+
+rule export_potential:
+    input:
+        polarization_map="results/maps/{system}.nc",
+        potential="results/potentials/{system}.nc",
+        polarizability=polarizability_of,
+    output:
+        cube="results/exports/{system}_potential.cube",
+        waves="results/exports/{system}_potential.json",
+    log:
+        "logs/export_potential/{system}.log",
+    benchmark:
+        "benchmarks/export_potential/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=config["potential"],
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        maximum_atoms=config["maps"]["maximum_atoms"],
+        code=code_digest("export_potential"),
+    message:
+        "export the potential above {wildcards.system}"
+    script:
+        "../scripts/export_potential.py"

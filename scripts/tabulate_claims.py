@@ -18,6 +18,8 @@ td:nth-child(2), td:nth-child(4), td:nth-child(7) {{ min-width: 13em }}
 </style>
 <h1>The paper's claims</h1>
 <p>{counts}</p>
+<p>z points from the lower to the upper layer. A positive field points along z and raises P⊥.
+The field of the paper lowers P⊥, so its 0.02 V/Å is &minus;0.02 V/Å in the panels.</p>
 {table}
 <p>{made_by}</p>
 """

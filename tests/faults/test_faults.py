@@ -85,7 +85,7 @@ READERS = {
     "map_configuration": {"labels": LABELS},
     "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
-    "plot_angles": {"polarization_maps": ["map.nc"]},
+    "plot_angles": {"polarization_maps": ["map.nc"], "labels": [LABELS]},
     "plan_labels": {"labels": [LABELS]},
     "plot_calibration": {"studies": ["study.nc"], "errors": ["errors.nc"]},
     "plot_charges": {"sweep": "sweep.nc"},
@@ -126,11 +126,22 @@ READERS = {
     "tabulate_docs": {"errors": ["coverage.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
-    "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
+    "view_map": {
+        "polarization_map": "map.nc",
+        "charge": "charge.nc",
+        "potential": "potential.nc",
+    },
+    "compare_maps": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
+    "compute_potential": {"polarization_map": "map.nc", "polarizability": "polarizability.nc"},
+    "export_potential": {
+        "polarization_map": "map.nc",
+        "potential": "potential.nc",
+        "polarizability": "polarizability.nc",
+    },
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizability)"
+    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizabilit(y|ies))"
     r"|(Predictor|LongRange|Stackings|Monolayer|Relaxation|Heights)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.
@@ -198,6 +209,7 @@ def good_files(tmp_path_factory):
     zero = "n", np.zeros(1)
     for name, variables in {
         "charge": ("q", "Q"),
+        "potential": ("phi",),
         "parity": ("dft", "model", "spread"),
         "loss": ("rmse_train",),
         "audit": (),
@@ -220,7 +232,7 @@ def good_files(tmp_path_factory):
     calibration |= {"largest_strain": 1.0, "largest_twist": 1.0}
     write_netcdf(xr.Dataset(calibration, attrs={"title": "errors"}), folder / "errors.nc")
     _write_relaxed(folder)
-    one = xr.Dataset({"in_plane": 0.4}, attrs={"title": "polarizability"})
+    one = xr.Dataset({"in_plane": 0.4, "along_z": 0.1}, attrs={"title": "polarizability"})
     write_netcdf(one, folder / "polarizability.nc")
     (folder / "resources").symlink_to(ROOT / "resources")
     return folder

@@ -26,6 +26,7 @@ WITHOUT_CODE = {
     "label_frame": "finished labels are expensive; their files carry the digest instead",
     "compute_polarizability": "as label_frame",
     "compute_monolayer": "as label_frame",
+    "label_potential": "as label_frame",
     "ship_labels": "without output: it runs whenever it is asked for",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
+from ase.io.cube import read_cube
 from ase.units import Bohr, Ry
 from scipy.io import FortranFile
 
@@ -365,6 +366,38 @@ def _run_linear_response(folder, born_charges=False):
         f"  trans = .false.\n  zeu = {flag}\n  zue = .false.\n  tr2_ph = 1.0d-12\n/\n0 0 0\n"
     )
     return run_program(["ph.x"], folder, "ph.in")
+
+
+def run_potential(folder: Path) -> np.ndarray:
+    """Compute the electrostatic potential of electrons and ions with pp.x.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder in which `run_scf` ended.
+
+    Returns
+    -------
+    ndarray, shape (n1, n2, n3)
+        Potential in V on the density grid, positive near positive charges. It contains the sawtooth
+        of the dipole correction.
+
+    Raises
+    ------
+    JobError
+        If pp.x fails.
+    """
+    (folder / "pp.in").write_text(
+        f"&inputpp\n  prefix = '{PREFIX}'\n  outdir = '.'\n  filplot = 'potential'\n"
+        "  plot_num = 11\n/\n"
+        "&plot\n  iflag = 3\n  output_format = 6\n  fileout = 'potential.cube'\n/\n"
+    )
+    text = run_program(["pp.x"], folder, "pp.in")
+    if "JOB DONE" not in text:
+        raise JobError(f"pp.x found no potential: {failure_reason(text)}")
+    with open(folder / "potential.cube") as file:
+        energy = read_cube(file)["data"]  # of an electron, in Ry
+    return -energy * Ry
 
 
 def _run_parallel(name, folder, threads, **options):

@@ -20,6 +20,7 @@ WATCH_S = 5.0
 PROGRAMS = {
     "pw.x": ("quantum-espresso", (6, 7)),
     "ph.x": ("quantum-espresso", (6, 7)),
+    "pp.x": ("quantum-espresso", (6, 7)),
     "pw2wannier90.x": ("quantum-espresso", (6, 7)),
     "wannier90.x": ("wannier90", (3, 1)),
 }
@@ -67,7 +68,7 @@ def _version(program: str) -> tuple[int, ...]:
         with contextlib.suppress(JobError):
             run_program([program, "-v"], Path(folder))
         text = "".join(out.read_text(errors="replace") for out in Path(folder).glob("*.out"))
-    found = re.search(r"(?:Program \w+ v\.|Wannier90: )(\d+)\.(\d+)", text)
+    found = re.search(r"(?:Program [\w-]+ v\.|Wannier90: )(\d+)\.(\d+)", text)
     return tuple(map(int, found.groups())) if found else ()
 
 

@@ -106,18 +106,53 @@ class Field:
         return result
 
     def _field(self, wave_vector, C, here, there):
-        q = np.linalg.norm(wave_vector, axis=1)
-        uniform = q < 1e-9
-        q = np.where(uniform, 1.0, q)
-        x = q * self.thickness_A
-        charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
-        between = (1 - np.exp(-x)) ** 2 / x**2
-        shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
-        strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / self.areas[there])
-        cross = self.coupling * between / 2
-        potential = strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
-        along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
-        return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
+        area = self.areas[there]
+        return slab_field(wave_vector, C, here, there, area, self.thickness_A, self.coupling)
+
+
+def slab_field(
+    wave_vector: np.ndarray,
+    dipoles: np.ndarray,
+    here: int,
+    there: int,
+    area: float,
+    thickness_A: float,
+    coupling: float = 1.0,
+) -> np.ndarray:
+    """Return the field that the dipoles of one layer make in a layer.
+
+    Parameters
+    ----------
+    wave_vector
+        Wave vectors (K, 2) in 1/angstrom.
+    dipoles
+        Coefficients (K, 3) of the dipoles in e.angstrom per site.
+    here, there
+        The layer in which the field acts, and the layer that makes it.
+    area
+        Area per site of the layer `there` in angstrom^2.
+    thickness_A
+        Thickness of the slab of a layer in angstrom.
+    coupling
+        Interlayer coupling c.
+
+    Returns
+    -------
+    ndarray
+        Coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
+    """
+    q = np.linalg.norm(wave_vector, axis=1)
+    uniform = q < 1e-9
+    q = np.where(uniform, 1.0, q)
+    x = q * thickness_A
+    charge = -1j * (wave_vector * dipoles[:, :2]).sum(axis=1)
+    between = (1 - np.exp(-x)) ** 2 / x**2
+    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
+    strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / area)
+    cross = coupling * between / 2
+    potential = strength * (shape * charge / q + SIDES[here] * cross * dipoles[:, 2])
+    along_z = strength * (shape * q * dipoles[:, 2] - SIDES[there] * cross * charge)
+    return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
 
 
 def read_polarizability(path: str | Path) -> float:
@@ -126,6 +161,16 @@ def read_polarizability(path: str | Path) -> float:
     The file is one of `compute_polarizability`.
     """
     return float(read_netcdf(path, "in_plane")["in_plane"])
+
+
+def read_polarizabilities(path: str | Path) -> tuple[float, float]:
+    """Return the in-plane and the out-of-plane response of one site to an applied field.
+
+    The file is one of `compute_polarizability`. The unit is e.angstrom^2/V. The file contains the
+    response of a cell along z, which has one site in each layer.
+    """
+    ds = read_netcdf(path, "in_plane", "along_z")
+    return float(ds["in_plane"]), float(ds["along_z"]) / len(SIDES)
 
 
 class LongRangeSolver:

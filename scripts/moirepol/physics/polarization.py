@@ -23,9 +23,11 @@ import xarray as xr
 from moirepol.structure.bilayer import LAYERS, Bilayer
 
 COMPONENTS = ("x", "y", "z")
-#: Named points along the long diagonal of a moire cell, and the position of each as a fraction.
+#: Named points along the long diagonal of the pattern, and the position of each as a fraction.
 DIAGONAL = ("G", "N", "C", "M", "G")
 ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
+#: Long diagonals of a hexagonal pattern in its cell vectors, which enclose 60 degrees.
+DIAGONALS = np.array([[1, 1], [-1, -1], [2, -1], [-2, 1], [-1, 2], [1, -2]])
 PC_PER_M = 1602.176634  # pC/m in 1 e/A
 
 
@@ -413,6 +415,9 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
         error ``P_error`` (component, i, j), their standard deviation, in e.angstrom.
     """
     ds = map_dataset(layer_fields(bilayer, n), bilayer.cell_2d, bilayer.stacking_points())
+    ds["site_area"] = "layer", bilayer.areas, {"units": "angstrom2", "long_name": "area per N atom"}
+    length = {"units": "angstrom", "long_name": "distance of the mean heights of the layers"}
+    ds["layer_distance"] = (), bilayer.layer_distance_A, length
     if "dipole_member" in bilayer.arrays:
         members = layer_fields(bilayer, n, "dipole_member").sum(axis=0)
         for name, dims, values, meaning in (
@@ -449,7 +454,7 @@ def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def along_diagonal(ds: xr.Dataset, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a field along the long diagonal of the cell, from G over N, C and M to G.
+    """Return a field along the long diagonal G-N-C-M-G of the pattern.
 
     Parameters
     ----------
@@ -463,11 +468,16 @@ def along_diagonal(ds: xr.Dataset, field: np.ndarray) -> tuple[np.ndarray, np.nd
     values : ndarray
         Values (..., n + 1) of the field.
     places : ndarray
-        Places (n + 1, 2) in angstrom.
+        Places (n + 1, 2) in angstrom. The diagonal leaves the cell if C is on its border.
     """
     n = field.shape[-1]
-    nodes = np.arange(n + 1)
-    if point_fractions(ds)["N"][0] > 0.5:
-        nodes = nodes[::-1]
-    places = nodes[:, None] / n * ds["cell"].values.sum(axis=0)
-    return field[..., nodes % n, nodes % n], places
+    fractions = point_fractions(ds)
+    found = [
+        direction
+        for direction in DIAGONALS
+        if np.allclose((direction / 2 - fractions["C"] + 0.5) % 1, 0.5, atol=1e-6)
+        and np.allclose((direction / 3 - fractions["N"] + 0.5) % 1, 0.5, atol=1e-6)
+    ]
+    steps = np.arange(n + 1)[:, None] * (found[0] if found else DIAGONALS[0])
+    i, j = steps.T % n
+    return field[..., i, j], steps / n @ ds["cell"].values

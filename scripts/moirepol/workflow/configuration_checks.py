@@ -135,7 +135,7 @@ def _check_panel(key: str, panel: Mapping[str, Any], config: Mapping[str, Any]) 
     entry = {"sweep": "sweep", "nothing": None}.get(plot.shows, "systems")
     needed = [*([entry] if entry else []), *plot.options]
     for option in needed:
-        if option not in panel:
+        if option not in panel and option not in plot.optional:
             raise ConfigError(f"{key}: key {option!r} is missing, plot {panel['plot']!r} needs it")
     for option in panel:
         if option not in ("plot", "caption", *needed):

@@ -41,12 +41,15 @@ class Plot:
         Values by argument of the script, each a function of the settings and those of the panel.
     options
         Further settings of a panel that the script takes as arguments.
+    optional
+        Those of them that a panel may lack.
     """
 
     shows: Literal["system", "map", "space", "systems", "sweep", "nothing"]
     inputs: Mapping[str, Files] = field(default_factory=dict)
     params: Mapping[str, Callable[[Config, Panel], Any]] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 def _one(folder: str) -> Files:
@@ -105,7 +108,12 @@ PLOTS: dict[str, Plot] = {
     "stackings": Plot(
         "space", {"configuration_map": _one("maps")}, {"family": _family, **_LENGTHS}
     ),
-    "out_of_plane": Plot("map", {"polarization_map": _one("maps")}),
+    "out_of_plane": Plot(
+        "map",
+        {"polarization_map": _one("maps")},
+        options=("largest_eA",),
+        optional=("largest_eA",),
+    ),
     "in_plane": Plot("map", {"polarization_map": _one("maps")}),
     "pattern": Plot("map", {"polarization_map": _one("maps")}),
     "charge": Plot("map", {"charge": _one("charge")}),
@@ -119,7 +127,7 @@ PLOTS: dict[str, Plot] = {
     "switching": Plot("systems", {"polarization_maps": _each("maps")}),
     "walls": Plot("systems", {"terms": _each("terms")}),
     "paths": Plot("systems", {"polarization_maps": _each("maps")}, options=("quantity",)),
-    "angles": Plot("systems", {"polarization_maps": _each("maps")}),
+    "angles": Plot("systems", {"polarization_maps": _each("maps"), "labels": _direct("twist")}),
     "amplitudes": Plot(
         "systems",
         {"dipoles": _each("dipoles"), "configuration_map": _space, "labels": _direct("twist")},
@@ -167,23 +175,38 @@ def numbered_figures(config: Config) -> list[str]:
     return sorted({figure_of(panel) for panel in config["figures"] if NUMBERED.fullmatch(panel)})
 
 
+def panels_in(config: Config, figure: str) -> list[str]:
+    """Return the panels of a figure, sorted by their letters."""
+    return sorted(panel for panel in config["figures"] if figure_of(panel) == figure)
+
+
+def letters_of(config: Config, figure: str) -> list[str]:
+    """Return the letters of the panels of a numbered figure, sorted."""
+    return [panel.removeprefix(figure) for panel in panels_in(config, figure)]
+
+
 def figure_files(config: Config, *figures: str) -> list[str]:
-    """Return the pictures of the panels of figures.
+    """Return the pictures of figures.
 
     Parameters
     ----------
     config
         The settings.
     *figures
-        Names of figures; all panels if none is given.
+        Names of figures; all of them and all panels if none is given.
 
     Returns
     -------
     list of str
-        PDF and PNG of each panel. Its data lie beside them.
+        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel lie
+        beside it.
     """
     panels = [name for name in config["figures"] if not figures or figure_of(name) in figures]
-    return [f"results/figures/{panel}.{ending}" for panel in panels for ending in ("pdf", "png")]
+    whole = [name for name in numbered_figures(config) if not figures or name in figures]
+    return [
+        *(f"results/figures/{panel}.{ending}" for panel in panels for ending in ("pdf", "png")),
+        *(f"results/figures/{figure}.pdf" for figure in whole),
+    ]
 
 
 def report_category(panel: str) -> str:
@@ -201,6 +224,15 @@ def report_category(panel: str) -> str:
     """
     numbered = NUMBERED.fullmatch(panel)
     return f"Fig. {numbered[1].removeprefix('fig')}" if numbered else "Further panels"
+
+
+def first_sentence(config: Config, panel: str) -> str:
+    """Return what a panel shows, from its caption, with the system if there is one."""
+    sentences = config["figures"][panel]["caption"].split(". ")
+    told = [sentence for sentence in sentences if not sentence.startswith("No panel of the paper")]
+    systems = config["figures"][panel].get("systems", [])
+    shown = f" ({systems[0]})" if len(systems) == 1 else ""
+    return f"{told[0].strip().rstrip('.')}{shown}"
 
 
 def plots_in_use(config: Config) -> list[str]:
@@ -284,7 +316,7 @@ def panel_param(config: Config, argument: str, name: str) -> Any:
     """
     panel = config["figures"][name]
     plot = PLOTS[panel["plot"]]
-    return panel[argument] if argument in plot.options else plot.params[argument](config, panel)
+    return panel.get(argument) if argument in plot.options else plot.params[argument](config, panel)
 
 
 def systems_shown(config: Config, *plots: str) -> list[str]:

@@ -154,8 +154,11 @@ class TestMaps:
             angle = System.parse(name).twist_angle_deg
             files.append(str(tmp_path / f"{name}.nc"))
             write_netcdf(stamp(a_map(first_harmonics(par=1e-4 * angle), name), "map"), files[-1])
-        ds = draw(plot_angles, polarization_maps=files)
-        assert variables(ds) == {"P_par_largest"}
+        labels = [str(Path(__file__).parents[3] / "resources" / "labels" / "twist_aap.nc")]
+        ds = draw(plot_angles, polarization_maps=files, labels=labels)
+        assert ds["label"].values.tolist() == ["AAp_twist-2-3"]
+        assert 2e-3 < ds["direct"].item() < 3e-3
+        assert variables(ds) == {"P_par_largest", "direct", "direct_angle"}
         assert (np.diff(ds["angle"]) > 0).all()
         np.testing.assert_allclose(ds["P_par_largest"] / ds["angle"], 1e-4)
 
@@ -198,11 +201,12 @@ class TestSlides:
             files.append(str(tmp_path / f"{name}.nc"))
             frame = scaled(name)
             frame.info["mesh_1"] = 2
-            write_netcdf(to_dataset([frame]), files[-1])
+            settings = {"recipe": {"ecutwfc_Ry": 30}}
+            write_netcdf(stamp(to_dataset([frame]), "labels", settings), files[-1])
         ds = draw(plot_amplitudes, dipoles=files, configuration_map=space, labels=files[:1])
         assert variables(ds) >= {"amplitude", "mapped", "angle", "source", "system"}
         assert ds["amplitude"].dims == ("case", "part")
-        assert list(ds["source"].values).count("direct DFT") == 1
+        assert list(ds["source"].values).count("direct DFT, 30 Ry") == 1
         for part in ("P_perp", "P_par"):
             mapped = ds["mapped"].sel(part=part).item()
             assert mapped > 1e-4

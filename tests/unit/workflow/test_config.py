@@ -222,7 +222,11 @@ def test_the_settings_are_quick_to_read(root):
         ("figures.fig4a.systems", [], ["figures.fig4a.systems = []", "at least 1 system"]),
         ("figures.fig4j.sweep", "time", ["figures.fig4j.sweep = 'time'", "one of field, mismatch"]),
         ("figures.fig4j.systems", ["AA_twist-1-2"], ["fig4j.systems", "plot, sweep, caption"]),
-        ("figures.fig2d.quantity", "P_par", ["fig2d.quantity = 'P_par'", "plot, systems, caption"]),
+        (
+            "figures.fig2d.quantity",
+            "P_par",
+            ["fig2d.quantity = 'P_par'", "plot, systems, largest_eA, caption"],
+        ),
         ("figures.mine", {"plot": "charge", "caption": "Mine."}, ["figures.mine", "'systems' is"]),
         ("figures.mine", {"plot": "parity"}, ["figures.mine.caption is missing"]),
         (

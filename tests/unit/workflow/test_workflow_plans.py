@@ -187,6 +187,13 @@ class TestFigures:
         {"plot": "out_of_plane", "systems": ["AA_twist-1-2"], "caption": "Mine."}
     )
 
+    def test_the_report_says_what_a_panel_shows(self, config):
+        words = {panel: figure_plan.first_sentence(config, panel) for panel in config["figures"]}
+        assert words["fig4b"].startswith("Out-of-plane polarization in a field of")
+        assert words["fig4b"].endswith("(AA_twist-30-31_field-0.0200)")
+        assert words["fig2g"].startswith("First harmonics")
+        assert all(words.values())
+
     def test_a_panel_of_your_own_needs_no_more_than_its_settings(self, config):
         for name, figure, category in (
             ("fig6a", "fig6", "Fig. 6"),
@@ -196,7 +203,8 @@ class TestFigures:
             own = check_config(put(config, f"figures.{name}", dict(self.MINE)))
             files = [f"results/figures/{name}.{ending}" for ending in ("pdf", "png")]
             assert figure_plan.figure_of(name) == figure
-            assert figure_plan.figure_files(own, figure) == files
+            whole = [] if name == "mine" else [f"results/figures/{figure}.pdf"]
+            assert figure_plan.figure_files(own, figure) == files + whole
             assert set(files) <= set(figure_plan.figure_files(own))
             assert (figure in figure_plan.numbered_figures(own)) == (name != "mine")
             assert name in figure_plan.panels_of(own, "out_of_plane")
