@@ -5,8 +5,8 @@ from math import ceil
 import numpy as np
 
 from moirepol.console import say
+from moirepol.physics.continuum import relax
 from moirepol.physics.monolayer import Monolayer
-from moirepol.physics.relaxation import relax
 from moirepol.physics.stackings import Stackings
 from moirepol.structure.building import sample
 from moirepol.workflow.provenance import stamp, write_netcdf

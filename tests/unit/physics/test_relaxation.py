@@ -7,6 +7,7 @@ import pytest
 
 from moirepol.errors import JobError
 from moirepol.physics import relaxation as rx
+from moirepol.physics.continuum import relax
 from moirepol.physics.gradient import gradient_map, gradient_of
 from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.stackings import Stackings, functions
@@ -36,7 +37,7 @@ def stackings(family="AA"):
 @cache
 def relaxed(name, points=36):
     family = "AAp" if name.startswith("AAp") else "AA"
-    return rx.relax(sample(name, A, D, 1), stackings(family), LAYER, points)
+    return relax(sample(name, A, D, 1), stackings(family), LAYER, points)
 
 
 def largest(name):
@@ -141,4 +142,4 @@ def test_the_polar_strain_is_opposite_in_a_layer_that_is_rotated():
 
 def test_an_untwisted_bilayer_does_not_relax_in_the_plane():
     with pytest.raises(JobError, match="a bilayer without a moire pattern cannot relax in plane"):
-        rx.relax(sample("AA_slide-1-1-3", A, D, 1), stackings(), LAYER, 12)
+        relax(sample("AA_slide-1-1-3", A, D, 1), stackings(), LAYER, 12)
