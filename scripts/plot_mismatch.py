@@ -78,8 +78,9 @@ def plot_mismatch(
             )
     for ax in axes:
         ax.axhline(0, color="black", linewidth=0.5, zorder=0)
-        for number, known in enumerate(trained_eta):
-            words = "mismatch of the fitted labels" if number == 0 and ax is axes[0] else None
+        for known in trained_eta:
+            first = ax is axes[0] and known is trained_eta[0]
+            words = "mismatch of the fitted labels" if first else None
             ax.axvline(100 * known, color="0.8", linewidth=3, zorder=-1, label=words)
     axes[0].legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axes[1].legend(fontsize=6, loc="lower left")

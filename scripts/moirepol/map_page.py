@@ -319,7 +319,7 @@ def synchronize(one: UIElement, other: UIElement) -> None:
     other.active = one.active
 
 
-def limit_of_P_perp(fields):
+def limit_of_P_perp(fields: Mapping[str, np.ndarray]) -> float:
     """Return the end of the colours of P_perp: its largest size, if that is not negligible."""
     return float(max(np.abs(fields["P_perp"]).max(), VISIBLE * np.abs(fields["P_par"]).max()))
 

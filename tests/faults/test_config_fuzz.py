@@ -71,6 +71,8 @@ FULL_CONFIG["studies"]["every_key"] = {
 FULL_CONFIG["sweeps"]["every_key"] = {
     "twist_angles_deg": [6.0],
 }
+SLAB = {"thickness_A": 20.0, "in_plane": 6.9, "out_of_plane": 3.8}
+FULL_CONFIG["potential"] |= {"spacer": [SLAB], "cover": [SLAB], "between": [SLAB]}
 FULL_CONFIG["figures"]["fig1b"]["systems"] = ["AA_twist-1-2"]
 
 
