@@ -75,7 +75,8 @@ class Field:
     def __init__(self, bilayer: Bilayer, thickness_A: float, coupling: float = 1.0):
         self.thickness_A, self.cell, self.coupling = thickness_A, bilayer.cell_2d, coupling
         self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
-        places = bilayer.site_positions[:, :2]
+        # The waves of deformed layers are those of the sites of the rigid lattices.
+        places = (bilayer.site_positions - bilayer.displacement[bilayer.is_site])[:, :2]
         self.sites = [
             Sites(places[layer], lattice, self.cell)
             for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)

@@ -16,14 +16,12 @@ import numpy as np
 from ase import Atoms
 from scipy.linalg import polar
 
+from moirepol.structure.local_geometry import LOWER, PRIMITIVE, UPPER, LocalGeometry
 from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
 from moirepol.structure.names import System
 
-LOWER, UPPER = 0, 1
 #: Names of the layers in files, in the order of their numbers.
 LAYERS = ("lower", "upper")
-#: Primitive vectors of a hexagonal lattice of constant 1, as rows.
-PRIMITIVE = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 #: Largest difference of heights, in angstrom, within a part of a layer that counts as flat.
 FLATNESS_A = 1e-3
 #: Stackings tau of high symmetry, in fractions of (a1, a2). The net P_perp of AA points down at N.
@@ -43,7 +41,8 @@ class Bilayer(Atoms):
 
     Atoms carry the array ``layer`` and may carry ``dipole`` (n, 3) in e.angstrom (NaN where there
     is no dipole site), further arrays of `moirepol.structure.frames`, and ``displacement`` (n, 3)
-    in angstrom from the rigid lattices.
+    in angstrom from the rigid lattices. Deformed layers also have the arrays of the local geometry
+    (`set_local_geometry`).
     """
 
     @classmethod
@@ -181,8 +180,11 @@ class Bilayer(Atoms):
     def reference_lattice_constant_A(self) -> float:
         """Lattice constant in angstrom that the strains of the layers refer to.
 
-        It is the lattice constant of the layer that the system's geometry leaves unstrained.
+        It is the lattice constant of the layer that the system's geometry leaves unstrained. A
+        structure without a system has it in ``info``.
         """
+        if (given := self.info.get("reference_lattice_constant_A")) is not None:
+            return given
         unstrained = LOWER if self.system.geometry == "shear" else UPPER
         return float(np.linalg.norm(self.lattices[unstrained][0]))
 
@@ -314,9 +316,31 @@ class Bilayer(Atoms):
         return (lower - upper) % 1.0
 
     @property
+    def is_deformed(self) -> bool:
+        """Whether the layers have a local geometry of their own: they are not rigid and flat."""
+        return "local_stacking" in self.arrays
+
+    @property
+    def local_geometry(self) -> LocalGeometry:
+        """Local geometry at the m dipole sites, that of rigid layers unless it is stored."""
+        if self.is_deformed:
+            names = "local_stacking", "local_lattice", "local_distance"
+            return LocalGeometry(*(self.arrays[name][self.is_site] for name in names))
+        places = self.site_positions[:, :2]
+        lattices = np.broadcast_to(self.lattices, (len(places), *self.lattices.shape))
+        distances = np.full(len(places), self.layer_distance_A)
+        return LocalGeometry(self.stacking_at(places), lattices, distances)
+
+    def set_local_geometry(self, geometry: LocalGeometry) -> None:
+        """Store the local geometry at the m dipole sites; every term of a prediction uses it."""
+        self.set_site_array("local_stacking", geometry.stackings)
+        self.set_site_array("local_lattice", geometry.lattices)
+        self.set_site_array("local_distance", geometry.distances_A)
+
+    @property
     def site_stackings(self) -> np.ndarray:
         """Local stacking tau (m, 2) at every dipole site."""
-        return self.stacking_at(self.site_positions[:, :2])
+        return self.local_geometry.stackings
 
     def stacking_points(self) -> dict[str, np.ndarray]:
         """Return where each stacking of `HIGH_SYMMETRY` is in a moiré cell.
