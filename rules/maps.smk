@@ -11,6 +11,7 @@ rule map_polarization:
         polarizability=polarizability_of,
         gradient=gradient_of,
         errors=errors_of,
+        structure=mapped_structure,
     output:
         polarization_map="results/maps/{system}.nc",
     log:

@@ -129,6 +129,7 @@ rule predict_dipoles:
         polarizability=polarizability_of,
         gradient=gradient_of,
         errors=errors_of,
+        structure=structure_of,
     output:
         dipoles="results/dipoles/{system}.nc",
     log:

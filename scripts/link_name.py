@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from moirepol.console import say
-from moirepol.structure.names import System
+from moirepol.structure.names import describe
 
 
 def link_name(file: str, link: str):
@@ -19,7 +19,7 @@ def link_name(file: str, link: str):
     """
     os.symlink(Path(file).name, link)
     system = Path(file).stem
-    say(f"{Path(link).name.removeprefix('.part-')}: {system}, {System.parse(system).description}")
+    say(f"{Path(link).name.removeprefix('.part-')}: {system}, {describe(system)}")
 
 
 if __name__ == "__main__":

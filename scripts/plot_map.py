@@ -40,7 +40,7 @@ def plot_map(polarization_map: str, charge: str, pdf: str, png: str):
     draw_charge(axes[2], ds, charges["q"].values)
     for ax in axes:
         draw_cell(ax, ds, triangles=ax is axes[2])
-    figure.suptitle(describe(ds.attrs["system"]), fontsize=8)
+    figure.suptitle(ds.attrs.get("description") or describe(ds.attrs["system"]), fontsize=8)
     save(figure, pdf, png)
 
 

@@ -66,7 +66,7 @@ def view_map(polarization_map: str, charge: str, page: str):
     marker = ColumnDataSource({"x": [], "y": []}, name="marker")
     shown.scatter("x", "y", source=marker, size=11, line_color="black", fill_color="yellow")
     colours, switches = _switches(layers)
-    heading = describe(ds.attrs["system"])
+    heading = ds.attrs.get("description") or describe(ds.attrs["system"])
     left = column(colours, switches, shown)
     right = column(Div(text=_summary(ds, charges, heading), width=520), _cut(ds, fields, marker))
     text = file_html(row(left, right, spacing=20), Resources(mode="inline"), title=heading)

@@ -96,7 +96,9 @@ def check_domain(bilayer: Bilayer, member: Member) -> None:
     if unknown:
         known = " and ".join(member.network.symbols)
         raise JobError(f"{name}: allowed are atoms of {known}, found is {unknown[0]}")
-    if any(len(bilayer.sites_of(layer)) == 0 for layer in (0, 1)) or not bilayer.is_flat:
+    if any(len(bilayer.sites_of(layer)) == 0 for layer in (0, 1)) or not (
+        bilayer.is_deformed or bilayer.is_flat
+    ):
         raise JobError(f"{name}: allowed are two flat layers")
     vacuum = bilayer.cell.array[2, 2] - np.ptp(bilayer.positions[:, 2])
     if vacuum < member.network.cutoff:

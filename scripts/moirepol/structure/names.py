@@ -46,6 +46,9 @@ WISH = re.compile(
     r"(?P<rest>(?:_.*)?)"
 )
 
+#: Names of structures of the user's own, perhaps with a field.
+OWN_NAME = re.compile(rf"(?P<structure>[a-z][a-z0-9_]*?)(?:_field(?P<field>[+-]{NUMBER}))?")
+
 
 def _anonymous(grammar):
     """Grammar as a Snakemake wildcard constraint, which cannot contain named groups."""
@@ -314,13 +317,37 @@ class System(BaseModel):
         return ", ".join([*parts, f"{self.n_atoms} atoms"])
 
 
-def describe(name: str) -> str:
-    """Describe a system or a configuration space.
+def split_own_name(name: str) -> tuple[str, float]:
+    """Split the name of a structure of the user's own.
 
     Parameters
     ----------
     name
-        Name of a system, or ``configuration_<family>``.
+        Any text.
+
+    Returns
+    -------
+    structure : str
+        The name without a field; empty if no structure can have the name.
+    field_V_per_A : float
+        Field in V/angstrom, with the four digits of names.
+    """
+    match = OWN_NAME.fullmatch(name)
+    return (match["structure"], round(float(match["field"] or 0), 4)) if match else ("", 0.0)
+
+
+def own_structure_name(structure: str, field_V_per_A: float) -> str:
+    """Return the name of a structure of the user's own in a field."""
+    return f"{structure}_field{field_V_per_A:+.4f}" if field_V_per_A else structure
+
+
+def describe(name: str) -> str:
+    """Describe a system, a structure of the user's own or a configuration space.
+
+    Parameters
+    ----------
+    name
+        Name of a system or structure, or ``configuration_<family>``.
 
     Returns
     -------
@@ -334,6 +361,9 @@ def describe(name: str) -> str:
     """
     if name.startswith("configuration_"):
         return f"All stackings of {name.removeprefix('configuration_')}"
+    structure, field = split_own_name(name)
+    if structure:
+        return f"Structure {structure}" + (f", field {field:+g} V/Å" if field else "")
     text = System.parse(name).description
     return text[0].upper() + text[1:]
 
