@@ -168,6 +168,11 @@ def structure_of(wildcards) -> str | list:
     return planned(model_plan.structure_file, wildcards.system)
 
 
+def labels_with_centres(wildcards) -> str:
+    """Input function: the label set with the Wannier centres of a system."""
+    return planned(label_plan.labels_with, wildcards.system)
+
+
 def mapped_structure(wildcards) -> str | list:
     """Input function as `structure_of`, of a structure whose cell contains all stackings."""
     return planned(figure_plan.mapped_structure, wildcards.system)

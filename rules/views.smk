@@ -63,8 +63,8 @@ rule link_name:
     benchmark:
         "benchmarks/link_name/{stage}/{other_name}.{ending}.tsv"
     wildcard_constraints:
-        stage="dipoles|maps|charge|views|plans",
-        ending="nc|html|pdf|png|yaml",
+        stage="dipoles|maps|charge|views|plans|exports",
+        ending="nc|html|pdf|png|yaml|extxyz|csv|json",
     conda:
         "../envs/analyze.yaml"
     threads: 1

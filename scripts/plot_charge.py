@@ -14,9 +14,9 @@ def plot_charge(charge: str, data: str, pdf: str, png: str):
     ds = read_netcdf(charge, "q", "Q")
     finest = ds["grid"].values.argmax()
     by_method = ds["Q"].isel(grid=finest, drop=True)
-    Q, rule = (by_method.sel({"method": m}, drop=True) for m in ("finite_difference", "sign_rule"))
+    Q, rule = (by_method.sel(scheme=m, drop=True) for m in ("finite_difference", "sign_rule"))
     errors = [
-        ds[name].sel({"method": "finite_difference"}, drop=True)
+        ds[name].sel(scheme="finite_difference", drop=True)
         for name in ("Q_grid_error", "Q_model_error")
         if name in ds
     ]

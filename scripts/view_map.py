@@ -258,7 +258,7 @@ def _summary(ds, charges, heading):
     ]
     for region in ("N", "M"):
         Q, rule = (
-            finest["Q"].sel({"method": method, "region": region}).item()
+            finest["Q"].sel(scheme=method, region=region).item()
             for method in ("finite_difference", "sign_rule")
         )
         rows.append((f"charge around {region}", f"{Q:+.3f} (sign rule {rule:+.1f})"))

@@ -62,6 +62,10 @@ READERS = {
         "labels": [LABELS],
     },
     "find_critical_field": {"labels": LABELS},
+    "export_centres": {"labels": LABELS},
+    "export_dipoles": {"dipoles": LABELS},
+    "export_map": {"polarization_map": "map.nc"},
+    "export_sweep": {"sweep": "sweep.nc"},
     "calibrate_errors": {"study": "study.nc"},
     "fit_gradient": {
         "cells": [LABELS],
@@ -117,6 +121,7 @@ READING = re.compile(
 )
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
+OTHER_INPUTS |= {"structure"}
 OTHER_INPUTS |= {"accuracy", "audit", "cells", "learning"}
 
 

@@ -426,6 +426,10 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
         ):
             attributes = {"units": "e.angstrom", "long_name": meaning}
             ds[name] = (*dims, "component", "i", "j"), values, attributes
+    ds["layer_area"] = "layer", bilayer.areas
+    ds["layer_area"].attrs.update(units="angstrom2", long_name="area of a layer's primitive cell")
+    ds["layer_distance"] = (), bilayer.layer_distance_A
+    ds["layer_distance"].attrs.update(units="angstrom", long_name="mean layer distance")
     return ds.assign_attrs(system=bilayer.name, space="real")
 
 

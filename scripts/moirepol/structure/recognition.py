@@ -59,6 +59,8 @@ class Recognized:
 
     Attributes
     ----------
+    structure
+        The atoms as they were given.
     bilayer
         The bilayer with the local geometry at its sites. Its atoms have the order of the structure.
     rotation
@@ -69,6 +71,7 @@ class Recognized:
         Number of periods of the pattern in the cell; 0 if it does not contain all stackings.
     """
 
+    structure: Atoms
     bilayer: Bilayer
     rotation: np.ndarray
     layers: tuple[LayerField, LayerField]
@@ -329,7 +332,7 @@ def recognize(
     )
     both = layers[LOWER], layers[UPPER]
     bilayer.set_local_geometry(local_geometry(both, bilayer.site_positions[:, :2]))
-    return Recognized(bilayer, rotation, both, n_periods)
+    return Recognized(atoms, bilayer, rotation, both, n_periods)
 
 
 def _check_species(atoms: Atoms, material: Material) -> None:

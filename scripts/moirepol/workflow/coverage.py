@@ -13,7 +13,14 @@ from moirepol.workflow import own_structures
 from moirepol.workflow.label_sets import frames_of
 
 
-def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
+def bilayer_of(config: Mapping[str, Any], name: str) -> System | own_structures.OwnStructure:
+    """Return the structure of the user's own, or the system, that a name stands for."""
+    return own_structures.find(config, name) or System.parse(name)
+
+
+def predictors_of(
+    config: Mapping[str, Any], bilayer: str | System | own_structures.OwnStructure
+) -> dict[str, str]:
     """Find the models that predict a system.
 
     A response model is needed in a field, and if the family's long-range electrostatics is added;
@@ -23,8 +30,8 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     ----------
     config
         The settings.
-    name
-        The name of the system, or of a structure of the user's own.
+    bilayer
+        The bilayer or its name.
 
     Returns
     -------
@@ -37,7 +44,7 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
         If the system's family or field lacks a model, or if the system lies farther beyond the
         labels of the models than `extrapolation` allows.
     """
-    system = own_structures.find(config, name) or System.parse(name)
+    system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
     kinds = config["predictors"].get(system.family, {})
     needed = ["zero_field"]
     if system.field_V_per_A or system.family in config["long_range"]:
@@ -56,26 +63,28 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     return kinds if system.field_V_per_A else {kind: kinds[kind] for kind in needed}
 
 
-def beyond_labels(config: Mapping[str, Any], name: str) -> str:
+def beyond_labels(
+    config: Mapping[str, Any], bilayer: str | System | own_structures.OwnStructure
+) -> str:
     """Describe the quantities in which a system lies beyond the labels of its models.
 
     Parameters
     ----------
     config
         The settings.
-    name
-        The name of the system, or of a structure of the user's own.
+    bilayer
+        The bilayer or its name.
 
     Returns
     -------
     str
         One line, empty if the labels cover the system.
     """
-    own = own_structures.find(config, name)
-    system = own or System.parse(name)
+    system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
     found = _excesses(config, system, config["predictors"].get(system.family, {}))
     words = [words for _, _, words in found]
-    if own and (rough := own.recognized.roughness_A[0]) > own_structures.SMOOTH_A:
+    rough = 0.0 if isinstance(system, System) else system.recognized.roughness_A[0]
+    if rough > own_structures.SMOOTH_A:
         words.append(
             f"atoms up to {rough:.3f} Å away from the smooth lattices of the layers, those of the "
             "labels 0"

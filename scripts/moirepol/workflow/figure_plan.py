@@ -423,7 +423,9 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
     """
     if own := own_structures.canonical_name(config, name):
         return f"results/{stage}/{own}.{ending}"
-    limit = config["maps"]["maximum_atoms"] if stage == "dipoles" else sys.maxsize
+    limit = (
+        config["maps"]["maximum_atoms"] if stage == "dipoles" or ending == "extxyz" else sys.maxsize
+    )
     system = system_of(name, limit)
     if system.distance_A == config["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})

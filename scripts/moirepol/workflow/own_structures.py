@@ -134,7 +134,17 @@ def _read(path: str, changed: int, name: str, lattice_constant_A: float) -> "Rec
     # Only runs with own structures need the time of this import.
     from moirepol.structure.recognition import read_structure, recognize
 
-    found = recognize(read_structure(path), name, lattice_constant_A)
+    return check_smooth(recognize(read_structure(path), name, lattice_constant_A))
+
+
+def check_smooth(found: "Recognized") -> "Recognized":
+    """Return a recognized bilayer if each atom is close to the smooth lattice of its layer.
+
+    Raises
+    ------
+    ValueError
+        In one line, if an atom is not.
+    """
     rough, atom = found.roughness_A
     if rough > LARGEST_ROUGHNESS_A:
         raise ValueError(

@@ -132,7 +132,7 @@ def a_geometry(system, strain, folder):
     P[:, :, 2] = eta + strain
     ds = xr.Dataset(
         {
-            "Q": (("field", "method", "region"), np.full((2, 1, 3), eta + strain)),
+            "Q": (("field", "scheme", "region"), np.full((2, 1, 3), eta + strain)),
             "P_point": (("field", "point", "component"), P),
             "threshold_field": ("deciding", [eta, strain, 0.0]),
         },

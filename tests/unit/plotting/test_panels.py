@@ -331,7 +331,7 @@ class TestSweeps:
         """One charge is whole between the thresholds of G and of N or M; beyond them both are 0."""
         fields = [-0.01, -0.003, 0.0, 0.003, 0.01]
         ds = draw(plot_charges, sweep=sweep(["AA_twist-3-4"], fields, 0.0))
-        assert ds["Q"].dims == ("field", "method", "region")
+        assert ds["Q"].dims == ("field", "scheme", "region")
         zero = ds["threshold_field"]
         assert abs(zero.sel(deciding="G").item()) < 1e-9
         assert zero.sel(deciding="N").item() == pytest.approx(-zero.sel(deciding="M").item())
@@ -339,7 +339,7 @@ class TestSweeps:
         for label in "NM":
             expected = -P.sel(point=label).item() / (2 * self.SLOPE)
             assert zero.sel(deciding=label).item() == pytest.approx(expected)
-        Q = ds["Q"].sel({"method": "berg_luscher", "region": ["N", "M"]})
+        Q = ds["Q"].sel(scheme="berg_luscher", region=["N", "M"])
         for field, expected in zip(fields, ([0, 0], [0, 1], [0.5, 0.5], [0, 1], [0, 0])):
             found = np.sort(np.abs(Q.sel(field=field)))
             np.testing.assert_allclose(found, expected, atol=1e-6)
