@@ -112,6 +112,7 @@ READERS = {
     "tabulate_docs": {"errors": ["coverage.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
+    "view_sweep": {"sweep": "sweep.nc"},
     "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
 }
 #: Calls that read NetCDF files.

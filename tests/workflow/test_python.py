@@ -7,7 +7,6 @@ import pytest
 from ase import Atoms
 
 import moirepol
-from moirepol.structure.building import build
 from support import ROOT
 from support.trained import trained_project
 
