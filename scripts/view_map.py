@@ -60,7 +60,10 @@ def view_map(polarization_map: str, charge: str, page: str):
     page
         HTML file to write.
     """
-    ds, charges = read_netcdf(polarization_map, "P", "P_layer"), read_netcdf(charge, "q", "Q")
+    ds, charges = (
+        read_netcdf(polarization_map, "P", "P_layer"),
+        read_netcdf(charge, "charge_density", "Q"),
+    )
     fields = _fields(ds, charges)
     shown, layers = _map(ds, fields)
     marker = ColumnDataSource({"x": [], "y": []}, name="marker")
@@ -80,7 +83,7 @@ def _fields(ds, charges):
     fields = {"P_perp": P[2], "P_par": np.linalg.norm(P[:2], axis=0), "P_x": P[0], "P_y": P[1]}
     for layer, own in zip(LAYERS, UNIT * ds["P_layer"].values, strict=True):
         fields |= {f"{c}_{layer}": own[i] for i, c in enumerate("xyz")}
-    return fields | {"q": charges["q"].values}
+    return fields | {"q": charges["charge_density"].values}
 
 
 def _map(ds, fields):

@@ -155,7 +155,7 @@ class Models:
         Returns
         -------
         xr.Dataset
-            The charges, as of ``results/charge``: Q (grid, scheme, region) and its density q.
+            The charges, as of ``results/charge``: Q (grid, scheme, region) and charge_density.
 
         Raises
         ------

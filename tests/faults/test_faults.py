@@ -185,7 +185,7 @@ def good_files(tmp_path_factory):
     write_netcdf(to_dataset(read_frames(ROOT / LABELS)[:1]), folder / "one.nc")
     zero = "n", np.zeros(1)
     for name, variables in {
-        "charge": ("q", "Q"),
+        "charge": ("charge_density", "Q"),
         "parity": ("dft", "model", "spread"),
         "loss": ("rmse_train",),
         "audit": (),

@@ -49,7 +49,7 @@ def charge_of_map(ds: xr.Dataset, grids: Sequence[int], zero_tolerance: float) -
     at_points = P[:, nodes[:, 0], nodes[:, 1]].T
     out = xr.Dataset(
         {
-            "q": (
+            "charge_density": (
                 ("i", "j"),
                 density / area,
                 {"units": "angstrom-2", "long_name": "topological charge density, Eq. (3)"},

@@ -34,7 +34,7 @@ def a_charge(ds):
     return (
         xr.Dataset(
             {
-                "q": (("i", "j"), density[::5, ::5]),
+                "charge_density": (("i", "j"), density[::5, ::5]),
                 "Q": (("grid", "scheme", "region"), both),
             },
             coords={

@@ -111,13 +111,13 @@ class TestMaps:
         """Half a charge around N, its opposite around M, and none in the whole cell."""
         compute_charge(file, str(tmp_path / "charge.nc"), [N, 8 * N], 1e-6)
         ds = draw(plot_charge, charge=str(tmp_path / "charge.nc"))
-        assert ds["q"].dims == ("i", "j")
+        assert ds["charge_density"].dims == ("i", "j")
         Q = ds["Q_finite_difference"]
         assert Q.sel(region="N").item() == pytest.approx(-0.5, abs=3e-3)
         assert Q.sel(region="M").item() == pytest.approx(0.5, abs=3e-3)
         np.testing.assert_allclose(Q, ds["Q_sign_rule"], atol=3e-3)
         area = abs(np.linalg.det(ds["cell"].values))
-        assert abs(ds["q"].mean().item() * area) < 1e-6
+        assert abs(ds["charge_density"].mean().item() * area) < 1e-6
 
     def test_paths_out_of_plane(self, draw, tmp_path):
         """A field adds a constant to P⊥ and nothing to P∥."""
