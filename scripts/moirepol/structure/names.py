@@ -46,6 +46,8 @@ WISH = re.compile(
     r"(?P<rest>(?:_.*)?)"
 )
 
+#: Relative difference from a requested angle or mismatch that is stated.
+LARGE_DIFFERENCE = 0.01
 #: Names of structures of the user's own, perhaps with a field.
 OWN_NAME = re.compile(rf"(?P<structure>[a-z][a-z0-9_]*?)(?:_field(?P<field>[+-]{NUMBER}))?")
 
@@ -418,6 +420,53 @@ def nearest(name: str, maximum_atoms: int) -> System:
             f"maps.maximum_atoms is {maximum_atoms}"
         )
     return system
+
+
+def describe_difference(name: str, system: System) -> str:
+    """Describe how far a system is from the twist angle or the mismatch that a name requests.
+
+    Parameters
+    ----------
+    name
+        Name that `nearest` accepts.
+    system
+        The system that it returns.
+
+    Returns
+    -------
+    str
+        One line; empty if the name is that of a system, or if the difference is below
+        `LARGE_DIFFERENCE`. Where only the angle is requested, the line names a nearer cell of
+        several periods.
+    """
+    match = WISH.fullmatch(name)
+    if match is None:
+        return ""
+    angle, eta = float(match["angle"] or 0.0), float(match["eta"] or 0.0)
+    words = []
+    for wanted, found, format_of in (
+        (angle, system.twist_angle_deg, "twist angle of {:.4g}°"),
+        (eta, system.eta, "mismatch of {:.4g}"),
+    ):
+        if wanted and abs(found - wanted) > LARGE_DIFFERENCE * abs(wanted):
+            words.append(f"{format_of.format(found)} instead of {wanted:g}")
+    if not words:
+        return ""
+    nearer = ""
+    if angle and not eta:
+        cells = [
+            System(family=system.family, geometry="twist", indices=(m, n))
+            for n in range(2, 15)
+            for m in range(1, n)
+            if math.gcd(m, n) == 1
+        ]
+        best = min(cells, key=lambda cell: (abs(cell.twist_angle_deg - angle), cell.n_atoms))
+        if abs(best.twist_angle_deg - angle) < abs(system.twist_angle_deg - angle) - 1e-9:
+            nearer = (
+                f"; {best.name} has {best.twist_angle_deg:.4g}° and {best.n_periods} periods, "
+                "for maps and dipoles"
+            )
+    return f"{', '.join(words)}: the nearest cell of one period{nearer}"
 
 
 def _norm(vector):
