@@ -11,7 +11,7 @@ from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
-from moirepol.workflow import figure_plan, label_plan, model_plan
+from moirepol.workflow import figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.configuration_checks import studies_used_for
@@ -25,15 +25,18 @@ from moirepol.workflow.label_sets import (
     systems_of_sweep,
 )
 
+BILAYER = "|".join(filter(None, [SYSTEM, own_structures.names_pattern(config)]))
+OTHER_BILAYER = "|".join(filter(None, [OTHER_NAMES, own_structures.other_names_pattern(config)]))
+
 
 wildcard_constraints:
     family="AAp?",
     set="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
-    system=SYSTEM,
-    other_name=OTHER_NAMES,
-    map=f"configuration_AAp?|{SYSTEM}",
+    system=BILAYER,
+    other_name=OTHER_BILAYER,
+    map=f"configuration_AAp?|{BILAYER}",
     frame=SYSTEM,
     panel="[a-z][a-z0-9_]*",
     sweep="[a-z][a-z0-9_]*",
@@ -183,40 +186,57 @@ def long_range_of(family: str) -> tuple[list[str], str | list]:
     return members(response), polarizability_file(config["long_range"][family])
 
 
+def structure_of(wildcards) -> str | list:
+    """Input function: the file of a structure of the user's own; empty for a system."""
+    return planned(model_plan.structure_file, wildcards.system)
+
+
+def labels_with_centres(wildcards) -> str:
+    """Input function: the label set with the Wannier centres of a system."""
+    return planned(label_plan.labels_with, wildcards.system)
+
+
+def mapped_structure(wildcards) -> str | list:
+    """Input function as `structure_of`, of a structure whose cell contains all stackings."""
+    return planned(figure_plan.mapped_structure, wildcards.system)
+
+
+def family_of(wildcards) -> str:
+    return planned(model_plan.family_of, wildcards.system)
+
+
 def gradient_of(wildcards) -> str | list:
     """Input function: the first order of a system's family; empty if there is none."""
-    family = System.parse(wildcards.system).family
+    family = family_of(wildcards)
     return f"results/gradient/{family}.nc" if family in config["gradient"] else []
 
 
 def errors_of(wildcards) -> str | list:
     """Input function: the calibration of the error of a system's family; empty if no study with
     this use can be made."""
-    family = System.parse(wildcards.system).family
+    family = family_of(wildcards)
     return f"results/errors/{family}.nc" if family in ERROR_STUDIES else []
 
 
 def polarizability_of(wildcards) -> str | list:
     """Input function: the polarizability for the long range of a system; empty if none."""
-    slide = config["long_range"].get(System.parse(wildcards.system).family)
+    slide = config["long_range"].get(family_of(wildcards))
     return [] if slide is None else polarizability_file(slide)
 
 
 def heights_of(wildcards) -> str | list:
-    """Input function: the change with the heights, for systems whose heights are not those of the
+    """Input function: the change with the heights, for bilayers whose heights are not those of the
     models' labels."""
-    system = System.parse(wildcards.system)
-    needed = system.relaxed or system.distance_A is not None
-    family = system.family
-    return f"results/heights/{family}.nc" if needed and family in config["heights"] else []
+    return planned(model_plan.heights_file, wildcards.system)
 
 
 def of_relaxed(file):
-    """Return an input function: a file of the family of a relaxed system; empty for others."""
+    """Return an input function: a file for a relaxed system; empty for others."""
 
     def found(wildcards):
-        system = System.parse(wildcards.system)
-        return file(system) if system.relaxed else []
+        own = structure_of(wildcards)
+        system = None if own else System.parse(wildcards.system)
+        return file(system) if system and system.relaxed else []
 
     return found
 
@@ -303,7 +323,7 @@ def studied(kind: str):
 
 
 def one_period(wildcards) -> str:
-    return planned(lambda _, name: figure_plan.map_of_one_period(name), wildcards.map)
+    return planned(figure_plan.map_of_one_period, wildcards.map)
 
 
 def file_by_name(wildcards) -> str:

@@ -18,6 +18,7 @@ rule map_polarization:
         stackings=stackings_of,
         monolayer=monolayer_of,
         relaxation=relaxation_of,
+        structure=mapped_structure,
     output:
         polarization_map="results/maps/{system}.nc",
     log:

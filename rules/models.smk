@@ -192,6 +192,7 @@ rule predict_dipoles:
         stackings=stackings_of,
         monolayer=monolayer_of,
         relaxation=relaxation_of,
+        structure=structure_of,
     output:
         dipoles="results/dipoles/{system}.nc",
     log:

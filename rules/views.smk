@@ -91,8 +91,8 @@ rule link_name:
     benchmark:
         "benchmarks/link_name/{stage}/{other_name}.{ending}.tsv"
     wildcard_constraints:
-        stage="dipoles|maps|charge|potentials|views|plans",
-        ending="nc|html|pdf|png|yaml",
+        stage="dipoles|maps|charge|potentials|views|plans|exports",
+        ending="nc|html|pdf|png|yaml|extxyz|csv|json|cube",
     conda:
         "../envs/analyze.yaml"
     threads: 1

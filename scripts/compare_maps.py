@@ -25,7 +25,7 @@ def compare_maps(
         HTML file to write.
     """
     maps = [read_netcdf(path, "P", "P_layer") for path in polarization_maps]
-    of_maps = [read_netcdf(path, "q", "Q") for path in charges]
+    of_maps = [read_netcdf(path, "charge_density", "Q") for path in charges]
     alone = [MapView(ds, charge) for ds, charge in zip(maps, of_maps, strict=True)]
     limits = {name: max(view.limits[name] for view in alone) for name in alone[0].limits}
     views = [MapView(ds, charge, None, limits) for ds, charge in zip(maps, of_maps, strict=True)]

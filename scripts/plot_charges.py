@@ -34,10 +34,10 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
         rule = (signs[region] - signs["G"]) / 2
         top.plot(steps, rule, color=color, linewidth=0.8, label=f"$Q_{region}$, sign rule")
         for method, (marker, words) in FORMULAS.items():
-            Q = shown["Q"].sel({"method": method, "region": region})
+            Q = shown["Q"].sel(scheme=method, region=region)
             error = np.hypot(
-                shown["Q_error"].sel({"method": method, "region": region}).fillna(0),
-                shown["Q_grid_error"].sel({"method": method, "region": region}),
+                shown["Q_error"].sel(scheme=method, region=region).fillna(0),
+                shown["Q_grid_error"].sel(scheme=method, region=region),
             )
             top.errorbar(
                 *(field, Q, error),

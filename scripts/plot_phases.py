@@ -41,7 +41,7 @@ def plot_phases(sweep: str, data: str, pdf: str, png: str):
         ax.plot(eta, line, color=color, label=rf"$P_\perp({label})=0$")
         for side in (-1, 1):
             ax.plot(eta, line + side * error, color=color, linewidth=0.6, linestyle=":")
-    Q = shown["Q"].sel({"method": "berg_luscher", "region": ["N", "M"]})
+    Q = shown["Q"].sel(scheme="berg_luscher", region=["N", "M"])
     for place, at_field in np.ndindex(Q.sizes["system"], Q.sizes["field"]):
         values = Q.isel(system=place, field=at_field).values
         whole = np.abs(values - np.rint(values)).max() < WHOLE

@@ -59,7 +59,10 @@ def view_map(polarization_map: str, charge: str, page: str, potential: str | Seq
     potential
         Potential above the bilayer (NetCDF); a configuration space has none.
     """
-    ds, charges = read_netcdf(polarization_map, "P", "P_layer"), read_netcdf(charge, "q", "Q")
+    ds, charges = (
+        read_netcdf(polarization_map, "P", "P_layer"),
+        read_netcdf(charge, "charge_density", "Q"),
+    )
     above = read_netcdf(potential, "phi") if potential else None
     view = MapView(ds, charges, above)
     heading = ds.attrs.get("description") or describe(ds.attrs["system"])
@@ -186,7 +189,7 @@ def _charges(charges):
     finest = charges.isel(grid=int(charges["grid"].values.argmax()))
     rows, totals = [], {}
     for method, words in METHODS_IN_WORDS.items():
-        Q = [finest["Q"].sel({"method": method, "region": r}).item() for r in ("N", "M")]
+        Q = [finest["Q"].sel({"scheme": method, "region": r}).item() for r in ("N", "M")]
         totals[method] = sum(Q)
         values = "".join(f"<td>{value:+.3f}&emsp;</td>" for value in (*Q, sum(Q)))
         rows.append(f"<tr><td>{words}&emsp;</td>{values}</tr>")

@@ -114,9 +114,13 @@ class MapView:
         limits: Mapping[str, float] | None = None,
     ):
         self.ds = ds
-        power = int(np.floor(np.log10(np.quantile(np.abs(charges["q"]), SHARE_OF_COLOURS) or 1.0)))
+        power = int(
+            np.floor(
+                np.log10(np.quantile(np.abs(charges["charge_density"]), SHARE_OF_COLOURS) or 1.0)
+            )
+        )
         self.density = f"10{str(power).translate(SUPERSCRIPTS)} Å⁻²"
-        self.fields = _fields(ds, charges["q"].values / 10.0**power)
+        self.fields = _fields(ds, charges["charge_density"].values / 10.0**power)
         self.heights: list[float] = []
         potentials: dict[str, np.ndarray] = {}
         if above is not None:

@@ -73,6 +73,10 @@ READERS = {
         "labels": [LABELS],
     },
     "find_critical_field": {"labels": LABELS},
+    "export_centres": {"labels": LABELS},
+    "export_dipoles": {"dipoles": LABELS},
+    "export_map": {"polarization_map": "map.nc"},
+    "export_sweep": {"sweep": "sweep.nc"},
     "calibrate_errors": {"study": "study.nc"},
     "fit_heights": {"stackings": "stackings.nc", "distance": [LABELS], "relaxed": [LABELS]},
     "fit_stackings": {"labels": LABELS, "field_labels": LABELS, "distance_labels": LABELS},
@@ -126,6 +130,7 @@ READERS = {
     "tabulate_docs": {"errors": ["coverage.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
+    "view_sweep": {"sweep": "sweep.nc"},
     "view_map": {
         "polarization_map": "map.nc",
         "charge": "charge.nc",
@@ -146,6 +151,7 @@ READING = re.compile(
 )
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
+OTHER_INPUTS |= {"structure"}
 OTHER_INPUTS |= {"accuracy", "audit", "cells", "learning"}
 
 
@@ -208,7 +214,7 @@ def good_files(tmp_path_factory):
     write_netcdf(to_dataset(read_frames(ROOT / LABELS)[:1]), folder / "one.nc")
     zero = "n", np.zeros(1)
     for name, variables in {
-        "charge": ("q", "Q"),
+        "charge": ("charge_density", "Q"),
         "potential": ("phi",),
         "parity": ("dft", "model", "spread"),
         "loss": ("rmse_train",),

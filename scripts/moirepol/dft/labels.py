@@ -26,7 +26,7 @@ MAXIMUM_SPREAD_A2 = 3.0
 MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
 AUDIT_UNITS = {
     "energy_eV": "eV",
-    "scf_accuracy_Ry": "Ry",
+    "scf_accuracy_Ry": "13.605693 eV",  # a rydberg: UDUNITS has no name for it
     "centre_distance_A": "angstrom",
     "spread_A2": "angstrom2",
     "wannier90_difference_A": "angstrom",

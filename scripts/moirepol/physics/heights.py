@@ -135,7 +135,7 @@ class Heights:
     def applies(self, bilayer: Bilayer) -> bool:
         """Return whether the heights differ from those of the networks' labels."""
         apart = bilayer.local_geometry.distances_A - self.reference_distance_A
-        return bilayer.system.relaxed or bool(np.abs(apart).max() > SMALLEST_A)
+        return bilayer.is_relaxed or bool(np.abs(apart).max() > SMALLEST_A)
 
     def without(self, name: str) -> "Heights":
         """Return the term itself."""
@@ -146,7 +146,7 @@ class Heights:
         geometry = bilayer.local_geometry
         tau, d = geometry.stackings, geometry.distances_A
         change = self._of_distance(part, tau, d)
-        if bilayer.system.relaxed:
+        if bilayer.is_relaxed:
             change += self._interpolate(self.changes[f"relaxed_{part}"].values, tau)
         own = change[np.arange(len(tau)), bilayer.site_layers]
         return np.einsum("mij,mj->mi", geometry.orientations, own)
@@ -167,7 +167,7 @@ class Heights:
     def ions(self, bilayer: Bilayer) -> np.ndarray:
         """Return the change (m, 3) of the dipoles by relaxed ions in strained layers."""
         change = np.zeros((len(bilayer.sites), 3))
-        if bilayer.system.relaxed and self.monolayer is not None:
+        if bilayer.is_relaxed and self.monolayer is not None:
             change[:, :2] = self.monolayer.ionic_piezoelectricity_eA * polar_strain_of_layers(
                 bilayer.local_geometry,
                 bilayer.reference_lattice_constant_A,

@@ -53,6 +53,8 @@ from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 SIDES = (-1, 1)  # of the lower and the upper layer
+#: Wave number in 1/angstrom that counts as zero.
+SMALLEST_Q = 1e-6
 TOLERANCE = 1e-9  # of the dipoles' size
 #: Largest wave vector times the lattice constant: beyond the corner of the Brillouin zone, also of
 #: a strained layer.
@@ -110,49 +112,77 @@ class Field:
         return slab_field(wave_vector, C, here, there, area, self.thickness_A, self.coupling)
 
 
-def slab_field(
+def _slab(wave_vector, C, same, area, thickness_A, coupling):
+    """Wave number, charge of the in-plane dipoles, form factors and strength of a slab's waves."""
+    q = np.maximum(np.linalg.norm(wave_vector, axis=1), SMALLEST_Q)
+    x = q * thickness_A
+    charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
+    between = (1 - np.exp(-x)) ** 2 / x**2
+    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if same else between
+    return q, charge, shape, coupling * between / 2, 2 * np.pi * COULOMB_V_A / area
+
+
+def slab_potential(
     wave_vector: np.ndarray,
-    dipoles: np.ndarray,
+    C: np.ndarray,
     here: int,
     there: int,
     area: float,
     thickness_A: float,
     coupling: float = 1.0,
 ) -> np.ndarray:
-    """Return the field that the dipoles of one layer make in a layer.
+    """Return the potential of the waves of one layer's dipoles, averaged over the slab of a layer.
 
     Parameters
     ----------
     wave_vector
-        Wave vectors (K, 2) in 1/angstrom.
-    dipoles
-        Coefficients (K, 3) of the dipoles in e.angstrom per site.
+        Wave vectors (K, 2) in 1/angstrom, with the factor 2 pi.
+    C
+        Complex coefficients (K, 3) of the dipole per site in e.angstrom.
     here, there
-        The layer in which the field acts, and the layer that makes it.
+        Layer of the potential, and layer of the dipoles.
     area
-        Area per site of the layer `there` in angstrom^2.
+        Area per site of the layer of the dipoles in angstrom^2.
     thickness_A
-        Thickness of the slab of a layer in angstrom.
+        Thickness of a slab in angstrom.
     coupling
         Interlayer coupling c.
 
     Returns
     -------
     ndarray
-        Coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
+        Complex coefficients (K,) of the potential in V.
     """
-    q = np.linalg.norm(wave_vector, axis=1)
-    uniform = q < 1e-9
-    q = np.where(uniform, 1.0, q)
-    x = q * thickness_A
-    charge = -1j * (wave_vector * dipoles[:, :2]).sum(axis=1)
-    between = (1 - np.exp(-x)) ** 2 / x**2
-    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
-    strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / area)
-    cross = coupling * between / 2
-    potential = strength * (shape * charge / q + SIDES[here] * cross * dipoles[:, 2])
-    along_z = strength * (shape * q * dipoles[:, 2] - SIDES[there] * cross * charge)
-    return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
+    slabs = area, thickness_A, coupling
+    q, charge, shape, cross, strength = _slab(wave_vector, C, here == there, *slabs)
+    return strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
+
+
+def slab_field(
+    wave_vector: np.ndarray,
+    C: np.ndarray,
+    here: int,
+    there: int,
+    area: float,
+    thickness_A: float,
+    coupling: float = 1.0,
+) -> np.ndarray:
+    """Return the field of the waves of one layer's dipoles, averaged over the slab of a layer.
+
+    Parameters are those of `slab_potential`.
+
+    Returns
+    -------
+    ndarray
+        Complex coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
+    """
+    uniform = np.linalg.norm(wave_vector, axis=1) < SMALLEST_Q
+    slabs = area, thickness_A, coupling
+    q, charge, shape, cross, strength = _slab(wave_vector, C, here == there, *slabs)
+    potential = slab_potential(wave_vector, C, here, there, *slabs)
+    along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
+    field = np.column_stack([-1j * wave_vector * potential[:, None], along_z])
+    return np.where(uniform[:, None], 0.0, field)
 
 
 def read_polarizability(path: str | Path) -> float:

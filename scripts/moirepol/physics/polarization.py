@@ -415,9 +415,6 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
         error ``P_error`` (component, i, j), their standard deviation, in e.angstrom.
     """
     ds = map_dataset(layer_fields(bilayer, n), bilayer.cell_2d, bilayer.stacking_points())
-    ds["site_area"] = "layer", bilayer.areas, {"units": "angstrom2", "long_name": "area per N atom"}
-    length = {"units": "angstrom", "long_name": "distance of the mean heights of the layers"}
-    ds["layer_distance"] = (), bilayer.layer_distance_A, length
     if "dipole_member" in bilayer.arrays:
         members = layer_fields(bilayer, n, "dipole_member").sum(axis=0)
         for name, dims, values, meaning in (
@@ -431,6 +428,10 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
         ):
             attributes = {"units": "e.angstrom", "long_name": meaning}
             ds[name] = (*dims, "component", "i", "j"), values, attributes
+    ds["layer_area"] = "layer", bilayer.areas
+    ds["layer_area"].attrs.update(units="angstrom2", long_name="area of a layer's primitive cell")
+    ds["layer_distance"] = (), bilayer.layer_distance_A
+    ds["layer_distance"].attrs.update(units="angstrom", long_name="mean layer distance")
     return ds.assign_attrs(system=bilayer.name, space="real")
 
 

@@ -33,7 +33,7 @@ from moirepol.physics.polarization import on_grid
 
 MV_PER_V = 1e3
 #: Variables of a map that a potential needs.
-NEEDED = ("P_layer", "site_area", "layer_distance")
+NEEDED = ("P_layer", "layer_area", "layer_distance")
 #: Polarizability of dipoles that do not respond.
 RIGID = (0.0, 0.0)
 
@@ -283,7 +283,7 @@ def potential_of_map(
     Parameters
     ----------
     ds
-        Map with ``P_layer``, ``cell``, ``site_area`` and ``layer_distance``.
+        Map with ``P_layer``, ``cell``, ``layer_area`` and ``layer_distance``.
     polarizability
         In-plane and out-of-plane response of a site to an applied field, in e.angstrom^2/V.
     heights_A, surroundings
@@ -294,7 +294,7 @@ def potential_of_map(
     ndarray
         Potential (height, n, n) in mV.
     """
-    dipoles, areas = ds["P_layer"].values, ds["site_area"].values
+    dipoles, areas = ds["P_layer"].values, ds["layer_area"].values
     n = dipoles.shape[-1]
     k = np.rint(np.stack(np.meshgrid(*[np.fft.fftfreq(n, 1 / n)] * 2, indexing="ij"), axis=-1))
     k = k.reshape(-1, 2).astype(int)

@@ -343,6 +343,11 @@ class Bilayer(Atoms):
         return "local_stacking" in self.arrays
 
     @property
+    def is_relaxed(self) -> bool:
+        """Whether the layers are those of `moirepol.physics.relaxation.relaxed`."""
+        return "local_slope" in self.arrays
+
+    @property
     def local_geometry(self) -> LocalGeometry:
         """Local geometry at the m dipole sites, that of rigid layers unless it is stored."""
         if self.is_deformed:

@@ -21,6 +21,14 @@ from moirepol.workflow.provenance import read_netcdf
 #: name -> (further dimensions, unit, long name)
 ATOM_ARRAYS = {
     "layer": ((), "1", "layer of the atom: 0 lower, 1 upper"),
+    "displacement": (("component",), "angstrom", "displacement of the atom from the mean lattice"),
+    "local_stacking": (("vector",), "1", "local stacking, in fractions of a1 and a2"),
+    "local_lattice": (
+        ("layer", "vector", "xy"),
+        "angstrom",
+        "local primitive vectors of each layer",
+    ),
+    "local_distance": ((), "angstrom", "local layer distance"),
     "dipole": (("component",), "e.angstrom", "dipole of the N atom, Eq. (1)"),
     "dipole_error": (
         ("component",),
@@ -33,11 +41,6 @@ ATOM_ARRAYS = {
         "dipole of the N atom without the field of the others",
     ),
     "force": (("component",), "eV/angstrom", "force on the atom, with dispersion"),
-    "displacement": (
-        ("component",),
-        "angstrom",
-        "displacement of the atom from the rigid, flat layers",
-    ),
     "dipole_member": (
         ("member", "component"),
         "e.angstrom",

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from moirepol.structure.periodic import images_within, wrapped
+
 LOWER, UPPER = 0, 1
 #: Primitive vectors of a hexagonal lattice of constant 1, as rows.
 PRIMITIVE = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
@@ -145,11 +147,10 @@ class LayerField:
         self, positions: np.ndarray, coordinates: np.ndarray, lattice: np.ndarray, cell: np.ndarray
     ):
         self.lattice, self.cell = lattice, cell
-        inverse = np.linalg.inv(cell)
         # The displacement of an atom is periodic. Any image of its lattice point may be nearest.
         away = positions[:, :2] - coordinates @ lattice
         first = away[0]
-        fraction = (away - first) @ inverse
+        fraction = (away - first) @ np.linalg.inv(cell)
         away = first + (fraction - np.rint(fraction)) @ cell
         self.origin = away.mean(axis=0)
         self.displacement = np.column_stack(
@@ -158,14 +159,9 @@ class LayerField:
         self.height = float(positions[:, 2].mean())
         self.range = RANGE * np.sqrt(abs(np.linalg.det(lattice)) * 2 / np.sqrt(3))
 
-        scaled = positions[:, :2] @ inverse
-        scaled -= np.floor(scaled)
-        margin = self.range * np.linalg.norm(inverse, axis=0) + 1e-9
-        axes = [np.arange(-n, n + 1) for n in np.ceil(margin).astype(int)]
-        shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-        images = scaled + shifts[:, None]
-        shift, which = np.nonzero(((images > -margin) & (images < 1 + margin)).all(axis=-1))
-        self._points = images[shift, which] @ cell
+        scaled = wrapped(positions[:, :2], cell)
+        which, shifts = images_within(scaled, cell, self.range)
+        self._points = (scaled[which] + shifts) @ cell
         self._values = np.column_stack(
             [-self.displacement[:, :2] @ np.linalg.inv(lattice), self.displacement[:, 2]]
         )[which]
@@ -188,9 +184,7 @@ class LayerField:
         heights : ndarray
             Height (m,) of the layer in angstrom.
         """
-        scaled = places @ np.linalg.inv(self.cell)
-        scaled -= np.floor(scaled)
-        places = scaled @ self.cell
+        places = wrapped(places, self.cell) @ self.cell
         blocks = [self._fit(places[i : i + BLOCK]) for i in range(0, len(places), BLOCK)]
         values, slopes = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         inverse = np.linalg.inv(self.lattice)

@@ -47,6 +47,11 @@ WISH = re.compile(
     r"(?P<rest>(?:_.*)?)"
 )
 
+#: Relative difference from a requested angle or mismatch that is stated.
+LARGE_DIFFERENCE = 0.01
+#: Names of structures of the user's own, perhaps with a field.
+OWN_NAME = re.compile(rf"(?P<structure>[a-z][a-z0-9_]*?)(?:_field(?P<field>[+-]{NUMBER}))?")
+
 
 def _anonymous(grammar):
     """Grammar as a Snakemake wildcard constraint, which cannot contain named groups."""
@@ -338,13 +343,37 @@ class System(BaseModel):
         return ", ".join([*parts, f"{self.n_atoms} atoms"])
 
 
-def describe(name: str) -> str:
-    """Describe a system or a configuration space.
+def split_own_name(name: str) -> tuple[str, float]:
+    """Split the name of a structure of the user's own.
 
     Parameters
     ----------
     name
-        Name of a system, or ``configuration_<family>``.
+        Any text.
+
+    Returns
+    -------
+    structure : str
+        The name without a field; empty if no structure can have the name.
+    field_V_per_A : float
+        Field in V/angstrom, with the four digits of names.
+    """
+    match = OWN_NAME.fullmatch(name)
+    return (match["structure"], round(float(match["field"] or 0), 4)) if match else ("", 0.0)
+
+
+def own_structure_name(structure: str, field_V_per_A: float) -> str:
+    """Return the name of a structure of the user's own in a field."""
+    return f"{structure}_field{field_V_per_A:+.4f}" if field_V_per_A else structure
+
+
+def describe(name: str) -> str:
+    """Describe a system, a structure of the user's own or a configuration space.
+
+    Parameters
+    ----------
+    name
+        Name of a system or structure, or ``configuration_<family>``.
 
     Returns
     -------
@@ -358,6 +387,9 @@ def describe(name: str) -> str:
     """
     if name.startswith("configuration_"):
         return f"All stackings of {name.removeprefix('configuration_')}"
+    structure, field = split_own_name(name)
+    if structure:
+        return f"Structure {structure}" + (f", field {field:+g} V/Å" if field else "")
     text = System.parse(name).description
     return text[0].upper() + text[1:]
 
@@ -412,6 +444,53 @@ def nearest(name: str, maximum_atoms: int) -> System:
             f"maps.maximum_atoms is {maximum_atoms}"
         )
     return system
+
+
+def describe_difference(name: str, system: System) -> str:
+    """Describe how far a system is from the twist angle or the mismatch that a name requests.
+
+    Parameters
+    ----------
+    name
+        Name that `nearest` accepts.
+    system
+        The system that it returns.
+
+    Returns
+    -------
+    str
+        One line; empty if the name is that of a system, or if the difference is below
+        `LARGE_DIFFERENCE`. Where only the angle is requested, the line names a nearer cell of
+        several periods.
+    """
+    match = WISH.fullmatch(name)
+    if match is None:
+        return ""
+    angle, eta = float(match["angle"] or 0.0), float(match["eta"] or 0.0)
+    words = []
+    for wanted, found, format_of in (
+        (angle, system.twist_angle_deg, "twist angle of {:.4g}°"),
+        (eta, system.eta, "mismatch of {:.4g}"),
+    ):
+        if wanted and abs(found - wanted) > LARGE_DIFFERENCE * abs(wanted):
+            words.append(f"{format_of.format(found)} instead of {wanted:g}")
+    if not words:
+        return ""
+    nearer = ""
+    if angle and not eta:
+        cells = [
+            System(family=system.family, geometry="twist", indices=(m, n))
+            for n in range(2, 15)
+            for m in range(1, n)
+            if math.gcd(m, n) == 1
+        ]
+        best = min(cells, key=lambda cell: (abs(cell.twist_angle_deg - angle), cell.n_atoms))
+        if abs(best.twist_angle_deg - angle) < abs(system.twist_angle_deg - angle) - 1e-9:
+            nearer = (
+                f"; {best.name} has {best.twist_angle_deg:.4g}° and {best.n_periods} periods, "
+                "for maps and dipoles"
+            )
+    return f"{', '.join(words)}: the nearest cell of one period{nearer}"
 
 
 def _norm(vector):

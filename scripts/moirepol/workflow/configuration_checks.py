@@ -1,5 +1,6 @@
 """Rules between settings that the schema cannot state."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -242,7 +243,11 @@ def _check_long_range(config: Mapping[str, Any]) -> None:
 
 def _sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     """Check that a sweep has bilayers, all of them moiré cells that the models can predict."""
-    _systems(f"{key}.systems", sweep.get("systems", []))
+    for name in sweep.get("systems", []):
+        try:
+            parse_name(name, sys.maxsize)
+        except ConfigError as error:
+            raise ConfigError(f"{key}.systems = {name!r}: {error}") from None
     names = systems_of_sweep(sweep)
     if not names:
         raise ConfigError(f"{key}: allowed is at least 1 entry of systems or twist_angles_deg")

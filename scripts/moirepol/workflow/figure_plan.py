@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System
-from moirepol.workflow import label_plan
+from moirepol.workflow import label_plan, own_structures
 from moirepol.workflow.coverage import system_of
 from moirepol.workflow.label_sets import systems_of_sweep
 
@@ -366,11 +366,40 @@ def parity_models(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def map_of_one_period(name: str) -> str:
+def mapped_structure(config: Mapping[str, Any], name: str) -> str | list[str]:
+    """Return the file of a structure of the user's own that is mapped; empty for a system.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str or list
+        The file, or an empty list.
+
+    Raises
+    ------
+    ConfigError
+        If the cell of the structure does not contain all stackings.
+    """
+    own = own_structures.find(config, name)
+    if own is None:
+        return []
+    own_structures.require_map(own)
+    return own.path
+
+
+def map_of_one_period(config: Mapping[str, Any], name: str) -> str:
     """Return the map that a topological charge is computed from.
 
     Parameters
     ----------
+    config
+        The settings.
     name
         A system's name, or `configuration_<family>`.
 
@@ -384,7 +413,9 @@ def map_of_one_period(name: str) -> str:
     ConfigError
         If the cell does not contain exactly one period of the pattern.
     """
-    if not name.startswith("configuration"):
+    if own := own_structures.find(config, name):
+        own_structures.require_map(own, one_period=True)
+    elif not name.startswith("configuration"):
         _require_one_period(system_of(name))
     return f"results/maps/{name}.nc"
 
@@ -426,7 +457,11 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
         If no system has this name, or none below `maps.maximum_atoms` for dipoles. Maps are made
         without atoms and have no limit.
     """
-    limit = config["maps"]["maximum_atoms"] if stage == "dipoles" else sys.maxsize
+    if own := own_structures.canonical_name(config, name):
+        return f"results/{stage}/{own}.{ending}"
+    limit = (
+        config["maps"]["maximum_atoms"] if stage == "dipoles" or ending == "extxyz" else sys.maxsize
+    )
     system = system_of(name, limit)
     if system.distance_A == config["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})

@@ -287,6 +287,36 @@ def is_recheckable(config: Mapping[str, Any], name: str) -> bool:
     )
 
 
+def labels_with(config: Mapping[str, Any], name: str) -> str:
+    """Return the file of the first label set that contains a bilayer.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str
+        The file.
+
+    Raises
+    ------
+    ConfigError
+        If no label set contains the bilayer.
+    """
+    sets = config["labels"]["sets"]
+    for label_set in sets:
+        if name in frames(config, label_set):
+            return f"results/labels/{label_set}.nc"
+    raise ConfigError(
+        f"{name}: no label set contains it, so there are no Wannier centres; "
+        f"allowed are bilayers of labels.sets ({', '.join(sets)})"
+    )
+
+
 def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> list[str]:
     """Return the files of audited label sets with cells of some geometries.
 

@@ -84,6 +84,8 @@ def git_revision() -> str:
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     """Write a compressed NetCDF file under a temporary name, then rename it.
 
+    The file follows the CF conventions [1]_. A variable without a long name gets its name.
+
     Parameters
     ----------
     ds
@@ -95,15 +97,23 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     ------
     JobError
         If the file cannot be written.
+
+    References
+    ----------
+    .. [1] http://cfconventions.org
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    encoding = {
-        name: {"zlib": True, "complevel": 5}
-        for name, variable in ds.variables.items()
-        if variable.dtype.kind in "fiu" and variable.ndim
-    }
+    ds = ds.copy()
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, variable in ds.variables.items():
+        if variable.dtype.kind in "fiu" and variable.ndim:
+            encoding[name] = {"zlib": True, "complevel": 5}
+        # The conventions CF want a long name of every variable, and complete coordinates.
+        variable.attrs.setdefault("long_name", str(name).replace("_", " "))
+        if name in ds.coords:
+            encoding.setdefault(name, {})["_FillValue"] = None
     try:
         ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         os.replace(temporary, path)

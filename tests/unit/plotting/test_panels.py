@@ -111,13 +111,13 @@ class TestMaps:
         """Half a charge around N, its opposite around M, and none in the whole cell."""
         compute_charge(file, str(tmp_path / "charge.nc"), [N, 8 * N], 1e-6)
         ds = draw(plot_charge, charge=str(tmp_path / "charge.nc"))
-        assert ds["q"].dims == ("i", "j")
+        assert ds["charge_density"].dims == ("i", "j")
         Q = ds["Q_finite_difference"]
         assert Q.sel(region="N").item() == pytest.approx(-0.5, abs=3e-3)
         assert Q.sel(region="M").item() == pytest.approx(0.5, abs=3e-3)
         np.testing.assert_allclose(Q, ds["Q_sign_rule"], atol=3e-3)
         area = abs(np.linalg.det(ds["cell"].values))
-        assert abs(ds["q"].mean().item() * area) < 1e-6
+        assert abs(ds["charge_density"].mean().item() * area) < 1e-6
 
     def test_paths_out_of_plane(self, draw, tmp_path):
         """A field adds a constant to P⊥ and nothing to P∥."""
@@ -335,7 +335,7 @@ class TestSweeps:
         """One charge is whole between the thresholds of G and of N or M; beyond them both are 0."""
         fields = [-0.01, -0.003, 0.0, 0.003, 0.01]
         ds = draw(plot_charges, sweep=sweep(["AA_twist-3-4"], fields, 0.0))
-        assert ds["Q"].dims == ("field", "method", "region")
+        assert ds["Q"].dims == ("field", "scheme", "region")
         zero = ds["threshold_field"]
         assert abs(zero.sel(deciding="G").item()) < 1e-9
         assert zero.sel(deciding="N").item() == pytest.approx(-zero.sel(deciding="M").item())
@@ -343,7 +343,7 @@ class TestSweeps:
         for label in "NM":
             expected = -P.sel(point=label).item() / (2 * self.SLOPE)
             assert zero.sel(deciding=label).item() == pytest.approx(expected)
-        Q = ds["Q"].sel({"method": "berg_luscher", "region": ["N", "M"]})
+        Q = ds["Q"].sel(scheme="berg_luscher", region=["N", "M"])
         for field, expected in zip(fields, ([0, 0], [0, 1], [0.5, 0.5], [0, 1], [0, 0])):
             found = np.sort(np.abs(Q.sel(field=field)))
             np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -14,7 +14,14 @@ from moirepol.errors import ConfigError
 from moirepol.physics.polarization import layer_fields
 from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build
-from moirepol.structure.names import OTHER_NAMES, PATTERN, System, describe, nearest
+from moirepol.structure.names import (
+    OTHER_NAMES,
+    PATTERN,
+    System,
+    describe,
+    describe_difference,
+    nearest,
+)
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.coverage import beyond_labels, parse_name, predictors_of
 from support.frames import stacked
@@ -167,3 +174,26 @@ def test_descriptions_say_all():
     for word in ("Antiparallel", "2.036°", "+0.0102", "shifted", "+1 %", "3.4 Å", "-0.02 V/Å"):
         assert word in text
     assert describe("configuration_AAp") == "All stackings of AAp"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AA_angle-2.00", ""),
+        ("AA_twist-1-2", ""),
+        ("AA_eta+0.01", ""),
+        (
+            "AA_angle-30_field+0.02",
+            "twist angle of 21.79° instead of 30: .* AA_twist-4-11 has 30.16",
+        ),
+        (
+            "AAp_angle-16",
+            "twist angle of 13.17° instead of 16: .* AAp_twist-8-13 has 15.65° and 25",
+        ),
+        ("AA_angle-5_eta+0.2", "twist angle of 6.587° instead of 5, mismatch of 0.2053 instead of"),
+    ],
+)
+def test_a_large_difference_from_the_request_is_stated(name, words):
+    found = describe_difference(name, nearest(name, 10**9))
+    assert re.match(words, found)
+    assert bool(words) == bool(found)

@@ -266,11 +266,11 @@ class TestFigures:
     )
     def test_a_charge_needs_one_period(self, name, message):
         with pytest.raises(ConfigError, match=message):
-            figure_plan.map_of_one_period(name)
+            figure_plan.map_of_one_period({"structures": {}}, name)
 
     @pytest.mark.parametrize("name", ["AA_twist-1-2", "configuration_AA"])
     def test_a_map_with_one_period(self, name):
-        assert figure_plan.map_of_one_period(name) == f"results/maps/{name}.nc"
+        assert figure_plan.map_of_one_period({"structures": {}}, name) == f"results/maps/{name}.nc"
 
     def test_another_name_of_a_system(self, config):
         file = figure_plan.canonical_file(config, "views", "AA_angle-2.00", "html")

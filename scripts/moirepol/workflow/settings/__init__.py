@@ -50,6 +50,11 @@ class Settings(InterlayerSettings):
     plans: Plans = setting("Labels that are proposed for a system.")
     maps: Maps = setting("Polarization maps of moiré cells.")
     potential: Potential = setting("Electrostatic potential above moiré cells.")
+    structures: dict[Name, str] = setting(
+        "Files with bilayers of your own, by name. Any format that ASE reads. The name then stands "
+        "for the bilayer in the names of files, such as results/maps/mine.nc.",
+        default={},
+    )
     sweeps: dict[Name, Sweep] = setting("Sweeps, by name.")
     figures: dict[Name, Panel] = setting("Panels by name, with what they show and their caption.")
     page: Page = setting("Page of a whole figure.")
