@@ -6,7 +6,8 @@
 
 from functools import cache
 
-from moirepol.errors import ConfigError
+from moirepol.console import say
+from moirepol.errors import ConfigError, JobError
 from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
@@ -15,6 +16,8 @@ from moirepol.workflow import figure_plan, label_plan, model_plan, own_structure
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.configuration_checks import studies_used_for
+from moirepol.workflow.provenance import sha256
+from moirepol.workflow.label_cost import announcement
 from moirepol.workflow.label_sets import (
     STANDARD,
     changes_of,
@@ -44,9 +47,11 @@ wildcard_constraints:
 
 
 LABEL_SETS = config["labels"]["sets"]
-SHIPPED_LABELS = "resources/labels"
-SHIPPED_POLARIZABILITIES = "resources/polarizability"
-SHIPPED_MONOLAYERS = "resources/monolayer"
+# Files of the repository are found from its own folder, wherever the results are.
+SHIPPED_LABELS = shipped_path(ROOT, "resources/labels")
+SHIPPED_POLARIZABILITIES = shipped_path(ROOT, "resources/polarizability")
+SHIPPED_MONOLAYERS = shipped_path(ROOT, "resources/monolayer")
+CLAIMS_TABLE = shipped_path(ROOT, "resources/claims.yaml")
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
 JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
@@ -59,11 +64,11 @@ CHECKS = config["labels"]["checks"]
 
 
 def planned(function, *arguments):
-    """Return the result of a function of the package; turn its ConfigError into one line."""
+    """Return the result of a function of the package. Its errors end the run in one line."""
     try:
         return function(config, *arguments)
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+    except (ConfigError, JobError) as error:
+        sys.exit(f"error: {error}")
 
 
 def growing(first):
@@ -133,13 +138,20 @@ def direct_labels(*geometries: str) -> list[str]:
     return label_plan.direct_labels(config, SHIPPED_LABELS, *geometries)
 
 
+def say_labels() -> None:
+    """Say before the start which labels are computed, and how long this takes."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
+    if words := announcement([job.wildcards.frame for job in jobs], SHIPPED_LABELS):
+        say(words)
+
+
 def label_group(wildcards) -> str | None:
     """Return the group of small labels. A profile may run several of them in one job."""
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
 
 
 def polarizability_file(slide: str) -> str:
-    return label_plan.polarizability_file(config, slide, SHIPPED_POLARIZABILITIES)
+    return planned(label_plan.polarizability_file, slide, SHIPPED_POLARIZABILITIES)
 
 
 def slides_of(family: str, recipe: str = STANDARD) -> tuple[str, int]:
@@ -177,10 +189,7 @@ def strongest_field(wildcards) -> str:
 def long_range_of(family: str) -> tuple[list[str], str | list]:
     """Members of the response model and the polarizability behind the long range of a family;
     empty if the family has no long range."""
-    try:
-        response = model_plan.response_model(config, family)
-    except ConfigError as error:
-        raise WorkflowError(f"gradient.{family}: {error}") from None
+    response = planned(model_plan.response_model, family)
     if response is None:
         return [], []
     return members(response), polarizability_file(config["long_range"][family])

@@ -222,6 +222,33 @@ rule benchmarks:
         "results/benchmarks/inference.csv",
         "results/benchmarks/training.csv",
         "results/benchmarks/dag.csv",
+        "results/benchmarks/rules.csv",
+
+
+# No digest of the results: the times are those of the last run of every job.
+rule benchmark_rules:
+    input:
+        claims="results/claims.csv",
+        figures=figure_files(),
+    output:
+        shares="results/benchmarks/rules.csv",
+    log:
+        "logs/benchmark_rules.log",
+    benchmark:
+        "benchmarks/benchmark_rules.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        folder="benchmarks",
+        code=code_digest("benchmark_rules"),
+    message:
+        "tabulate the share of each rule in the time of a run"
+    script:
+        "../scripts/benchmark_rules.py"
 
 
 rule benchmark_inference:
@@ -260,7 +287,7 @@ rule benchmark_inference:
 
 rule benchmark_training:
     input:
-        courses=expand("results/models/{model}/loss.nc", model=JUDGED_MODELS),
+        courses=expand("results/models/{model}/loss.nc", model=[*JUDGED_MODELS, "aa_paper"]),
     output:
         training="results/benchmarks/training.csv",
     log:

@@ -74,10 +74,10 @@ def export_potential(
     atoms = build(system, lattice_constant_A, layer_distance_A).to_atoms()
     origin = np.array([0, 0, atoms.positions[:, 2].max() + heights[0]])
     atoms.cell[2] = 0, 0, len(heights) * (heights[1] - heights[0])
-    with open(cube, "w") as file:
+    with open(cube, "w", encoding="utf-8") as file:
         words = f"moirepol {system}: electrostatic potential in V"
         write_cube(file, atoms, planes, origin=origin, comment=words)
-    Path(waves).write_text(json.dumps(waves_of(above), indent=1))
+    Path(waves).write_text(json.dumps(waves_of(above), indent=1), encoding="utf-8")
 
 
 def waves_of(ds) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def tabulate_claims(claims: str, page: str):
     for verdict in rows["verdict"].unique():
         cell = f'<td class="{verdict.replace(" ", "-")}">{verdict}</td>'
         table = table.replace(f"<td>{verdict}</td>", cell)
-    Path(page).write_text(PAGE.format(counts=counts, table=table, made_by=made_by()))
+    text = PAGE.format(counts=counts, table=table, made_by=made_by())
+    Path(page).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

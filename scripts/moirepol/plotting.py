@@ -22,6 +22,8 @@ from scipy.ndimage import map_coordinates
 
 from moirepol.structure.bilayer import LAYERS
 
+matplotlib.rcdefaults()  # whatever the user's matplotlibrc contains
+
 #: Box ((left, right), (bottom, top)) in angstrom.
 Box = tuple[tuple[float, float], tuple[float, float]]
 

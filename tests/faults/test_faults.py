@@ -414,8 +414,8 @@ class TestPseudopotentials:
 @pytest.mark.parametrize(
     ("says", "words"),
     [
-        ("Program PWSCF v.6.3 starts on 1Jan2019", "version 6.3, needed is 6.7 or later"),
-        ("Good morning", "version unknown, needed is 6.7 or later"),
+        ("Program PWSCF v.6.3 starts on 1Jan2019", "is version 6.3, needed is 6.7 or later"),
+        ("Good morning", "does not run, its version is unknown: Good morning"),
     ],
 )
 def test_an_old_program_is_named(tmp_path, monkeypatch, says, words):
@@ -423,7 +423,7 @@ def test_an_old_program_is_named(tmp_path, monkeypatch, says, words):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     programs._version.cache_clear()
     try:
-        with pytest.raises(JobError, match=f"^{tmp_path / 'pw.x'} is {words}$"):
+        with pytest.raises(JobError, match=f"^{tmp_path / 'pw.x'} {words}$"):
             programs.require_programs()
     finally:
         programs._version.cache_clear()

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,14 +28,19 @@ from moirepol.dft.pseudopotentials import (
 )
 from moirepol.dft.relaxation import relaxed_heights
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
-from moirepol.errors import JobError
+from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
 
 PREFIX = "bilayer"
+DENSITY = "charge-density.dat"
 #: Cells with at least this number of atoms store the state of their scf and continue from it.
 RESTARTABLE_ATOMS = 30
 CHUNK_S = 1800.0
 OUT_OF_TIME = "Maximum CPU time exceeded"
+HDF5 = (
+    "this pw.x is built with HDF5, its files are not readable here; use a build without HDF5, "
+    "as that of Debian (apt install quantum-espresso)"
+)
 HARTREE_FIELD_V_PER_A = 51.4220632
 #: Dispersion correction of a recipe -> settings of pw.x.
 DISPERSION = {"D3-BJ": {"vdw_corr": "'grimme-d3'", "dftd3_version": 4}}
@@ -46,9 +52,14 @@ def require_programs() -> None:
     Raises
     ------
     JobError
-        If a program is not installed or too old.
+        If a program is not installed, does not run or is too old, or if pw.x writes HDF5 files.
     """
     programs.require_programs()
+    libraries = subprocess.run(
+        ["ldd", str(shutil.which("pw.x"))], capture_output=True, text=True, check=False
+    ).stdout
+    if "libhdf5" in libraries:
+        raise JobError(HDF5)
 
 
 def calculate(
@@ -69,6 +80,8 @@ def calculate(
     write_pw_input(folder / "pw.in", atoms, half, weights, recipe, forces, dispersion)
     audit = run_scf(folder, threads, CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None)
     save = folder / f"{PREFIX}.save"
+    if not (save / DENSITY).is_file() and list(save.glob("*.hdf5")):
+        raise JobError(HDF5)
     unfold_gamma(save)
     unfold_time_reversal(save, kpoints)
     run_pw2wannier90(folder, threads)
@@ -238,7 +251,7 @@ def write_pw_input(
         lines.append("K_POINTS gamma")
     # A checkpoint with other files differs from this input, so pw.x does not continue from it.
     lines += [f"! MD5 of {file.name}: {md5(file)}" for file in pseudopotentials.values()]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[str, float]:
@@ -270,7 +283,7 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
     """
     text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_parallel("pw", folder, threads)
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
-        raise JobError(f"the scf did not converge: {failure_reason(text)}")
+        raise RejectedLabel(f"the scf did not converge: {failure_reason(text)}")
     check_pseudopotentials_read(folder, text)
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
     accuracy = float(re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)[-1])
@@ -395,7 +408,7 @@ def run_potential(folder: Path) -> np.ndarray:
     text = run_program(["pp.x"], folder, "pp.in")
     if "JOB DONE" not in text:
         raise JobError(f"pp.x found no potential: {failure_reason(text)}")
-    with open(folder / "potential.cube") as file:
+    with open(folder / "potential.cube", encoding="utf-8") as file:
         energy = read_cube(file)["data"]  # of an electron, in Ry
     return -energy * Ry
 
@@ -514,7 +527,7 @@ def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) 
     float
         Dipole in e.A per cell, positive if it points up.
     """
-    with FortranFile(save / "charge-density.dat", "r") as file:
+    with FortranFile(save / DENSITY, "r") as file:
         gamma_only = file.read_ints()[0]
         reciprocal = file.read_reals().reshape(3, 3)
         miller = file.read_ints().reshape(-1, 3)

@@ -7,8 +7,8 @@ from typing import Any
 
 from moirepol.dft import labels
 from moirepol.dft.engine import engine_of
-from moirepol.dft.programs import CHECKPOINT, Killed
-from moirepol.errors import JobError, full_disk
+from moirepol.dft.programs import CHECKPOINT
+from moirepol.errors import JobError, RejectedLabel, full_disk
 from moirepol.physics.relaxation import relaxed_from_files
 from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
@@ -44,7 +44,8 @@ def label_frame(
     label
         NetCDF file to write, one frame. Attribute `code_digest` is the digest of the script
         `label_frame` and of the modules that it uses. The reason for a rejected label is kept
-        beside it, in ``<frame>.rejected``.
+        beside it, in ``<frame>.rejected``. A failure of a program is no
+        rejection.
     threads
         MPI processes.
     relaxed
@@ -108,7 +109,7 @@ def _label(atoms, settings, scratch, rejected, threads):
                 sep="\n",
             )
         no_room = full_disk(scratch)
-        if no_room or isinstance(error, Killed):
+        if no_room or not isinstance(error, RejectedLabel):
             clear_scratch(scratch)
             raise JobError(f"{no_room}{str(error).removeprefix(no_room)}") from error
         shutil.rmtree(scratch, ignore_errors=True)

@@ -13,7 +13,7 @@ from moirepol.dft import wannier
 from moirepol.dft.engine import engine_of
 from moirepol.dft.grids import mesh_size, uniform_mesh
 from moirepol.dft.programs import run_program
-from moirepol.errors import JobError
+from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.material import ELECTRONS_PER_FUNCTION
 
@@ -201,11 +201,11 @@ def check(frame: Bilayer) -> None:
 
     Raises
     ------
-    JobError
+    RejectedLabel
         If it is rejected, with the value and the limit.
     """
     if found := fault(frame):
-        raise JobError(f"{frame.name}: {found}")
+        raise RejectedLabel(f"{frame.name}: {found}")
 
 
 def fault(frame: Bilayer) -> str:

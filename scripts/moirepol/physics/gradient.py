@@ -40,7 +40,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize
 
 from moirepol.errors import JobError
 from moirepol.model.calibration import Calibration, read_calibration
@@ -361,6 +360,8 @@ def fit(
         )
 
     if widths is None:
+        from scipy.optimize import minimize  # slow to import, and predictions do not need it
+
         options = {"xatol": 0.02, "fatol": 0.1, "maxiter": 400}
         searches = [
             minimize(minus_log_evidence, np.log(start), method="Nelder-Mead", options=options)

@@ -171,6 +171,13 @@ class System(BaseModel):
             )
         if not -1.0 <= self.field_V_per_A <= 1.0:
             raise ValueError(f"field must lie in -1 ... 1 V/A, got {self.field_V_per_A}")
+        for word, value, digits in (
+            ("strain", self.strain_percent, 2),
+            ("layer distance", self.distance_A or 0.0, 3),
+            ("field", self.field_V_per_A, 4),
+        ):
+            if abs(value - round(value, digits)) > 1e-9:
+                raise ValueError(f"{word} must have at most {digits} decimals, got {value:g}")
         return self
 
     @classmethod
@@ -195,10 +202,11 @@ class System(BaseModel):
         """
         match = GRAMMAR.fullmatch(name)
         if match is None:
-            raise ValueError(
-                f"no system is called {name!r}: expected e.g. AA_twist-21-22, "
-                "AA_slide-3-5-10_strain-1.0_field+0.020 or AA_mismatch-9-10_d3.40"
-            )
+            # A cycle of imports otherwise; needed for an error only.
+            from moirepol.structure.wrong_names import wrong_part
+
+            reason = wrong_part(name) or "an angle or a mismatch is not allowed here"
+            raise ValueError(f"no system is called {name!r}: {reason}")
         indices, shift = (
             tuple(int(number) for number in (match[key] or "").split("-")[1:])
             for key in ("indices", "shift")

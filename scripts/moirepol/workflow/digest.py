@@ -15,9 +15,11 @@ PLUMBING = frozenset(
     {
         "moirepol.console",
         "moirepol.errors",
+        "moirepol.structure.wrong_names",
         "moirepol.workflow.configuration",
         "moirepol.workflow.configuration_checks",
         "moirepol.workflow.digest",
+        "moirepol.workflow.interrupts",
         "moirepol.workflow.job",
         "moirepol.workflow.locks",
         "moirepol.workflow.provenance",

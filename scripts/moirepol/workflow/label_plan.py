@@ -432,9 +432,15 @@ def _shipped_or_computed(config, name, folder, variable):
     shipped = Path(folder) / name
     if config["labels"]["source"] != "compute" and shipped.is_file():
         wanted = digest(settings_of(config, STANDARD))
-        if read_netcdf(shipped, variable).attrs["settings_digest"] == wanted:
+        if _settings_digest(str(shipped), variable) == wanted:
             return str(shipped)
     return f"results/{Path(folder).name}/{name}"
+
+
+@cache
+def _settings_digest(file: str, variable: str) -> str:
+    """Digest of the settings of a file, which does not change while Snakemake plans the jobs."""
+    return read_netcdf(file, variable).attrs["settings_digest"]
 
 
 def finest_slides(

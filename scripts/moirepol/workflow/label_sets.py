@@ -210,5 +210,5 @@ def shipped_frames(folder: str | Path) -> set[tuple[str, str, str]]:
     index = Path(folder) / INDEX
     if not index.is_file():
         return set()
-    with open(index, newline="") as file:
+    with open(index, encoding="utf-8", newline="") as file:
         return {(row["set"], row["frame"], row["digest"]) for row in csv.DictReader(file)}
