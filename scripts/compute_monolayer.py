@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from ase import Atoms
+from ase.build import make_supercell
 
 from moirepol.console import progress
 from moirepol.dft import espresso, labels
@@ -33,6 +34,8 @@ CELLS = {
     "moved+": (0, 0, 1),
     "moved-": (0, 0, -1),
 }
+#: Cells along x in one period of a ripple z = A sin(q x), and its amplitude.
+RIPPLED_CELLS, AMPLITUDE_A = 8, 0.3
 #: name -> (unit, long name)
 VARIABLES = {
     "bulk_modulus": ("eV/angstrom2", "bulk modulus"),
@@ -44,6 +47,7 @@ VARIABLES = {
     "born_charge": ("e", "in-plane Born charge of the dipole site from Wannier centres"),
     "piezoelectricity_clamped": ("e.angstrom", "dipole of a cell per strain, clamped ions"),
     "ionic_piezoelectricity": ("e.angstrom", "dipole of a cell per strain from relaxed ions"),
+    "flexoelectricity": ("e.angstrom2", "out-of-plane dipole of a site per curvature of the layer"),
     "piezoelectricity": ("e.angstrom", "dipole of a cell per strain, relaxed ions"),
 }
 
@@ -84,11 +88,13 @@ def compute_monolayer(
                 energies[name] = labelled.info["energy_eV"]
                 forces[name] = espresso.read_forces(work)[cell.is_site][0, :2]
                 dipoles[name] = labelled.dipoles[0, :2]
+            flexoelectricity = _flexoelectricity(a, recipe, folder, material)
             born = _born_charges(_cell("rest", CELLS["rest"], a, 20.0, material), recipe, a, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     area = abs(np.linalg.det(a * PRIMITIVE))
     found = monolayer.constants(energies, forces, dipoles, area, STRAIN, DISPLACEMENT_A)
+    found["flexoelectricity"] = flexoelectricity
     ds = xr.Dataset(
         {
             name: ((), found[name], {"units": unit, "long_name": long_name})
@@ -144,6 +150,26 @@ def _cell(name, size, a, height, material):
         origins=np.zeros((2, 2)),
         material=None if material == DEFAULT_MATERIAL else material,
     )
+
+
+def _flexoelectricity(a, recipe, folder, material):
+    """Slope of the out-of-plane dipoles of a rippled layer against the curvature d2z/dx2."""
+    flat = _cell("rippled", CELLS["rest"], a, recipe["cell_height_A"], material)
+    cell = Bilayer.from_atoms(
+        make_supercell(flat.to_atoms(), np.diag([RIPPLED_CELLS, 1, 1])),
+        name=flat.name,
+        family=flat.family,
+        lattices=flat.lattices,
+        origins=flat.origins,
+        material=None if material == DEFAULT_MATERIAL else material,
+    )
+    q = 2 * np.pi / (RIPPLED_CELLS * a)
+    cell.positions[:, 2] += AMPLITUDE_A * np.sin(q * cell.positions[:, 0])
+    work = folder / "rippled"
+    work.mkdir(parents=True)
+    dipoles = labels.label(cell, recipe, a, work).dipoles[:, 2]
+    curvature = -(q**2) * AMPLITUDE_A * np.sin(q * cell.site_positions[:, 0])
+    return float(dipoles @ curvature / (curvature @ curvature))
 
 
 def _born_charges(cell, recipe, a, folder):

@@ -11,8 +11,11 @@ D(tau, d) at the distance of the label is subtracted. In a relaxed moire with th
 d(r), the change is D(tau, d(r)) + H(tau).
 
 Where a layer is tilted, its dipole turns with it: p_par changes by -p_z grad h, with the height h
-of the layer. All changes have a part without a field and a part that is linear in it. They are
-interpolated in the stacking by plane waves (`moirepol.physics.configuration`).
+of the layer. Where it is curved, it is polarized: p_z changes by mu laplace h, with the
+flexoelectric coefficient mu of the monolayer. The layers of a bilayer are curved in opposite
+directions, so these parts cancel in their sum.
+
+All changes have a part without a field and a part that is linear in it. They are interpolated in the stacking by plane waves (`moirepol.physics.configuration`).
 """
 
 from collections.abc import Iterable
@@ -165,7 +168,7 @@ class Heights:
         return at_stackings(*slide_waves(PRIMITIVE, values.reshape(n * n, 2, 3)), tau)
 
     def ions(self, bilayer: Bilayer) -> np.ndarray:
-        """Return the change (m, 3) of the dipoles by relaxed ions in strained layers."""
+        """Return the change (m, 3) of the dipoles by strain with relaxed ions, and by curvature."""
         change = np.zeros((len(bilayer.sites), 3))
         if bilayer.is_relaxed and self.monolayer is not None:
             change[:, :2] = self.monolayer.ionic_piezoelectricity_eA * polar_strain_of_layers(
@@ -174,6 +177,8 @@ class Heights:
                 bilayer.site_layers,
                 bilayer.family,
             )
+            curvature = bilayer.arrays["local_curvature"][bilayer.is_site]
+            change[:, 2] = self.monolayer.flexoelectricity_eA2 * curvature
         return change
 
     def contribute(self, expansion: Expansion) -> None:

@@ -42,12 +42,15 @@ class Monolayer:
         Displacement u_y of the dipole site per unit of e_xx - e_yy.
     ionic_piezoelectricity_eA
         Change of the cell's dipole by the relaxed ions, per unit of e_xx - e_yy.
+    flexoelectricity_eA2
+        Out-of-plane dipole of a site per curvature of the layer, the Laplacian of its height.
     """
 
     bulk_modulus_eV_per_A2: float
     shear_modulus_eV_per_A2: float
     internal_displacement_A: float
     ionic_piezoelectricity_eA: float
+    flexoelectricity_eA2: float = 0.0
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Monolayer":
@@ -57,6 +60,7 @@ class Monolayer:
             "shear_modulus",
             "internal_displacement",
             "ionic_piezoelectricity",
+            "flexoelectricity",
         )
         ds = read_netcdf(path, *names)
         return cls(*(float(ds[name]) for name in names))

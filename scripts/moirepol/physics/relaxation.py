@@ -53,6 +53,12 @@ class Relaxation:
         """Derivatives (2, n, n) of the layer distance with respect to the place."""
         return _derivatives(self.distance, self.to_stacking)
 
+    @property
+    def distance_curvature(self) -> np.ndarray:
+        """Laplacian (n, n) of the layer distance with respect to the place, in 1/angstrom."""
+        q2 = (wave_vectors(self.points, self.to_stacking) ** 2).sum(axis=0)
+        return np.fft.ifft2(-q2 * np.fft.fft2(self.distance)).real
+
     @classmethod
     def from_file(cls, path: str | Path) -> "Relaxation":
         """Read a file of `relax_bilayer`."""
@@ -104,12 +110,13 @@ def relaxed(
     -------
     Bilayer
         A copy with displaced atoms, the local geometry of its sites (`Bilayer.set_local_geometry`)
-        and the array ``local_slope``, the derivative (n, 2) of the height of the layer.
+        and the arrays ``local_slope`` (n, 2) and ``local_curvature`` (n,), the gradient and the
+        Laplacian of the height of the layer.
     """
     tau, layers = bilayer.stacking_at(bilayer.positions[:, :2]), bilayer.layer
     n, side = len(tau), np.where(bilayer.layer == UPPER, 1.0, -1.0)
     lattices = np.broadcast_to(bilayer.lattices, (n, *bilayer.lattices.shape))
-    displacement, slope = np.zeros((n, 3)), np.zeros((n, 2))
+    displacement, slope, curvature = np.zeros((n, 3)), np.zeros((n, 2)), np.zeros(n)
     if relaxation is None:
         distance = stackings.at("distance", tau)
     else:
@@ -123,6 +130,7 @@ def relaxed(
         distance = at_stackings(relaxation.distance, tau0)
         displacement[:, :2] = u[np.arange(n), layers]
         slope = side[:, None] / 2 * at_stackings(relaxation.distance_gradient, tau0) @ turn.T
+        curvature = side / 2 * at_stackings(relaxation.distance_curvature, tau0)
     found = bilayer.copy()
     sites = bilayer.is_site
     geometry = LocalGeometry(tau, lattices, distance)
@@ -134,7 +142,7 @@ def relaxed(
     )
     displacement[:, :2] += half[:, None] * polar
     found.set_local_geometry(LocalGeometry(tau[sites], lattices[sites], distance[sites]))
-    found.arrays["local_slope"] = slope
+    found.arrays["local_slope"], found.arrays["local_curvature"] = slope, curvature
     found.displace(displacement)
     return found
 
