@@ -61,8 +61,8 @@ def _axes(shown):
     """Return a figure with the axes of the cell above those of enlarged parts."""
     (left, right), (bottom, top) = window(shown["cell"].values)
     width = 0.74 * COLUMN_INCHES
-    height = min(width * (top - bottom) / (right - left), 3.0)
-    part = 0.9
+    height = min(width * (top - bottom) / (right - left), 2.6)
+    part = 0.8
     figure, axes = new_figure(
         height + part + 0.9,
         mosaic=[["cell"] * 3, ["G", "N", "M"]],

@@ -48,7 +48,8 @@ STYLE: dict[Any, Any] = {
     "ytick.direction": "in",
     "lines.linewidth": 1.0,
     "mathtext.default": "regular",
-    "savefig.dpi": 400,
+    # The report shows a picture pixel by pixel and cuts one that is higher than the window.
+    "savefig.dpi": 220,
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
