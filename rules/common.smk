@@ -24,7 +24,6 @@ from moirepol.workflow.label_sets import (
     systems_of_sweep,
 )
 
-
 BILAYER = "|".join(filter(None, [SYSTEM, own_structures.names_pattern(config)]))
 OTHER_BILAYER = "|".join(filter(None, [OTHER_NAMES, own_structures.other_names_pattern(config)]))
 
