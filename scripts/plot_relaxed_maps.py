@@ -8,12 +8,15 @@ import numpy as np
 import xarray as xr
 
 from moirepol.errors import JobError
+from moirepol.physics.polarization import resample
 from moirepol.plotting import DIPOLE, STYLE, UNIT, draw_field, save, window
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 WIDTH_INCHES = 7.0
 PIXELS = 200
+#: Nodes of the data along each cell vector.
+NODES = 120
 
 
 def plot_relaxed_maps(polarization_maps: Sequence[str], data: str, pdf: str, png: str) -> None:
@@ -41,7 +44,7 @@ def plot_relaxed_maps(polarization_maps: Sequence[str], data: str, pdf: str, png
     matplotlib.rcParams.update(STYLE)
     height = WIDTH_INCHES / columns * 1.5 + 0.4
     figure, axes = plt.subplots(2, columns, figsize=(WIDTH_INCHES, height), squeeze=False)
-    shown = {}
+    shown = []
     for number, (ds, system) in enumerate(zip(maps, systems, strict=True)):
         column, row = divmod(number, 2)
         ax = axes[row, column]
@@ -54,17 +57,23 @@ def plot_relaxed_maps(polarization_maps: Sequence[str], data: str, pdf: str, png
         length = float(np.linalg.norm(ds["cell"].values[0])) / 10
         if row == 0:
             ax.set_title(f"{abs(system.twist_angle_deg):.2f}°, period {length:.1f} nm")
-        shown[f"P_perp_{system.name}"] = P.drop_vars([c for c in P.coords if c not in ("u", "v")])
+        shown.append(resample(P.values, NODES))
     for row, word in enumerate(("rigid", "relaxed")):
         axes[row, 0].set_ylabel(word)
     figure.colorbar(
         axes[0, 0].images[0], ax=axes, label=rf"$P_\perp$ ({DIPOLE})", shrink=0.8, pad=0.01
     )
-    renamed = {
-        name: values.rename(i=f"i_{k}", j=f"j_{k}", u=f"u_{k}", v=f"v_{k}")
-        for k, (name, values) in enumerate(shown.items())
-    }
-    write_netcdf(stamp(xr.Dataset(renamed), "P_perp of rigid and relaxed bilayers"), data)
+    both = xr.Dataset(
+        {
+            "P_perp": (
+                ("system", "i", "j"),
+                np.array(shown),
+                {"units": "e.angstrom", "long_name": "out-of-plane polarization per N pair"},
+            )
+        },
+        coords={"system": [system.name for system in systems]},
+    )
+    write_netcdf(stamp(both, "P_perp of rigid and relaxed bilayers"), data)
     save(figure, pdf, png)
 
 

@@ -10,6 +10,7 @@ from moirepol.plotting import DIPOLE, UNIT, new_figure, save
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
+FRACTIONS = np.linspace(0, 1, 241)
 #: Lines: the terms that each of them contains.
 LINES = {
     "sliding": (("local stacking", "heights"), "tab:blue"),
@@ -42,18 +43,22 @@ def plot_walls(terms: Sequence[str], data: str, pdf: str, png: str) -> None:
             across if np.abs(across.sum(axis=0)).max() > np.abs(along.sum(axis=0)).max() else along
         )
         distance = np.linalg.norm(places - places[0], axis=1)
-        one = xr.Dataset(
-            {
-                "P_par": (("term", "step"), part, {"units": "e.angstrom"}),
-                "distance": ("step", distance / distance[-1], {"units": "1"}),
-            },
-            coords={"term": ds["term"].values, "step": np.linspace(0, 1, len(distance))},
-        )
-        one["P_par"].attrs["long_name"] = "component of the in-plane polarization"
-        one["distance"].attrs["long_name"] = "place along G-N-C-M-G, fraction of its length"
-        grid = np.linspace(0, 1, 241)
-        shown.append(one.interp(step=grid).expand_dims(system=[ds.attrs["system"]]))
-    both = xr.concat(shown, dim="system")
+        shown.append([np.interp(FRACTIONS, distance / distance[-1], values) for values in part])
+    both = xr.Dataset(
+        {
+            "P_par": (
+                ("system", "term", "step"),
+                np.array(shown),
+                {"units": "e.angstrom", "long_name": "component of the in-plane polarization"},
+            ),
+            "fraction": (
+                "step",
+                FRACTIONS,
+                {"units": "1", "long_name": "place along G-N-C-M-G, fraction of its length"},
+            ),
+        },
+        coords={"system": [ds.attrs["system"] for ds in files], "term": files[0]["term"].values},
+    )
     write_netcdf(stamp(both, "In-plane polarization along G-N-C-M-G by contribution"), data)
 
     figure, axes = new_figure(1.9 * len(files) + 0.3, nrows=len(files), sharex=True, squeeze=False)
@@ -61,7 +66,7 @@ def plot_walls(terms: Sequence[str], data: str, pdf: str, png: str) -> None:
         own = both.sel(system=name)
         for word, (included, color) in LINES.items():
             chosen = own if included is None else own.sel(term=list(included))
-            ax.plot(own["distance"], UNIT * chosen["P_par"].sum("term"), color=color, label=word)
+            ax.plot(own["fraction"], UNIT * chosen["P_par"].sum("term"), color=color, label=word)
         system = System.parse(str(name))
         ax.set_title(
             f"{system.family.replace('p', chr(0x2032))}, {abs(system.twist_angle_deg):.2f}°"

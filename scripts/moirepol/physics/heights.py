@@ -15,8 +15,8 @@ of the layer. Where it is curved, it is polarized: p_z changes by mu laplace h, 
 flexoelectric coefficient mu of the monolayer. The layers of a bilayer are curved in opposite
 directions, so these parts cancel in their sum.
 
-All changes have a part without a field and a part that is linear in it. They are interpolated in the
-stacking by plane waves (`moirepol.physics.configuration`).
+All changes have a part without a field and a part that is linear in it. Plane waves of the stacking
+interpolate them (`moirepol.physics.configuration`).
 """
 
 from collections.abc import Iterable
