@@ -34,8 +34,8 @@ CELLS = {
     "moved+": (0, 0, 1),
     "moved-": (0, 0, -1),
 }
-#: Cells along x in one period of a ripple z = A sin(q x), and its amplitude.
-RIPPLED_CELLS, AMPLITUDE_A = 8, 0.3
+#: Amplitude of the ripple z = A sin(q x).
+AMPLITUDE_A = 0.3
 #: name -> (unit, long name)
 VARIABLES = {
     "bulk_modulus": ("eV/angstrom2", "bulk modulus"),
@@ -156,14 +156,14 @@ def _flexoelectricity(a, recipe, folder, material):
     """Slope of the out-of-plane dipoles of a rippled layer against the curvature d2z/dx2."""
     flat = _cell("rippled", CELLS["rest"], a, recipe["cell_height_A"], material)
     cell = Bilayer.from_atoms(
-        make_supercell(flat.to_atoms(), np.diag([RIPPLED_CELLS, 1, 1])),
+        make_supercell(flat.to_atoms(), np.diag([monolayer.RIPPLED_CELLS, 1, 1])),
         name=flat.name,
         family=flat.family,
         lattices=flat.lattices,
         origins=flat.origins,
         material=None if material == DEFAULT_MATERIAL else material,
     )
-    q = 2 * np.pi / (RIPPLED_CELLS * a)
+    q = 2 * np.pi / (monolayer.RIPPLED_CELLS * a)
     cell.positions[:, 2] += AMPLITUDE_A * np.sin(q * cell.positions[:, 0])
     work = folder / "rippled"
     work.mkdir(parents=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from moirepol.interface import Models
 
-__version__ = "0.2.0"
+from moirepol.version import __version__ as __version__
 
 
 def load(folder: str | Path = ".") -> "Models":

@@ -74,6 +74,8 @@ FULL_CONFIG["sweeps"]["every_key"] = {
 SLAB = {"thickness_A": 20.0, "in_plane": 6.9, "out_of_plane": 3.8}
 FULL_CONFIG["potential"] |= {"spacer": [SLAB], "cover": [SLAB], "between": [SLAB]}
 FULL_CONFIG["figures"]["fig1b"]["systems"] = ["AA_twist-1-2"]
+FULL_CONFIG["labels"]["recipe"]["dispersion"] = "D3-BJ"
+FULL_CONFIG["structures"] = {"mine": "mine.extxyz"}
 
 
 def with_defaults(value, schema):

@@ -53,7 +53,7 @@ def test_the_field_of_a_name_is_the_default(models):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda m: m.dipoles("AA_twist-2-3_d3.5"), "a layer distance of 3.5 Å"),
+        (lambda m: m.dipoles("AA_twist-2-3_d3.9"), "a layer distance of 3.9 Å"),
         (lambda m: m.dipoles("AAp_twist-2-3"), "predictors.AAp names no zero_field model"),
         (lambda m: m.dipoles("AA_twist-2-3", field=0.5), "a field of 0.5 V/Å"),
         (lambda m: m.dipoles("AA_angel-2"), "AA_angel-2"),

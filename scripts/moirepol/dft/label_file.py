@@ -100,7 +100,9 @@ def _label(atoms, settings, scratch, rejected, threads):
         predicted = atoms.is_deformed
         if atoms.system.relaxed and not predicted and not atoms.field_V_per_A:
             atoms = labels.relaxed(atoms, recipe, a, scratch / "relaxation", threads)
-        labelled = labels.label(atoms, recipe, a, scratch, threads, forces=predicted)
+        labelled = labels.label(
+            atoms, recipe, a, scratch, threads, **({"forces": True} if predicted else {})
+        )
     except JobError as error:
         for out in sorted(scratch.rglob("*.out")) + sorted(scratch.glob("*.werr")):
             print(

@@ -30,7 +30,8 @@ import xarray as xr
 from moirepol.errors import JobError
 from moirepol.physics.configuration import at_stackings, slide_waves
 from moirepol.physics.expansion import Expansion
-from moirepol.physics.monolayer import Monolayer
+from moirepol.physics.long_range import slab_field
+from moirepol.physics.monolayer import RIPPLED_CELLS, Monolayer
 from moirepol.physics.relaxation import polar_strain_of_layers
 from moirepol.structure.bilayer import PRIMITIVE, UPPER, Bilayer
 from moirepol.structure.symmetry import symmetry_copies
@@ -168,8 +169,11 @@ class Heights:
         n = len(values)
         return at_stackings(*slide_waves(PRIMITIVE, values.reshape(n * n, 2, 3)), tau)
 
-    def ions(self, bilayer: Bilayer) -> np.ndarray:
-        """Return the change (m, 3) of the dipoles by strain with relaxed ions, and by curvature."""
+    def ions(self, bilayer: Bilayer, response: float = 0.0) -> np.ndarray:
+        """Return the change (m, 3) of the dipoles by strain with relaxed ions, and by curvature.
+
+        `response` is the mean change of a site's out-of-plane dipole with a field, in e.A^2/V.
+        """
         change = np.zeros((len(bilayer.sites), 3))
         if bilayer.is_relaxed and self.monolayer is not None:
             change[:, :2] = self.monolayer.ionic_piezoelectricity_eA * polar_strain_of_layers(
@@ -179,7 +183,12 @@ class Heights:
                 bilayer.family,
             )
             curvature = bilayer.arrays["local_curvature"][bilayer.is_site]
-            change[:, 2] = self.monolayer.flexoelectricity_eA2 * curvature
+            # The ripple has polarized itself; the long-range term adds this to the bilayer.
+            q = 2 * np.pi / (RIPPLED_CELLS * bilayer.reference_lattice_constant_A)
+            wave, dipole = np.array([[q, 0.0]]), np.array([[0.0, 0.0, 1.0]])
+            area = float(bilayer.areas.mean())
+            own = slab_field(wave, dipole, 0, 0, area, bilayer.layer_distance_A)[0, 2].real
+            change[:, 2] = self.monolayer.flexoelectricity_eA2 * (1 - response * own) * curvature
         return change
 
     def contribute(self, expansion: Expansion) -> None:
@@ -191,7 +200,9 @@ class Heights:
                 continue
             change = self.change(bilayer, part)
             if power == 0:
-                change = change + self.ions(bilayer)
+                responses = expansion.coefficients.get(1)
+                mean_response = 0.0 if responses is None else float(responses[..., 2].mean())
+                change = change + self.ions(bilayer, mean_response)
             if slope is not None:
                 mean = expansion.coefficients[power].mean(axis=0) + change
                 change = change.copy()

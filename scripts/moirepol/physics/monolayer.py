@@ -21,6 +21,8 @@ import numpy as np
 
 from moirepol.workflow.provenance import read_netcdf
 
+#: Cells along x in one period of the ripple that the flexoelectric coefficient is computed with.
+RIPPLED_CELLS = 8
 #: N/m in 1 eV/angstrom^2.
 N_PER_M = 16.02176634
 
@@ -43,7 +45,8 @@ class Monolayer:
     ionic_piezoelectricity_eA
         Change of the cell's dipole by the relaxed ions, per unit of e_xx - e_yy.
     flexoelectricity_eA2
-        Out-of-plane dipole of a site per curvature of the layer, the Laplacian of its height.
+        Out-of-plane dipole of a site per curvature of the layer, the Laplacian of its height. It
+        contains the field of the dipoles of the ripple themselves (`RIPPLED_CELLS`).
     """
 
     bulk_modulus_eV_per_A2: float

@@ -278,9 +278,9 @@ def recognize(
     height = positions[:, 2]
     first, second, vectors, shifts = _bonds(atoms, positions, cell, kind)
     graph = coo_array((np.ones(len(first)), (first, second)), (len(atoms), len(atoms))).tocsr()
-    number, part = connected_components(graph, directed=False)
-    if number != 2:
-        raise ValueError(f"{number} layer{'s' if number != 1 else ''}: allowed are 2")
+    count, part = connected_components(graph, directed=False)
+    if count != 2:
+        raise ValueError(f"{count} layer{'s' if count != 1 else ''}: allowed are 2")
     upper = int(height[part == 1].mean() > height[part == 0].mean())
     layer = np.where(part == upper, UPPER, LOWER)
 
@@ -321,10 +321,10 @@ def recognize(
     nearest = LOWER if away[LOWER] < away[UPPER] - 1e-6 else UPPER
     standing.info["reference_lattice_constant_A"] = float(constants[nearest])
     standing.info["free_lattice_constant_A"] = lattice_constant_A
-    standing.info["family"] = family
     bilayer = Bilayer.from_atoms(
         standing,
         name=name,
+        family=family,
         lattices=lattices,
         origins=np.stack([one.origin for one in layers]),
         field_V_per_A=field_V_per_A,

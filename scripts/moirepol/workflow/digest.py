@@ -13,6 +13,7 @@ SCRIPTS = Path(__file__).parents[2]
 #: Modules that do not change a number: start of a job, and provenance of its file.
 PLUMBING = frozenset(
     {
+        "moirepol",  # its `load` is for Python users
         "moirepol.console",
         "moirepol.errors",
         "moirepol.structure.wrong_names",

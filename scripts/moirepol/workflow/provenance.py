@@ -15,8 +15,8 @@ from typing import Any
 
 import xarray as xr
 
-from moirepol import __version__
 from moirepol.errors import JobError, full_disk
+from moirepol.version import __version__
 
 #: The project's folder, and the file in which `git archive` writes the commit.
 PROJECT = Path(__file__).resolve().parents[3]

@@ -23,6 +23,7 @@ from plot_angles import plot_angles
 from plot_charge import plot_charge
 from plot_charges import plot_charges
 from plot_comparison import plot_comparison
+from plot_domains import plot_domains
 from plot_in_plane import plot_in_plane
 from plot_mismatch import plot_mismatch
 from plot_out_of_plane import plot_out_of_plane
@@ -30,9 +31,12 @@ from plot_parity import plot_parity
 from plot_paths import plot_paths
 from plot_pattern import plot_pattern
 from plot_phases import plot_phases
+from plot_relaxed_maps import plot_relaxed_maps
 from plot_site_dipoles import plot_site_dipoles
 from plot_stackings import plot_stackings
 from plot_structure import plot_structure
+from plot_switching import plot_switching
+from plot_walls import plot_walls
 from plot_wannier_centres import plot_wannier_centres
 from support.dictionary import faults
 from support.frames import A, D, stacked, with_dipoles
@@ -118,6 +122,63 @@ class TestMaps:
         np.testing.assert_allclose(Q, ds["Q_sign_rule"], atol=3e-3)
         area = abs(np.linalg.det(ds["cell"].values))
         assert abs(ds["charge_density"].mean().item() * area) < 1e-6
+
+    def test_relaxed_maps(self, draw, tmp_path):
+        """Both rows have the same scale; data are on one grid."""
+        files = []
+        for number, name in enumerate(("AA_twist-5-6", "AA_twist-5-6_relaxed")):
+            ds = a_map(first_harmonics(perp=(number + 1) * 1e-3), name).assign_attrs(space="real")
+            write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
+            files.append(str(tmp_path / f"{name}.nc"))
+        ds = draw(plot_relaxed_maps, polarization_maps=files)
+        assert ds["P_perp"].dims == ("system", "i", "j")
+        largest = np.abs(ds["P_perp"]).max(("i", "j")).values
+        assert largest[1] / largest[0] == pytest.approx(2, rel=1e-6)
+        with pytest.raises(JobError, match="allowed are a rigid and its relaxed one"):
+            draw(plot_relaxed_maps, polarization_maps=files[::-1])
+
+    def test_domains(self, draw, tmp_path):
+        """Waves have walls as wide as their period, whatever their height."""
+        maps, charges = [], []
+        for name in ("AA_twist-5-6", "AA_twist-5-6_relaxed"):
+            ds = a_map(first_harmonics(), name).assign_attrs(space="real")
+            write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
+            maps.append(str(tmp_path / f"{name}.nc"))
+            charges.append(str(tmp_path / f"{name}_charge.nc"))
+            compute_charge(maps[-1], charges[-1], [N, 2 * N], 1e-6)
+        ds = draw(plot_domains, polarization_maps=maps, charges=charges)
+        assert ds["wall_width"].units == "angstrom"
+        widths = ds["wall_width"].values
+        assert widths[0] == pytest.approx(widths[1])
+        assert 0.2 < widths[0] < 1  # the cell vectors have the length 1
+        assert ((ds["domain_share"] > 0.2) & (ds["domain_share"] < 0.8)).all()
+        np.testing.assert_allclose(ds["Q_N"], -0.5, atol=0.01)
+
+    def test_switching(self, draw, tmp_path):
+        """A constant along the field makes the domains along it larger."""
+        files = []
+        for field in (-0.02, 0.0, 0.02):
+            name = System.parse(f"AA_twist-30-31_relaxed_field{field:+.4f}").name
+            ds = a_map(first_harmonics(offset=0.02 * field), name).assign_attrs(space="real")
+            write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
+            files.append(str(tmp_path / f"{name}.nc"))
+        ds = draw(plot_switching, polarization_maps=files)
+        assert ds["net_P"].units == "pC m-1"
+        assert (ds["area_up"].sortby("field").diff("field") > 0).all()
+        assert ds["area_up"].sel(field=0).item() == pytest.approx(0.5, abs=0.05)
+        assert ds["net_P"].sel(field=0).item() == pytest.approx(0, abs=1e-9)
+
+    def test_walls(self, draw, tmp_path):
+        """The lines of the contributions add up to the total."""
+        layers = np.stack([first_harmonics(par=k * 1e-3) for k in range(1, 6)])
+        names = ["local stacking", "heights", "relaxed ions", "first order", "long range"]
+        ds = a_map(first_harmonics(), "AA_twist-30-31_relaxed").drop_vars(["P", "P_layer"])
+        ds["P"] = ("term", "layer", "component", "i", "j"), layers
+        ds["P"].attrs["units"] = "e.angstrom"
+        write_netcdf(stamp(ds.assign_coords(term=names), "terms"), tmp_path / "terms.nc")
+        shown = draw(plot_walls, terms=[str(tmp_path / "terms.nc")])
+        sizes = np.abs(shown["P_par"]).max("step").squeeze().values
+        np.testing.assert_allclose(sizes / sizes[0], [1, 2, 3, 4, 5], rtol=1e-6)
 
     def test_paths_out_of_plane(self, draw, tmp_path):
         """A field adds a constant to P⊥ and nothing to P∥."""

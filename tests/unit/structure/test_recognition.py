@@ -188,13 +188,13 @@ def upper(atoms):
 
 
 def raised(atoms):
-    atoms.positions[upper(atoms), 2] += 0.17
+    atoms.positions[upper(atoms), 2] += 0.42
 
 
 def corrugated(atoms):
-    """Both layers are flat on average; the distance varies by 0.1 angstrom over the cell."""
+    """Both layers are flat on average; the distance varies by 0.4 angstrom over the cell."""
     phase = 2 * np.pi * atoms.get_scaled_positions()[:, 0]
-    atoms.positions[:, 2] += 0.05 * np.where(upper(atoms), 1, -1) * np.cos(phase)
+    atoms.positions[:, 2] += 0.2 * np.where(upper(atoms), 1, -1) * np.cos(phase)
 
 
 def stretched(atoms):
@@ -202,8 +202,8 @@ def stretched(atoms):
 
 
 OUTSIDE = {
-    "layers that are too far apart": (raised, "a layer distance of 3.5 Å"),
-    "corrugated layers": (corrugated, "layer distance of 3.2"),
+    "layers that are too far apart": (raised, "a layer distance of 3.75 Å"),
+    "corrugated layers": (corrugated, "layer distance of "),
     "stretched layers": (stretched, "a strain of a layer of 12 %"),
     "an atom away from its lattice": (moved(3, [0, 0, 0.3]), "away from the smooth lattice"),
 }
