@@ -8,7 +8,7 @@ import xarray as xr
 from moirepol.errors import JobError
 from moirepol.model.committee import committee
 from moirepol.physics.expansion import Expansion
-from moirepol.physics.heights import PARTS, on_grid, polynomial
+from moirepol.physics.heights import PARTS, on_grid, polynomial, symmetrized
 from moirepol.physics.stackings import Stackings
 from moirepol.predictor import NetworkTerm
 from moirepol.structure.bilayer import LAYERS
@@ -66,7 +66,8 @@ def fit_heights(
     ds = xr.Dataset(coords={"layer": list(LAYERS), "component": list("xyz")})
     for part, unit in zip(PARTS, ("e.angstrom", "e.angstrom2/V"), strict=True):
         changes = {
-            d: values - flat[part] for d, values in _labelled(further, part, n, layer_distance_A)
+            d: symmetrized(values - flat[part], family, part)
+            for d, values in _labelled(further, part, n, layer_distance_A)
         }
         if not changes:
             raise JobError(f"no labels of {family} at another layer distance for the {part}")
@@ -88,7 +89,7 @@ def fit_heights(
         )
         ds[f"relaxed_{part}"] = (
             (*GRID, "layer", "component"),
-            values - flat[part] - of_distance,
+            symmetrized(values - flat[part] - of_distance, family, part),
             {"units": unit, "long_name": "change of a dipole by the rumpling of the layers"},
         )
     ds["reference_distance"] = (), layer_distance_A, {"units": "angstrom"}

@@ -75,7 +75,7 @@ def plot_walls(terms: Sequence[str], data: str, pdf: str, png: str) -> None:
         ax.axhline(0, color="0.7", linewidth=0.5, zorder=0)
         ax.margins(x=0)
     axes[-1, 0].set_xticks([0, 1 / 3, 1 / 2, 2 / 3, 1], ["G", "N", "C", "M", "G"])
-    axes[0, 0].legend(ncols=2, loc="best")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center")
     save(figure, pdf, png)
 
 

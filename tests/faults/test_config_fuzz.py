@@ -188,7 +188,8 @@ def outside(schema):
 
 
 #: Keys whose value is text to show: it names no file and reaches no shell.
-FREE_TEXT = ("description", "label", "caption")
+#: The name of a structure of the user's own stands for any path.
+FREE_TEXT = ("description", "label", "caption", "mine")
 
 
 @MANY

@@ -279,7 +279,13 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
-    values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}, "structure": ()}
+    values |= {
+        "layer_distance_A": 3.3,
+        "models": {},
+        "names": {"parity": "1"},
+        "structure": (),
+        "quoted": (),
+    }
     values |= {"kind": "zero_field", "field_V_per_A": 0, "slides_per_axis": 10}
     values |= {"grid_points": 6, "mesh_spacing_A": 6.0, "mesh_points": 12}
     values |= {"largest_eta": 1.0, "points_per_period": 6} | READERS[script]

@@ -134,7 +134,7 @@ class TestCodeDigest:
             ("moirepol/inner.py", '"""Words."""\nx  =  1  # words', False),
             ("moirepol/other.py", "y = 2", False),
             ("moirepol/__init__.py", '"""Words."""\n__version__ = "2"', False),
-            ("moirepol/__init__.py", '__version__ = "1"\nz = 2', True),
+            ("moirepol/__init__.py", '__version__ = "1"\nz = 2', False),
             ("moirepol/named/one.py", "z = 2", True),
             ("make.py", "from moirepol.middle import f\nf(), f()", True),
         ],

@@ -27,16 +27,19 @@ def wall_width(ds: xr.Dataset) -> float:
     return float(2 * P / abs(slope))
 
 
-def domain_fractions(ds: xr.Dataset) -> tuple[float, float]:
-    """Return the shares of the area with P_perp down (N) and up (M), by sign.
+def spontaneous(ds: xr.Dataset) -> np.ndarray:
+    """Return P_perp (n, n) without the uniform part that a field induces.
+
+    The uniform part is the mean of P_perp at N and M.
 
     Parameters
     ----------
     ds
-        Map.
+        Map of one period.
     """
-    P = ds["P"].values[2]
-    return float((P < 0).mean()), float((P > 0).mean())
+    line, _ = along_diagonal(ds, ds["P"].values[2])
+    n = len(line) - 1
+    return ds["P"].values[2] - (line[n // 3] + line[2 * n // 3]) / 2
 
 
 def saturated_fraction(ds: xr.Dataset) -> float:

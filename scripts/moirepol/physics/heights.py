@@ -34,7 +34,7 @@ from moirepol.physics.long_range import slab_field
 from moirepol.physics.monolayer import RIPPLED_CELLS, Monolayer
 from moirepol.physics.relaxation import polar_strain_of_layers
 from moirepol.structure.bilayer import PRIMITIVE, UPPER, Bilayer
-from moirepol.structure.symmetry import symmetry_copies
+from moirepol.structure.symmetry import layer_symmetries, symmetry_copies, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 
 #: Parts of a change, in the order of the power of the field.
@@ -92,6 +92,37 @@ def on_grid(frames: Iterable[Bilayer], n: int, layer_distance_A: float) -> np.nd
         missing = np.argwhere(np.isnan(found).any(axis=(2, 3, 4)))[0]
         raise JobError(f"no label of the stacking {tuple(map(int, missing))} / {n}")
     return found
+
+
+def symmetrized(values: np.ndarray, family: str, part: str) -> np.ndarray:
+    """Average values on the grid over the symmetry of the family; labels keep it but for noise.
+
+    Parameters
+    ----------
+    values
+        Values (n, n, layer, 3) of one of `PARTS`.
+    family
+        Stacking family.
+    part
+        The part. An exchange of the layers reverses the field, and so the response.
+
+    Returns
+    -------
+    ndarray
+        Values (n, n, layer, 3) that have the symmetry exactly.
+    """
+    n = len(values)
+    tau = np.indices((n, n)).reshape(2, -1).T / n
+    flat = values.reshape(n * n, 2, 3)
+    operations = layer_symmetries(family)
+    found = np.zeros_like(flat)
+    for matrix, swap in operations:
+        i, j = np.rint(n * transform_slide(tau, (matrix, swap))).astype(int).T % n
+        turned = flat @ matrix.T
+        if swap:
+            turned = turned[:, ::-1] * (-1 if part == "response" else 1)
+        found[i * n + j] += turned / len(operations)
+    return found.reshape(values.shape)
 
 
 def polynomial(steps_A: np.ndarray, changes: np.ndarray) -> np.ndarray:

@@ -157,17 +157,18 @@ def on_grid(tau: np.ndarray, values: np.ndarray, family: str, parity: int, n: in
     JobError
         If a stacking of the grid has no value.
     """
-    found = np.full((n, n, *values.shape[1:]), np.nan)
+    found, counts = np.zeros((n, n, *values.shape[1:])), np.zeros((n, n))
     for place, value in zip(tau, values, strict=True):
         for image, swap in zip(*images(place, family), strict=True):
             i, j = np.rint(image * n).astype(int)
             if np.abs(image * n - (i, j)).max() < 1e-6:
                 turned = value[::-1] if swap and np.ndim(value) else value
-                found[i % n, j % n] = parity * turned if swap else turned
-    if np.isnan(found).any():
-        missing = tuple(map(int, np.argwhere(np.isnan(found))[0][:2]))
+                found[i % n, j % n] += parity * turned if swap else turned
+                counts[i % n, j % n] += 1
+    if not counts.all():
+        missing = tuple(map(int, np.argwhere(counts == 0)[0]))
         raise JobError(f"no relaxed label of the stacking {missing} / {n} of {family}")
-    return found
+    return found / counts.reshape(n, n, *[1] * (found.ndim - 2))
 
 
 def rumpling_of(bilayer: Bilayer) -> np.ndarray:

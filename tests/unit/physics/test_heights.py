@@ -122,3 +122,22 @@ def test_held_out_distances_follow_from_the_others():
         predicted = rest + sum((d - D) ** k * c for k, c in enumerate(coefficients, 1))
         direct = dipole(f"AA_slide-1-1-3_d{d:.3f}", sets["distance"])
         assert predicted == pytest.approx(direct, rel=0.01), d
+
+
+@pytest.mark.parametrize("part", heights.PARTS)
+@pytest.mark.parametrize("family", ["AA", "AAp"])
+def test_symmetrized_values_do_not_change_again(family, part):
+    values = heights.symmetrized(RANDOM.normal(size=(6, 6, 2, 3)), family, part)
+    np.testing.assert_allclose(heights.symmetrized(values, family, part), values, atol=1e-14)
+    assert np.abs(values).max() > 0.1
+    # At G, P_perp of the sum of the layers of AA vanishes without a field, not its response.
+    if family == "AA":
+        total = values[0, 0, :, 2].sum()
+        assert (abs(total) < 1e-14) == (part == "zero_field")
+
+
+def test_labels_have_the_symmetry():
+    """Averaging changes the labels by their noise only."""
+    frames = [f for f in read_frames(LABELS / "aa_distance.nc") if f.system.distance_A == 3.45]
+    values = heights.on_grid(frames, 6, D)[:, :, 0]
+    np.testing.assert_allclose(heights.symmetrized(values, "AA", "zero_field"), values, atol=5e-6)
