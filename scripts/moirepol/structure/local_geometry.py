@@ -12,7 +12,8 @@ In rigid layers s is linear in r, and these are the equations of `moirepol.struc
 
 `LayerField` evaluates s, A and z at any place from the atoms. It fits quadratic polynomials to the
 atoms around the place by moving least squares [Lancaster1981]_. The weights of the atoms decrease
-smoothly to zero, so that no order of the atoms and no rounding matters. Rigid layers are reproduced exactly.
+smoothly to zero, so that no order of the atoms and no rounding matters. Rigid layers are reproduced
+exactly.
 
 References
 ----------
