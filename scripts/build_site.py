@@ -213,7 +213,8 @@ def python_page() -> str:
             topic = above
             page += f"\n## `{topic}`\n"
         level = "###" if above else "##"
-        page += f"\n{level} `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
+        page += f"\n{level} `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n"
+        page += "   :members:\n```\n"
     return page
 
 
