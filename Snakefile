@@ -20,6 +20,7 @@ from moirepol.workflow.environment import allow_spaces, isolate
 from moirepol.workflow.interrupts import interrupt_jobs
 from moirepol.workflow.job import PARENT
 from moirepol.workflow.locks import clear_stale_locks, require_writable
+from moirepol.workflow.provenance import made_by
 from moirepol.workflow.shipped import check_shipped, shipped_path
 from moirepol.workflow.targets import check_targets
 
@@ -41,6 +42,7 @@ try:
         clear_stale_locks()
 except ConfigError as error:
     sys.exit(f"config error: {error}")
+config["made_by"] = made_by()  # for the report
 
 isolate(os.environ, ROOT / "scripts", cache=Path(".snakemake") / "cache")
 allow_spaces(os.environ)
@@ -56,6 +58,7 @@ include: "rules/models.smk"
 include: "rules/maps.smk"
 include: "rules/views.smk"
 include: "rules/sweeps.smk"
+include: "rules/exports.smk"
 include: "rules/figures.smk"
 include: "rules/accuracy.smk"
 include: "rules/claims.smk"

@@ -1,5 +1,7 @@
-# Sourced by run and run-tests: system packages and the locked Python environment in .venv,
-# each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
+# Sourced by run, run-tests and the container: system packages and the locked Python environment
+# in .venv, each installed only where missing. Needs nothing but a Debian or Ubuntu base system.
+
+venv=${MOIREPOL_VENV:-.venv} # a container has its environment outside of the project
 
 # What the caller's shell may contain and Python must not see. Text files are UTF-8 in every locale.
 unset "${!PYTHON@}"
@@ -45,19 +47,28 @@ setup_python() {
     "$python" -c 'import venv, ensurepip' 2>/dev/null || install_packages python3-venv ||
         fail "Python's venv module is missing: apt install python3-venv"
 
-    local stamp=.venv/.requirements total
-    if ! cmp -s requirements.lock "$stamp"; then
+    if ! is_installed requirements.lock; then
         [ -w . ] || fail "$PWD cannot be written, and its .venv is missing or not current:" \
             "call run once as a user who can write there"
-        total=$(grep -c '^[^# ]' requirements.lock)
-        say "Installing $total Python packages into .venv (2 GB, a few minutes)"
-        "$python" -m venv --clear .venv
-        .venv/bin/python -m pip install --disable-pip-version-check --no-input --require-hashes \
-            -r requirements.lock 2>&1 | tee .venv/pip.log | show_pip "$total" ||
-            fail "pip could not install requirements.lock; all its words are in .venv/pip.log"
-        cp requirements.lock "$stamp"
+        "$python" -m venv --clear "$venv"
+        install_lock requirements.lock "2 GB, a few minutes"
     fi
-    export PATH="$PWD/.venv/bin:$PATH" PYTHONNOUSERSITE=1
+    PATH="$(cd "$venv" && pwd)/bin:$PATH"
+    export PATH PYTHONNOUSERSITE=1
+}
+
+is_installed() { # whether the environment has the packages of a lock
+    cmp -s "$1" "$venv/.${1%.lock}"
+}
+
+install_lock() { # a lock, and the words on what that takes
+    local total
+    total=$(grep -c '^[^# ]' "$1")
+    say "Installing $total Python packages into $venv ($2)"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --require-hashes \
+        -r "$1" 2>&1 | tee "$venv/pip.log" | show_pip "$total" ||
+        fail "pip could not install $1; all its words are in $venv/pip.log"
+    cp "$1" "$venv/.${1%.lock}"
 }
 
 show_pip() { # a counter of the $1 packages, and pip's own words where it fails
@@ -68,6 +79,14 @@ show_pip() { # a counter of the $1 packages, and pip's own words where it fails
         { fflush() }
         END { printf "\r\033[K" }' >&2
 }
+
+setup_site() ( # only the documentation site needs these packages
+    flock 9
+    is_installed requirements-docs.lock ||
+        install_lock requirements-docs.lock "for the documentation site"
+    command -v dot >/dev/null || install_packages graphviz ||
+        say "Not installed: graphviz. The documentation site has no graph of the rules."
+) 9<requirements-docs.lock
 
 setup_labels() { # only new labels need these programs
     local missing=()

@@ -109,7 +109,7 @@ def _row(name, k_points, core_s, layers, reference):
 
 
 def _brute_force(slide: Bilayer, recipe, n, folder):
-    """Mean dipole (2, 3) in e.A of each layer's N atoms in the sqrt3 x sqrt3 cell of a slide."""
+    """Return the mean dipole (2, 3) in e.A of each layer's N atoms in a sqrt3 x sqrt3 cell."""
     supercell = make_supercell(slide, [[1, 1, 0], [-1, 2, 0], [0, 0, 1]])
     supercell.info.update(slide.info)
     atoms = Bilayer.from_atoms(supercell)

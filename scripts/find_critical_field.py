@@ -1,4 +1,4 @@
-"""The field that turns all P_perp to one sign, against the distance of the layers."""
+"""Find the field in which all P_perp have one sign, by layer distance."""
 
 import numpy as np
 import xarray as xr

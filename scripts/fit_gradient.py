@@ -35,7 +35,7 @@ def fit_gradient(
     response: Sequence[str] = (),
     polarizability: str | Sequence[str] = (),
 ) -> None:
-    """Fit all cells together, and all but one, for each cell that the others can replace.
+    """Fit all cells together, then all but one for each cell that the others can replace.
 
     Parameters
     ----------

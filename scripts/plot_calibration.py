@@ -1,4 +1,4 @@
-"""Errors against their bars: the predicted error and the displacement gradient."""
+"""Draw errors of predictions against the predicted error and the displacement gradient."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle

@@ -1,4 +1,4 @@
-"""First harmonics of moire cells of direct DFT: local stacking, long range, first order."""
+"""Draw first harmonics of moire cells: local stacking, long range, first order, direct DFT."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,7 +89,7 @@ def plot_cells(
 
 
 def _order(name):
-    """Family, then twisted cells by angle, then mismatched cells."""
+    """Return the sort key: family, then twisted cells by angle, then mismatched cells."""
     system = System.parse(name)
     return system.family, bool(system.eta), -abs(system.twist_angle_deg), abs(system.eta)
 

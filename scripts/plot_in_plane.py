@@ -1,4 +1,4 @@
-"""Map of P_par in configuration space or in a moire cell (Figs. 1c, 2e)."""
+"""Draw P_par in configuration space or in a moire cell (Figs. 1c, 2e)."""
 
 from moirepol.plotting import UNIT, draw_cell, draw_in_plane, figure_data, map_figure, save
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf

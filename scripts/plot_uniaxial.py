@@ -1,4 +1,4 @@
-"""Out-of-plane polarization of uniaxial cells against the wave vector: DFT and the long range."""
+"""Draw P_perp of uniaxial cells against the wave vector: DFT and predictions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -101,7 +101,7 @@ def _with_slabs(term: Term) -> Term:
 
 
 def _first_harmonic(frame: Bilayer, values: np.ndarray) -> float:
-    """Amplitude of the first harmonic of P_perp along the pattern, in e.angstrom."""
+    """Return the amplitude of the first harmonic of P_perp along the pattern, in e.angstrom."""
     frame = frame.copy()
     frame.set_array("values", values)
     field = layer_fields(frame, GRID, "values").sum(axis=0)[2]

@@ -1,4 +1,4 @@
-"""Wannier centres and dipoles of the layers of three stackings (Fig. 1e)."""
+"""Draw the Wannier centres and dipoles of the layers of three stackings (Fig. 1e)."""
 
 import numpy as np
 import xarray as xr
@@ -64,7 +64,7 @@ def plot_wannier_centres(parallel: str, antiparallel: str, data: str, pdf: str, 
 
 
 def pair_of_sites(atoms) -> xr.Dataset:
-    """One N of each layer, the upper one in the mirror plane of the lower, with what belongs to it.
+    """Return one N of each layer with its bonds and centres, both N in one mirror plane.
 
     Positions are in A, x and y from the lower N, z from the plane of the layer.
     """
@@ -116,7 +116,7 @@ def draw_site(ax, site, color):
 
 
 def draw_dipoles(ax, p):
-    """Arrows from zero to p_z of the lower and the upper layer and to their sum, with values."""
+    """Draw arrows from zero to p_z of both layers and to their sum, with values."""
     ax.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     values, colors = (*p, p.sum()), (*LAYER_COLORS, "black")
     for x, (value, color) in enumerate(zip(values, colors, strict=True)):

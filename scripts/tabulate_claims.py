@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from moirepol.workflow.provenance import made_by
+
 PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Claims</title>
 <style>body {{ font: 13px sans-serif; margin: 2em }} table {{ border-collapse: collapse }}
@@ -16,12 +18,17 @@ td:nth-child(2), td:nth-child(4), td:nth-child(7) {{ min-width: 13em }}
 </style>
 <h1>The paper's claims</h1>
 <p>{counts}</p>
+<p>z points from the lower to the upper layer. A positive field points along z and raises P⊥.
+The field of the paper lowers P⊥, so its 0.02 V/Å is &minus;0.02 V/Å in the panels.</p>
 {table}
+<p>{made_by}</p>
 """
 
 
 def tabulate_claims(claims: str, page: str):
     """Write the table of claims as an HTML page, with the number of claims of each verdict.
+
+    The last line is the version of the project.
 
     Parameters
     ----------
@@ -37,7 +44,8 @@ def tabulate_claims(claims: str, page: str):
     for verdict in rows["verdict"].unique():
         cell = f'<td class="{verdict.replace(" ", "-")}">{verdict}</td>'
         table = table.replace(f"<td>{verdict}</td>", cell)
-    Path(page).write_text(PAGE.format(counts=counts, table=table), encoding="utf-8")
+    text = PAGE.format(counts=counts, table=table, made_by=made_by())
+    Path(page).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -63,9 +63,9 @@ def test_a_wrong_target_ends_in_one_line(tmp_path, target):
 
 
 def test_a_bilayer_outside_the_domain_ends_in_one_line(tmp_path):
-    run = snakemake(tmp_path, "-n", *SNAKEFILE, "results/views/AA_angle-2_d3.4.html")
+    run = snakemake(tmp_path, "-n", *SNAKEFILE, "results/views/AA_angle-2_d3.9.html")
     assert run.returncode == 1
-    assert run.stdout.splitlines()[-1].startswith("error: AA_twist-16-17_d3.400: a layer distance")
+    assert run.stdout.splitlines()[-1].startswith("error: AA_twist-16-17_d3.900: a layer distance")
     assert "Traceback" not in run.stdout
 
 

@@ -1,13 +1,17 @@
 """The documentation: its links lead to files, and its tables agree with results."""
 
 import re
+from textwrap import dedent
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
+from snakemake.utils import update_config
 
 import tabulate_docs
+from moirepol.workflow.configuration import check_config
 from support import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -29,6 +33,32 @@ def anchors(page):
 def test_links_lead_to_headings(page):
     for target, heading in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text("utf-8")):
         assert heading in anchors(page.parent / target if target else page), heading
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_named_files_exist(page):
+    """Notes are exempt: they describe an earlier revision."""
+    text = page.read_text(encoding="utf-8")
+    folders = "tests|scripts|rules|envs|profiles|schemas|report|resources"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", text)
+    if page.parent.name != "notes":
+        assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def settings_of(page):
+    """Settings files that a page shows."""
+    blocks = re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text("utf-8"), re.M | re.S)
+    return [yaml.safe_load(dedent(block).replace("<engine>", "gpaw")) for block in blocks]
+
+
+@pytest.mark.parametrize("page", ["usage", "howto/panel", "howto/dft-engine"])
+def test_settings_of_a_page_are_valid(page):
+    found = settings_of(ROOT / "docs" / f"{page}.md")
+    assert found
+    for settings in found:
+        config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+        update_config(config, settings)
+        check_config(config)
 
 
 def test_every_note_is_listed():

@@ -22,6 +22,7 @@ UNCONVERGED = re.compile(r"convergence NOT achieved after\s+(\d+) iterations")
 PROGRAMS = {
     "pw.x": ("quantum-espresso", (6, 7)),
     "ph.x": ("quantum-espresso", (6, 7)),
+    "pp.x": ("quantum-espresso", (6, 7)),
     "pw2wannier90.x": ("quantum-espresso", (6, 7)),
     "wannier90.x": ("wannier90", (3, 1)),
 }
@@ -73,7 +74,7 @@ def _version(program: str) -> tuple[tuple[int, ...], str]:
         with contextlib.suppress(JobError):
             run_program([program, "-v"], Path(folder))
         text = "".join(out.read_text(errors="replace") for out in Path(folder).glob("*.out"))
-    found = re.search(r"(?:Program \w+ v\.|Wannier90: )(\d+)\.(\d+)", text)
+    found = re.search(r"(?:Program [\w-]+ v\.|Wannier90: )(\d+)\.(\d+)", text)
     return (tuple(map(int, found.groups())) if found else ()), text
 
 

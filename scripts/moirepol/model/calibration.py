@@ -74,10 +74,11 @@ class Calibration:
     scale: tuple[float, float]
     saturation: float
 
-    def widths(self, size: float) -> np.ndarray:
-        """Return the width (3,) of the second-order term of each component at a gradient."""
+    def widths(self, size: float | np.ndarray) -> np.ndarray:
+        """Return the width (..., 3) of the second-order term at gradients of some size (...)."""
         in_plane, out_of_plane = self.scale
-        return np.array([in_plane, in_plane, out_of_plane]) / (1 + size / self.saturation)
+        fraction = 1 / (1 + np.asarray(size) / self.saturation)
+        return np.array([in_plane, in_plane, out_of_plane]) * fraction[..., None]
 
     def errors(self, cell: ValidatedCell) -> np.ndarray:
         """Return the calibrated errors (m, 3) of prediction and label of a cell in e.angstrom."""

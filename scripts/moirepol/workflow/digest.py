@@ -13,6 +13,7 @@ SCRIPTS = Path(__file__).parents[2]
 #: Modules that do not change a number: start of a job, and provenance of its file.
 PLUMBING = frozenset(
     {
+        "moirepol",  # its `load` is for Python users
         "moirepol.console",
         "moirepol.errors",
         "moirepol.structure.wrong_names",
@@ -32,7 +33,8 @@ IGNORED_FIELDS = frozenset({"kind", "type_comment", "type_ignores", "type_params
 def code_digest(*names: str) -> str:
     """Return a digest of scripts and of every project module that they import, directly or not.
 
-    Comments, docstrings and layout do not change it; neither do the locale and the Python version.
+    Comments, docstrings, layout and `__version__` do not change it; neither do the locale and the
+    Python version.
 
     Parameters
     ----------
@@ -94,6 +96,8 @@ def _parse(path: Path) -> tuple[str, tuple[Path, ...]]:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef():
                 if ast.get_docstring(node) is not None:
                     node.body = node.body[1:]
+            case ast.Assign(targets=[ast.Name(id="__version__")]):
+                tree.body.remove(node)  # a release does not repeat the jobs
     modules |= {name.rpartition(".")[0] for name in modules if name.startswith("moirepol.")}
     files = [_file_of(module) for module in sorted(modules - PLUMBING - {""})]
     if path.name == "__init__.py" and "importlib" in modules:  # it imports its modules by name

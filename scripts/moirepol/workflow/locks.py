@@ -127,6 +127,30 @@ def alone_in(folder: str | Path) -> Iterator[None]:
             return
 
 
+@contextlib.contextmanager
+def scratch_folder(folder: str | Path) -> Iterator[Path]:
+    """Make an empty scratch folder for one job alone, and remove it at the end.
+
+    Parameters
+    ----------
+    folder
+        The scratch folder.
+
+    Yields
+    ------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    with alone_in(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _is_at(path, file):
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))

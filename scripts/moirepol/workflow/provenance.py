@@ -16,6 +16,7 @@ from typing import Any
 import xarray as xr
 
 from moirepol.errors import JobError, full_disk
+from moirepol.version import __version__
 
 #: The project's folder, and the file in which `git archive` writes the commit.
 PROJECT = Path(__file__).resolve().parents[3]
@@ -38,7 +39,8 @@ def stamp(ds: xr.Dataset, title: str, settings: Mapping[str, Any] | None = None)
     Returns
     -------
     xr.Dataset
-        The data set with title, settings, versions of packages, git revision and date.
+        The data set with title, settings, versions of packages, version and revision of the
+        project, and date.
     """
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -51,11 +53,23 @@ def stamp(ds: xr.Dataset, title: str, settings: Mapping[str, Any] | None = None)
         Conventions="CF-1.11",
         title=title,
         date_created=now,
-        history=f"{now}: written by moirepol {git_revision()}",
+        history=f"{now}: written by {made_by()}",
+        moirepol_version=__version__,
         git_revision=git_revision(),
         versions=json.dumps(versions),
         settings=json.dumps(settings or {}, sort_keys=True),
     )
+
+
+def made_by() -> str:
+    """Return name, version and revision of the project, for a page or a file.
+
+    Returns
+    -------
+    str
+        For example ``moirepol 0.2.0, revision 2fd670212345``.
+    """
+    return f"moirepol {__version__}, revision {git_revision()}"
 
 
 def git_revision(project: Path = PROJECT) -> str:
@@ -90,6 +104,8 @@ def git_revision(project: Path = PROJECT) -> str:
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     """Write a compressed NetCDF file under a temporary name, then rename it.
 
+    The file follows the CF conventions [CF]_. A variable without a long name gets its name.
+
     Parameters
     ----------
     ds
@@ -101,15 +117,23 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     ------
     JobError
         If the file cannot be written.
+
+    References
+    ----------
+    .. [CF] http://cfconventions.org
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    encoding = {
-        name: {"zlib": True, "complevel": 5}
-        for name, variable in ds.variables.items()
-        if variable.dtype.kind in "fiu" and variable.ndim
-    }
+    ds = ds.copy()
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, variable in ds.variables.items():
+        if variable.dtype.kind in "fiu" and variable.ndim:
+            encoding[name] = {"zlib": True, "complevel": 5}
+        # The conventions CF want a long name of every variable, and complete coordinates.
+        variable.attrs.setdefault("long_name", str(name).replace("_", " "))
+        if name in ds.coords:
+            encoding.setdefault(name, {})["_FillValue"] = None
     try:
         ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         os.replace(temporary, path)

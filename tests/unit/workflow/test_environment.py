@@ -81,13 +81,12 @@ def test_an_interpreter_in_a_path_with_spaces(tmp_path, monkeypatch):
     assert environment["PATH"].startswith(f"{folder}:")
 
 
-def _starts(python):
-    """Whether an interpreter starts; a shim of pyenv may not."""
-    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-
-
-FOUND = [path for n in (11, 12, 13) if (path := shutil.which(f"python3.{n}"))]
-OTHER_PYTHONS = [path for path in FOUND if _starts(path)]
+OTHER_PYTHONS = [
+    path
+    for n in (11, 12, 13)
+    if (path := shutil.which(f"python3.{n}"))
+    and not subprocess.run([path, "-c", ""], capture_output=True).returncode
+]
 
 
 @pytest.mark.parametrize("python", OTHER_PYTHONS)
