@@ -49,7 +49,9 @@ def run(*command: str | Path, **options) -> str:
 def make_base(root: Path, suite: str) -> None:
     """Make the base system that the image `debian:<suite>-slim` contains."""
     targets = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)")
-    own = re.search(r"^VERSION_CODENAME=(.*)$", Path("/etc/os-release").read_text(), re.M)[1]
+    own = re.search(
+        r"^VERSION_CODENAME=(.*)$", Path("/etc/os-release").read_text(encoding="utf-8"), re.M
+    )[1]
     lines = sorted({f"deb {line.replace(own, suite)}" for line in targets.splitlines()})
     sources = "\n".join(lines)
     options = [line for line in run("apt-config", "dump").splitlines() if APT_OPTIONS.match(line)]

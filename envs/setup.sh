@@ -3,6 +3,13 @@
 
 venv=${MOIREPOL_VENV:-.venv} # a container has its environment outside of the project
 
+# What the caller's shell may contain and Python must not see. Text files are UTF-8 in every locale.
+unset "${!PYTHON@}"
+export PYTHONUTF8=1 PYTHONNOUSERSITE=1
+# Snakemake and pip need a folder for caches, also for a user without a home folder.
+mkdir -p "${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}" 2>/dev/null ||
+    export XDG_CACHE_HOME="${TMPDIR:-/tmp}/moirepol-cache-$(id -u)"
+
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
@@ -41,6 +48,8 @@ setup_python() {
         fail "Python's venv module is missing: apt install python3-venv"
 
     if ! is_installed requirements.lock; then
+        [ -w . ] || fail "$PWD cannot be written, and its .venv is missing or not current:" \
+            "call run once as a user who can write there"
         "$python" -m venv --clear "$venv"
         install_lock requirements.lock "2 GB, a few minutes"
     fi
@@ -94,7 +103,8 @@ setup_labels() { # only new labels need these programs
 }
 
 exec 9<requirements.lock
-flock 9 # two at once: the second waits for the first's set-up
+# Two at once: the second waits for the set-up of the first. Some file systems have no locks.
+flock 9 2>/dev/null || true
 setup_labels
 setup_python
 exec 9<&-

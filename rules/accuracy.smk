@@ -73,7 +73,7 @@ rule tabulate_accuracy:
             "results/labels/{set}.nc",
             set=sorted({s for model in TABULATED for s in MODELS[model]["labels"]}),
         ),
-        table="resources/claims.yaml",
+        table=CLAIMS_TABLE,
     output:
         accuracy=report(
             "results/accuracy.csv",

@@ -6,14 +6,18 @@
 
 from functools import cache
 
-from moirepol.errors import ConfigError
+from moirepol.console import say
+from moirepol.errors import ConfigError, JobError
+from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
-from moirepol.workflow import figure_plan, label_plan, model_plan
+from moirepol.workflow import figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.configuration_checks import studies_used_for
+from moirepol.workflow.provenance import sha256
+from moirepol.workflow.label_cost import announcement
 from moirepol.workflow.label_sets import (
     STANDARD,
     changes_of,
@@ -24,23 +28,30 @@ from moirepol.workflow.label_sets import (
     systems_of_sweep,
 )
 
+BILAYER = "|".join(filter(None, [SYSTEM, own_structures.names_pattern(config)]))
+OTHER_BILAYER = "|".join(filter(None, [OTHER_NAMES, own_structures.other_names_pattern(config)]))
+
 
 wildcard_constraints:
     family="AAp?",
     set="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
-    system=SYSTEM,
-    other_name=OTHER_NAMES,
-    map=f"configuration_AAp?|{SYSTEM}",
+    system=BILAYER,
+    other_name=OTHER_BILAYER,
+    map=f"configuration_AAp?|{BILAYER}",
     frame=SYSTEM,
     panel="[a-z][a-z0-9_]*",
     sweep="[a-z][a-z0-9_]*",
+    material="[A-Za-z0-9]+",
 
 
 LABEL_SETS = config["labels"]["sets"]
-SHIPPED_LABELS = "resources/labels"
-SHIPPED_POLARIZABILITIES = "resources/polarizability"
+# Files of the repository are found from its own folder, wherever the results are.
+SHIPPED_LABELS = shipped_path(ROOT, "resources/labels")
+SHIPPED_POLARIZABILITIES = shipped_path(ROOT, "resources/polarizability")
+SHIPPED_MONOLAYERS = shipped_path(ROOT, "resources/monolayer")
+CLAIMS_TABLE = shipped_path(ROOT, "resources/claims.yaml")
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
 JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
@@ -53,11 +64,11 @@ CHECKS = config["labels"]["checks"]
 
 
 def planned(function, *arguments):
-    """Return the result of a function of the package; turn its ConfigError into one line."""
+    """Return the result of a function of the package. Its errors end the run in one line."""
     try:
         return function(config, *arguments)
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+    except (ConfigError, JobError) as error:
+        sys.exit(f"error: {error}")
 
 
 def growing(first):
@@ -86,6 +97,27 @@ def label_inputs(wildcards) -> dict[str, str | list[str]]:
     return planned(label_plan.label_inputs, wildcards.set, missing, SHIPPED_LABELS)
 
 
+def label_file(name: str) -> str:
+    return f"results/labels/{name}.nc"
+
+
+def relaxed_structure(wildcards) -> str | list:
+    found = label_plan.relaxed_structure(
+        config, wildcards.recipe, wildcards.frame, SHIPPED_FRAMES, SHIPPED_LABELS
+    )
+    return found[0] if found else []
+
+
+def of_predicted_structure(file):
+    """Return an input function: a file for a frame that is a relaxed moire; empty for others."""
+
+    def found(wildcards):
+        system = System.parse(wildcards.frame)
+        return file(system) if system.relaxed and system.n_periods else []
+
+    return found
+
+
 def audited_file(name: str) -> str:
     return label_plan.audited_file(config, name, SHIPPED_LABELS)
 
@@ -106,13 +138,20 @@ def direct_labels(*geometries: str) -> list[str]:
     return label_plan.direct_labels(config, SHIPPED_LABELS, *geometries)
 
 
+def say_labels() -> None:
+    """Say before the start which labels are computed, and how long this takes."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
+    if words := announcement([job.wildcards.frame for job in jobs], SHIPPED_LABELS):
+        say(words)
+
+
 def label_group(wildcards) -> str | None:
     """Return the group of small labels. A profile may run several of them in one job."""
     return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
 
 
 def polarizability_file(slide: str) -> str:
-    return label_plan.polarizability_file(config, slide, SHIPPED_POLARIZABILITIES)
+    return planned(label_plan.polarizability_file, slide, SHIPPED_POLARIZABILITIES)
 
 
 def slides_of(family: str, recipe: str = STANDARD) -> tuple[str, int]:
@@ -150,32 +189,82 @@ def strongest_field(wildcards) -> str:
 def long_range_of(family: str) -> tuple[list[str], str | list]:
     """Members of the response model and the polarizability behind the long range of a family;
     empty if the family has no long range."""
-    try:
-        response = model_plan.response_model(config, family)
-    except ConfigError as error:
-        raise WorkflowError(f"gradient.{family}: {error}") from None
+    response = planned(model_plan.response_model, family)
     if response is None:
         return [], []
     return members(response), polarizability_file(config["long_range"][family])
 
 
+def structure_of(wildcards) -> str | list:
+    """Input function: the file of a structure of the user's own; empty for a system."""
+    return planned(model_plan.structure_file, wildcards.system)
+
+
+def labels_with_centres(wildcards) -> str:
+    """Input function: the label set with the Wannier centres of a system."""
+    return planned(label_plan.labels_with, wildcards.system)
+
+
+def mapped_structure(wildcards) -> str | list:
+    """Input function as `structure_of`, of a structure whose cell contains all stackings."""
+    return planned(figure_plan.mapped_structure, wildcards.system)
+
+
+def family_of(wildcards) -> str:
+    return planned(model_plan.family_of, wildcards.system)
+
+
 def gradient_of(wildcards) -> str | list:
     """Input function: the first order of a system's family; empty if there is none."""
-    family = System.parse(wildcards.system).family
+    family = family_of(wildcards)
     return f"results/gradient/{family}.nc" if family in config["gradient"] else []
 
 
 def errors_of(wildcards) -> str | list:
     """Input function: the calibration of the error of a system's family; empty if no study with
     this use can be made."""
-    family = System.parse(wildcards.system).family
+    family = family_of(wildcards)
     return f"results/errors/{family}.nc" if family in ERROR_STUDIES else []
 
 
 def polarizability_of(wildcards) -> str | list:
     """Input function: the polarizability for the long range of a system; empty if none."""
-    slide = config["long_range"].get(System.parse(wildcards.system).family)
+    slide = config["long_range"].get(family_of(wildcards))
     return [] if slide is None else polarizability_file(slide)
+
+
+def heights_of(wildcards) -> str | list:
+    """Input function: the change with the heights, for bilayers whose heights are not those of the
+    models' labels."""
+    return planned(model_plan.heights_file, wildcards.system)
+
+
+def of_relaxed(file):
+    """Return an input function: a file for a relaxed system; empty for others."""
+
+    def found(wildcards):
+        own = structure_of(wildcards)
+        system = None if own else System.parse(wildcards.system)
+        return file(system) if system and system.relaxed else []
+
+    return found
+
+
+stackings_of = of_relaxed(lambda system: f"results/stackings/{system.family}.nc")
+monolayer_of = of_relaxed(lambda system: monolayer_file())
+relaxation_of = of_relaxed(
+    lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
+)
+
+
+def monolayer_file() -> str:
+    return label_plan.monolayer_file(config, DEFAULT_MATERIAL, SHIPPED_MONOLAYERS)
+
+
+def potential_of(wildcards) -> str | list:
+    """Input function: the potential above a system; a configuration space has none."""
+    space = wildcards.map.startswith("configuration")
+    return [] if space else f"results/potentials/{wildcards.map}.nc"
 
 
 def planned_models(wildcards) -> dict[str, dict]:
@@ -243,7 +332,7 @@ def studied(kind: str):
 
 
 def one_period(wildcards) -> str:
-    return planned(lambda _, name: figure_plan.map_of_one_period(name), wildcards.map)
+    return planned(figure_plan.map_of_one_period, wildcards.map)
 
 
 def file_by_name(wildcards) -> str:
@@ -253,6 +342,10 @@ def file_by_name(wildcards) -> str:
 
 def figure_files(*figures: str) -> list[str]:
     return figure_plan.figure_files(config, *figures)
+
+
+def panels_of_figure(figure: str) -> list[str]:
+    return [f"results/figures/{name}.pdf" for name in figure_plan.panels_in(config, figure)]
 
 
 def systems_shown(*plots: str) -> list[str]:

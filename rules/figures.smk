@@ -1,7 +1,8 @@
 # Figures: every panel as data (NetCDF), PDF and PNG.
 # Needs: what each panel shows (`figures` in config.yaml) and what its kind of plot is drawn from
 # (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
-# Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report.
+# Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report. All panels of a figure
+# on one page: results/figures/<figure>.pdf.
 
 
 for plot in figure_plan.plots_in_use(config):
@@ -18,7 +19,10 @@ for plot in figure_plan.plots_in_use(config):
                 "results/figures/{panel}.png",
                 caption="../report/panel.rst",
                 category=lambda wildcards: figure_plan.report_category(wildcards.panel),
-                labels=lambda wildcards: {"panel": wildcards.panel},
+                labels=lambda wildcards: {
+                    "panel": wildcards.panel,
+                    "shows": figure_plan.first_sentence(config, wildcards.panel),
+                },
             ),
         log:
             f"logs/plot_{plot}/{{panel}}.log",
@@ -41,6 +45,34 @@ for plot in figure_plan.plots_in_use(config):
         # A job evaluates this after the loop, so it takes the kind of plot from the params.
         script:
             "../scripts/plot_{params.plot}.py"
+
+
+rule assemble_figure:
+    input:
+        panels=lambda wildcards: panels_of_figure(wildcards.figure),
+    output:
+        figure="results/figures/{figure}.pdf",
+    log:
+        "logs/assemble_figure/{figure}.log",
+    benchmark:
+        "benchmarks/assemble_figure/{figure}.tsv"
+    wildcard_constraints:
+        figure="fig[0-9]+",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        letters=lambda wildcards: figure_plan.letters_of(config, wildcards.figure),
+        width_cm=config["page"]["width_cm"],
+        height_cm=config["page"]["height_cm"],
+        code=code_digest("assemble_figure"),
+    message:
+        "assemble {wildcards.figure}"
+    script:
+        "../scripts/assemble_figure.py"
 
 
 # Asked for by name only (`snakemake pictures`): what the README shows, to be committed.

@@ -4,6 +4,11 @@
 
 # No digest of the code: a finished label is expensive, so a change of code does not repeat it.
 rule label_frame:
+    input:
+        relaxed=relaxed_structure,
+        stackings=of_predicted_structure(lambda system: f"results/stackings/{system.family}.nc"),
+        monolayer=of_predicted_structure(lambda system: monolayer_file()),
+        relaxation=of_predicted_structure(lambda system: f"results/relaxation/{system.name}.nc"),
     output:
         label="results/labels/{recipe}/{frame}.nc",
     log:
@@ -78,6 +83,60 @@ rule compute_polarizability:
         "compute the polarizability of {wildcards.system} by linear response"
     script:
         "../scripts/compute_polarizability.py"
+
+
+# Relaxed bilayers need it. It ships in resources/monolayer. No digest of the code, as for
+# `label_frame`.
+rule compute_monolayer:
+    output:
+        constants="results/monolayer/{material}.nc",
+    log:
+        "logs/compute_monolayer/{material}.log",
+    benchmark:
+        "benchmarks/compute_monolayer/{material}.tsv"
+    conda:
+        "../envs/label.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        settings=settings_of(config, STANDARD),
+        scratch=lambda wildcards: f"results/scratch/monolayer/{wildcards.material}",
+        material=lambda wildcards: wildcards.material,
+    message:
+        "compute the elastic and piezoelectric constants of monolayer {wildcards.material}"
+    script:
+        "../scripts/compute_monolayer.py"
+
+
+# Requested by name only: tests the model of the potential. Two cells ship in resources/potentials.
+# No digest of the code, as for `label_frame`.
+rule label_potential:
+    output:
+        potential="results/direct_potentials/{recipe}/{system}.nc",
+    log:
+        "logs/label_potential/{recipe}/{system}.log",
+    benchmark:
+        "benchmarks/label_potential/{recipe}/{system}.tsv"
+    conda:
+        "../envs/label.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt
+        * (700 + 30 * System.parse(wildcards.system).n_atoms),
+        runtime=lambda wildcards, attempt: attempt
+        * (20 + 2 * System.parse(wildcards.system).n_atoms),
+        lane=1,
+    params:
+        settings=lambda wildcards: settings_of(config, wildcards.recipe),
+        heights_A=[2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+        grid_points=48,
+        scratch=lambda wildcards: f"results/scratch/potential/{wildcards.recipe}/{wildcards.system}",
+    message:
+        "compute the potential above {wildcards.system} by DFT, recipe {wildcards.recipe}"
+    script:
+        "../scripts/label_potential.py"
 
 
 # Requested by name only: copies every finished label into resources/labels, to be committed.

@@ -1,6 +1,9 @@
 # Maps: polarization fields on a grid and their topological charge.
+# Relaxed bilayers: results/relaxation/<system>.nc. Contributions: results/terms/<system>.nc.
 # Needs: models, or the labels of slides for the configuration space.
-# Makes: results/maps/{<system>,configuration_<family>}.nc and results/charge/<the same>.nc.
+# Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc and
+# results/potentials/<system>.nc,
+# results/exports/<system>_potential.{cube,json}.
 
 
 rule map_polarization:
@@ -11,6 +14,11 @@ rule map_polarization:
         polarizability=polarizability_of,
         gradient=gradient_of,
         errors=errors_of,
+        heights=heights_of,
+        stackings=stackings_of,
+        monolayer=monolayer_of,
+        relaxation=relaxation_of,
+        structure=mapped_structure,
     output:
         polarization_map="results/maps/{system}.nc",
     log:
@@ -34,6 +42,70 @@ rule map_polarization:
         "map {wildcards.system}"
     script:
         "../scripts/map_polarization.py"
+
+
+rule relax_bilayer:
+    input:
+        stackings=lambda wildcards: f"results/stackings/{System.parse(wildcards.system).family}.nc",
+        monolayer=monolayer_file(),
+    output:
+        relaxation="results/relaxation/{system}.nc",
+    log:
+        "logs/relax_bilayer/{system}.log",
+    benchmark:
+        "benchmarks/relax_bilayer/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        mesh_spacing_A=config["relaxation"]["mesh_spacing_A"],
+        mesh_points=config["relaxation"]["mesh_points"],
+        code=code_digest("relax_bilayer"),
+    message:
+        "relax {wildcards.system}"
+    script:
+        "../scripts/relax_bilayer.py"
+
+
+# Each term of the prediction by itself. It draws on the same files as `map_polarization`.
+rule decompose_map:
+    input:
+        zero_field=models_of("zero_field"),
+        response=models_of("response"),
+        curvature=models_of("curvature"),
+        polarizability=polarizability_of,
+        gradient=gradient_of,
+        heights=heights_of,
+        stackings=stackings_of,
+        monolayer=monolayer_of,
+        relaxation=relaxation_of,
+    output:
+        terms="results/terms/{system}.nc",
+    log:
+        "logs/decompose_map/{system}.log",
+    benchmark:
+        "benchmarks/decompose_map/{system}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        grid_points=config["maps"]["grid_points"],
+        points_per_period=config["maps"]["points_per_period"],
+        code=code_digest("decompose_map"),
+    message:
+        "divide the map of {wildcards.system} into its terms"
+    script:
+        "../scripts/decompose_map.py"
 
 
 rule map_configuration:
@@ -84,3 +156,82 @@ rule compute_charge:
         "compute the topological charge of {wildcards.map}"
     script:
         "../scripts/compute_charge.py"
+
+
+# Requested by name only: a check of the relaxation by another program and other energies.
+rule relax_atoms:
+    output:
+        atoms="results/atoms/{system}.nc",
+    log:
+        "logs/relax_atoms/{system}.log",
+    benchmark:
+        "benchmarks/relax_atoms/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("relax_atoms"),
+    message:
+        "relax the atoms of {wildcards.system} with LAMMPS"
+    script:
+        "../scripts/relax_atoms.py"
+
+
+rule compute_potential:
+    input:
+        polarization_map="results/maps/{system}.nc",
+        polarizability=polarizability_of,
+    output:
+        potential="results/potentials/{system}.nc",
+    log:
+        "logs/compute_potential/{system}.log",
+    benchmark:
+        "benchmarks/compute_potential/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=config["potential"],
+        code=code_digest("compute_potential"),
+    message:
+        "compute the potential above {wildcards.system}"
+    script:
+        "../scripts/compute_potential.py"
+
+
+rule export_potential:
+    input:
+        polarization_map="results/maps/{system}.nc",
+        potential="results/potentials/{system}.nc",
+        polarizability=polarizability_of,
+    output:
+        cube="results/exports/{system}_potential.cube",
+        waves="results/exports/{system}_potential.json",
+    log:
+        "logs/export_potential/{system}.log",
+    benchmark:
+        "benchmarks/export_potential/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=config["potential"],
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        maximum_atoms=config["maps"]["maximum_atoms"],
+        code=code_digest("export_potential"),
+    message:
+        "export the potential above {wildcards.system}"
+    script:
+        "../scripts/export_potential.py"

@@ -121,6 +121,65 @@ rule fit_gradient:
         "../scripts/fit_gradient.py"
 
 
+rule fit_stackings:
+    input:
+        labels=lambda wildcards: label_file(config["heights"][wildcards.family]["relaxed"][0]),
+        field_labels=lambda wildcards: label_file(config["heights"][wildcards.family]["relaxed"][1]),
+        distance_labels=lambda wildcards: label_file(
+            config["heights"][wildcards.family]["distance"][0]
+        ),
+    output:
+        stackings="results/stackings/{family}.nc",
+    log:
+        "logs/fit_stackings/{family}.log",
+    benchmark:
+        "benchmarks/fit_stackings/{family}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        layer_distance_A=config["layer_distance_A"],
+        slides_per_axis=lambda wildcards: planned(label_plan.stackings_of_heights, wildcards.family),
+        code=code_digest("fit_stackings"),
+    message:
+        "fit energy and layer distance of the relaxed stackings of {wildcards.family}"
+    script:
+        "../scripts/fit_stackings.py"
+
+
+rule fit_heights:
+    input:
+        distance=lambda wildcards: map(label_file, config["heights"][wildcards.family]["distance"]),
+        relaxed=lambda wildcards: map(label_file, config["heights"][wildcards.family]["relaxed"]),
+        stackings="results/stackings/{family}.nc",
+        zero_field=lambda wildcards: members(config["predictors"][wildcards.family]["zero_field"]),
+        response=lambda wildcards: members(config["predictors"][wildcards.family]["response"]),
+    output:
+        heights="results/heights/{family}.nc",
+    log:
+        "logs/fit_heights/{family}.log",
+    benchmark:
+        "benchmarks/fit_heights/{family}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        slides_per_axis=lambda wildcards: planned(label_plan.stackings_of_heights, wildcards.family),
+        code=code_digest("fit_heights"),
+    message:
+        "fit the change of the dipoles of {wildcards.family} with the heights of the atoms"
+    script:
+        "../scripts/fit_heights.py"
+
+
 rule predict_dipoles:
     input:
         zero_field=models_of("zero_field"),
@@ -129,6 +188,11 @@ rule predict_dipoles:
         polarizability=polarizability_of,
         gradient=gradient_of,
         errors=errors_of,
+        heights=heights_of,
+        stackings=stackings_of,
+        monolayer=monolayer_of,
+        relaxation=relaxation_of,
+        structure=structure_of,
     output:
         dipoles="results/dipoles/{system}.nc",
     log:
@@ -158,6 +222,33 @@ rule benchmarks:
         "results/benchmarks/inference.csv",
         "results/benchmarks/training.csv",
         "results/benchmarks/dag.csv",
+        "results/benchmarks/rules.csv",
+
+
+# No digest of the results: the times are those of the last run of every job.
+rule benchmark_rules:
+    input:
+        claims="results/claims.csv",
+        figures=figure_files(),
+    output:
+        shares="results/benchmarks/rules.csv",
+    log:
+        "logs/benchmark_rules.log",
+    benchmark:
+        "benchmarks/benchmark_rules.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        folder="benchmarks",
+        code=code_digest("benchmark_rules"),
+    message:
+        "tabulate the share of each rule in the time of a run"
+    script:
+        "../scripts/benchmark_rules.py"
 
 
 rule benchmark_inference:
@@ -196,7 +287,7 @@ rule benchmark_inference:
 
 rule benchmark_training:
     input:
-        courses=expand("results/models/{model}/loss.nc", model=JUDGED_MODELS),
+        courses=expand("results/models/{model}/loss.nc", model=[*JUDGED_MODELS, "aa_paper"]),
     output:
         training="results/benchmarks/training.csv",
     log:

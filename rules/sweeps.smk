@@ -1,6 +1,6 @@
 # Sweeps: charges, extremes, net polarization and thresholds over systems, strains and fields.
 # Needs: models, and the polarizability of the long-range electrostatics. Makes:
-# results/sweeps/<sweep>/<system>.nc, one for every geometry, and results/sweeps/<sweep>.nc.
+# results/sweeps/<sweep>/<system>.nc, one for every geometry, and results/sweeps/<sweep>.{nc,html}.
 
 
 rule sweeps:
@@ -69,3 +69,26 @@ rule collect_sweep:
         "collect the sweep {wildcards.sweep}"
     script:
         "../scripts/collect_sweep.py"
+
+
+rule view_sweep:
+    input:
+        sweep="results/sweeps/{sweep}.nc",
+    output:
+        page="results/sweeps/{sweep}.html",
+    log:
+        "logs/view_sweep/{sweep}.log",
+    benchmark:
+        "benchmarks/view_sweep/{sweep}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("view_sweep"),
+    message:
+        "write the page of the sweep {wildcards.sweep}"
+    script:
+        "../scripts/view_sweep.py"

@@ -1,5 +1,5 @@
 # Views: pages and pictures of any map, links for other names, and plans of labels.
-# Needs: results/{maps,charge}/<map>.nc. Makes: results/views/<map>.{html,pdf,png}, links from other
+# Needs: results/{maps,charge,potentials}/<map>.nc. Makes: results/views/<map>.{html,pdf,png}, links from other
 # names (results/views/AA_angle-2.00.html), and results/plans/<system>.yaml.
 
 
@@ -7,6 +7,7 @@ rule view_map:
     input:
         polarization_map="results/maps/{map}.nc",
         charge="results/charge/{map}.nc",
+        potential=potential_of,
     output:
         page="results/views/{map}.html",
     log:
@@ -25,6 +26,33 @@ rule view_map:
         "write the page of {wildcards.map}"
     script:
         "../scripts/view_map.py"
+
+
+# Two maps with one colour scale: results/comparisons/<map>_and_<other map>.html.
+rule compare_maps:
+    input:
+        polarization_maps=["results/maps/{map}.nc", "results/maps/{other}.nc"],
+        charges=["results/charge/{map}.nc", "results/charge/{other}.nc"],
+    output:
+        page="results/comparisons/{map}_and_{other}.html",
+    log:
+        "logs/compare_maps/{map}_and_{other}.log",
+    benchmark:
+        "benchmarks/compare_maps/{map}_and_{other}.tsv"
+    wildcard_constraints:
+        other=f"configuration_AAp?|{SYSTEM}",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("compare_maps"),
+    message:
+        "compare {wildcards.map} and {wildcards.other}"
+    script:
+        "../scripts/compare_maps.py"
 
 
 rule plot_map:
@@ -63,8 +91,8 @@ rule link_name:
     benchmark:
         "benchmarks/link_name/{stage}/{other_name}.{ending}.tsv"
     wildcard_constraints:
-        stage="dipoles|maps|charge|views|plans",
-        ending="nc|html|pdf|png|yaml",
+        stage="dipoles|maps|charge|potentials|views|plans|exports",
+        ending="nc|html|pdf|png|yaml|extxyz|csv|json|cube",
     conda:
         "../envs/analyze.yaml"
     threads: 1

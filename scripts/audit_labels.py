@@ -30,11 +30,11 @@ def audit_labels(
     recipe_folder
         Folder of single frames, with the reasons for rejected ones.
     audit
-        NetCDF file to write. It contains the audit numbers of the labels (NaN without a label), the
-        `state` (converged, missing or the reason of a rejection) and `dipole_z_eA`, the summed
-        dipole of a cell. `density_difference_eA` and `qe_difference_eA` are the differences of that
-        dipole from the dipole of the density and from the one that pw.x reports, per pair of N
-        atoms.
+        NetCDF file to write. It contains the audit numbers of the labels (NaN without a label),
+        the `state` (converged, missing or the reason of a rejection) and `dipole_z_eA`, the summed
+        dipole of a cell. `density_difference_eA` and `qe_difference_eA` are the differences of
+        that dipole from the dipole of the density and from the one that pw.x reports, per pair of
+        N atoms.
     title
         Name of the set.
 

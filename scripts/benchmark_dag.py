@@ -53,7 +53,7 @@ def benchmark_dag(labels: int, table: str, project: str | None = None) -> None:
         seconds = time.monotonic() - started
     if status:
         raise RuntimeError(words[-2000:])
-    with open(table, "w", newline="") as file:
+    with open(table, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["labels", "seconds", "memory_MB"])
         writer.writerow([count, f"{seconds:.1f}", f"{usage.ru_maxrss / 1024:.0f}"])

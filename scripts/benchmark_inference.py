@@ -63,7 +63,7 @@ def benchmark_inference(
             theirs = model.eval(positions, cell, types, atomic=True)[0]
             theirs = theirs[centres] / members[0].info["scale"]
             rows.append(_row(name, system, atoms, started, np.abs(theirs - ours).max()))
-    with open(inference, "w", newline="") as file:
+    with open(inference, "w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, rows[0], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)

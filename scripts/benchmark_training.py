@@ -42,7 +42,7 @@ def benchmark_training(courses: Sequence[str], training: str, errors_eA: Sequenc
                         "best_eA": f"{np.nanmin(error):.1e}",
                     }
                 )
-    with open(training, "w", newline="") as file:
+    with open(training, "w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, rows[0], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)

@@ -1,8 +1,6 @@
 """Compute the electronic polarizability of an untwisted bilayer by linear response."""
 
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from moirepol.physics.long_range import COULOMB_V_A
 from moirepol.structure.building import build
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import digest
-from moirepol.workflow.locks import alone_in
+from moirepol.workflow.locks import scratch_folder
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
@@ -56,16 +54,10 @@ def compute_polarizability(
     )
     mesh = mesh_size(atoms, settings["lattice_constant_A"], recipe["mesh_4_atom_cell"])
     kpoints = time_reversal_half(uniform_mesh(mesh))
-    folder = Path(scratch)
-    with alone_in(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            espresso.write_pw_input(folder / "pw.in", atoms, *kpoints, recipe)
-            espresso.run_scf(folder, threads=1)
-            epsilon = espresso.run_dielectric(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with scratch_folder(scratch) as folder:
+        espresso.write_pw_input(folder / "pw.in", atoms, *kpoints, recipe)
+        espresso.run_scf(folder, threads=1)
+        epsilon = espresso.run_dielectric(folder)
     volume = atoms.cell.volume / (4 * np.pi * COULOMB_V_A)
     unit = {"units": "e.angstrom2/V"}
     ds = xr.Dataset(

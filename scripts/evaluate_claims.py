@@ -1,7 +1,7 @@
 """Evaluate the claims of the paper, and write them as a table with a verdict for each."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import yaml
@@ -21,6 +21,7 @@ def evaluate_claims(
     parities: Sequence[str] = (),
     studies: Sequence[str] = (),
     predictors: Sequence[str] = (),
+    quoted: Collection[str] = (),
 ) -> None:
     """Evaluate every claim of a table from the given results.
 
@@ -43,6 +44,8 @@ def evaluate_claims(
     predictors
         Names of the models used for prediction. The errors of other models of the same kind and
         split are quoted and do not affect the verdict.
+    quoted
+        Further files parity.nc that are quoted.
     """
     results = Results(
         maps={Path(path).stem: read_netcdf(path, "P") for path in maps},
@@ -56,14 +59,14 @@ def evaluate_claims(
         },
         parities=[
             read_netcdf(path, "dft", "model").assign_attrs(model=Path(path).parent.name)
-            for path in parities
+            for path in [*parities, *quoted]
         ],
         studies={Path(path).stem: read_netcdf(path, "dft", "model") for path in studies},
         predictors=tuple(predictors),
     )
-    sections = yaml.safe_load(Path(table).read_text())
+    sections = yaml.safe_load(Path(table).read_text(encoding="utf-8"))
     rows = evaluate_all([entry for section in sections.values() for entry in section], results)
-    with open(claims, "w", newline="") as file:
+    with open(claims, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=rows[0])
         writer.writeheader()
         writer.writerows(rows)

@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from moirepol.console import say
-from moirepol.structure.names import System
+from moirepol.console import note, say
+from moirepol.structure.names import System, describe, describe_difference, split_own_name
 
 
-def link_name(file: str, link: str):
+def link_name(file: str, link: str, other_name: str) -> None:
     """Make a link to the file of a system, and print the canonical name of the system.
 
     Parameters
@@ -16,10 +16,14 @@ def link_name(file: str, link: str):
         File with the canonical name of the system.
     link
         Link to make, in the same folder.
+    other_name
+        The other name.
     """
     os.symlink(Path(file).name, link)
     system = Path(file).stem
-    say(f"{Path(link).name.removeprefix('.part-')}: {system}, {System.parse(system).description}")
+    say(f"{other_name}: {system}, {describe(system)}")
+    if not split_own_name(system)[0]:
+        note(other_name, describe_difference(other_name, System.parse(system)))
 
 
 if __name__ == "__main__":

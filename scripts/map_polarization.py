@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from moirepol.console import note
+from moirepol.console import note, say
 from moirepol.physics.polarization import map_of_bilayer
+from moirepol.physics.relaxation import Relaxation, relaxed_from_files
 from moirepol.predictor import Predictor
 from moirepol.structure.building import sample
+from moirepol.structure.recognition import recognize_file
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
@@ -22,6 +24,11 @@ def map_polarization(
     polarizability: str | Sequence[str] = (),
     gradient: str | Sequence[str] = (),
     errors: str | Sequence[str] = (),
+    heights: str | Sequence[str] = (),
+    stackings: str | Sequence[str] = (),
+    monolayer: str | Sequence[str] = (),
+    relaxation: str | Sequence[str] = (),
+    structure: str | Sequence[str] = (),
     beyond: str = "",
 ) -> None:
     """Predict dipoles on a grid of local stackings, without atoms, and map them.
@@ -40,14 +47,35 @@ def map_polarization(
         Points along each vector of the moire pattern at which dipoles are evaluated.
     zero_field, response, curvature, polarizability, gradient, errors
         As in `predict_dipoles`.
-    lattice_constant_A, layer_distance_A, beyond
+    heights, stackings, monolayer, relaxation
+        As in `predict_dipoles`. The grid of a relaxed bilayer is at least as fine as its mesh.
+    lattice_constant_A, layer_distance_A, structure, beyond
         As in `predict_dipoles`.
     """
-    bilayer = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
+    if relaxation:
+        points_per_period = max(points_per_period, Relaxation.from_file(relaxation).points)
+        grid_points = max(grid_points, points_per_period)
+    if structure:
+        own = recognize_file(structure, system, lattice_constant_A)
+        say(f"{system}: {own.description}")
+        bilayer = own.sample(points_per_period)
+    else:
+        bilayer = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
+    if stackings:
+        bilayer = relaxed_from_files(bilayer, stackings, monolayer, relaxation)
     predictor = Predictor.from_files(
-        zero_field, response, curvature, polarizability, gradient, errors
+        zero_field,
+        response,
+        curvature,
+        polarizability,
+        gradient,
+        errors,
+        heights,
+        monolayer,
     )
     ds = map_of_bilayer(predictor.dipoles(bilayer), grid_points)
+    if structure:
+        ds.attrs["description"] = own.description
     if beyond := note(system, beyond, predictor.beyond(bilayer)):
         ds.attrs["beyond_labels"] = beyond
     settings = {"grid_points": grid_points, "points_per_period": points_per_period}

@@ -11,7 +11,11 @@ COMMON = (
 )
 #: Environment -> its purpose, its packages on PyPI beside COMMON, and further conda packages.
 ENVIRONMENTS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "analyze": ("maps, charges, figures and claims", ("matplotlib", "pillow", "bokeh"), ()),
+    "analyze": (
+        "maps, relaxation, charges, figures and claims",
+        ("matplotlib", "pillow", "pypdf", "bokeh", "dftd3", "moire-metrology"),
+        (),
+    ),
     "label": (
         "labels by DFT. ESPRESSO_PSEUDO is the folder of the pseudopotentials",
         (),
@@ -21,7 +25,13 @@ ENVIRONMENTS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "workflow": ("the benchmark of planning, which starts Snakemake itself", ("snakemake",), ()),
 }
 #: Names on conda-forge and bioconda that differ from those on PyPI.
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
+CONDA_NAMES = {
+    "matplotlib": "matplotlib-base",
+    "snakemake": "snakemake-minimal",
+    "dftd3": "dftd3-python",
+}
+#: Packages that conda has not: pip installs them.
+BY_PIP = {"moire-metrology"}
 PAGE = """# Conda environment for {purpose}.
 # For `--sdm conda` only. Without it, every job uses the environment that ./run makes.
 # Written by `python scripts/pin_conda.py` from requirements.lock.
@@ -55,7 +65,9 @@ def pin_conda(
     if python is None:
         raise KeyError(f"{lock} states no Python version")
     for name, (purpose, packages, others) in ENVIRONMENTS.items():
-        pinned = [pin(package, versions[package]) for package in (*COMMON, *packages)]
+        by_conda = [package for package in (*COMMON, *packages) if package not in BY_PIP]
+        pinned = [pin(package, versions[package]) for package in by_conda]
+        by_pip = [f"{package}=={versions[package]}" for package in packages if package in BY_PIP]
         channels = ["conda-forge", *(["bioconda"] if "snakemake" in packages else []), "nodefaults"]
         page = PAGE.format(
             purpose=purpose,
@@ -64,6 +76,8 @@ def pin_conda(
                 f"  - {line}" for line in (f"python ={python[1]}", *pinned, "git", *others)
             ),
         )
+        if by_pip:
+            page += "  - pip\n  - pip:\n" + "".join(f"      - {line}\n" for line in by_pip)
         Path(folder, f"{name}.yaml").write_text(page, encoding="utf-8")
 
 

@@ -130,9 +130,10 @@ def _write(path, system, rows, models):
     """Write the plan as settings, with the distances as comments."""
     names = [name for name, _ in rows[1:]]
     lines = [
-        f"# Labels proposed for {system}. `./run <target> --configfile <this file>` computes them",
-        "# and trains on them. Distance of the N atoms from the nearest labelled N atom, in units",
-        "# of the distance between labelled N atoms (mean, largest):",
+        f"# Labels proposed for {system}. This command computes them and trains on them:",
+        "#   ./run <target> --directory <folder> --configfile <this file>",
+        "# The results go to the folder. Distance of the N atoms from the nearest labelled N atom,",
+        "# in units of the distance between labelled N atoms (mean, largest):",
     ]
     for name, nearest in rows:
         label = f"with {name}" if name else "now"

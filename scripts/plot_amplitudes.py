@@ -1,5 +1,7 @@
 """Draw the amplitude of the pattern against the twist angle: models and direct DFT (Fig. 2g)."""
 
+import json
+
 import numpy as np
 import xarray as xr
 
@@ -33,10 +35,15 @@ def plot_amplitudes(
     mapped = first_harmonics(slides["P"].values, slides["cell"].values)
     family = System.parse(read_frames(dipoles[0])[0].name).family
     predicted = [(frame, kind) for path in dipoles for frame in read_frames(path) for kind in KINDS]
-    direct = [frame for path in labels for frame in read_frames(path) if plain_twist(frame, family)]
+    direct = [
+        (f"{DIRECT}, {cut_off(path)} Ry", frame, "dipole")
+        for path in labels
+        for frame in read_frames(path)
+        if plain_twist(frame, family)
+    ]
     rows = [
         (name_of(frame, kind), frame, kind) for frame, kind in predicted if kind in frame.arrays
-    ] + [(DIRECT, frame, "dipole") for frame in direct]
+    ] + direct
     shown = xr.Dataset(
         {
             "amplitude": (
@@ -70,8 +77,12 @@ def plot_amplitudes(
     styles = {
         LONG: {"marker": "o", "markersize": 3, "color": "tab:red"},
         SHORT: {"marker": "s", "markersize": 2.5, "color": "tab:blue"},
-        DIRECT: {"marker": "D", "markersize": 5, "color": "black", "linestyle": "none"},
     }
+    point = {"marker": "D", "markersize": 4.5, "color": "black", "linestyle": "none"}
+    for face, source in zip(
+        ("black", "none"), sorted({source for source, *_ in direct}), strict=False
+    ):
+        styles[source] = {**point, "markerfacecolor": face}
     for ax, part, label in zip(
         axes, shown["part"].values, (r"P_\perp", r"P_\parallel"), strict=True
     ):
@@ -96,6 +107,12 @@ def plot_amplitudes(
     figure.legend(*handles, loc="outside upper center", ncols=2)
     axes[1].set_xlabel("twist angle (degrees)")
     save(figure, pdf, png)
+
+
+def cut_off(path):
+    """Return the cut-off energy in Ry of the wavefunctions of a label set."""
+    settings = json.loads(read_netcdf(path, "dipole").attrs["settings"])
+    return f"{settings['recipe']['ecutwfc_Ry']:g}"
 
 
 def name_of(frame, kind):

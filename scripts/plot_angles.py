@@ -3,33 +3,65 @@
 import numpy as np
 import xarray as xr
 
+from moirepol.physics.polarization import layer_fields
 from moirepol.plotting import DIPOLE, UNIT, new_figure, save
+from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
+GRID = 48
 
-def plot_angles(polarization_maps: list[str], data: str, pdf: str, png: str):
+
+def plot_angles(polarization_maps: list[str], labels: list[str], data: str, pdf: str, png: str):
     """Draw the largest |P_par| of each map against its twist angle, with the power that fits.
 
-    polarization_maps: maps of twisted bilayers of one family. data, pdf, png: the panel's NetCDF
-    and pictures to write.
+    polarization_maps: maps of twisted bilayers of one family. labels: sets with directly computed
+    twisted cells among their frames; those of the family without a field are drawn, and not fitted.
+    data, pdf, png: the panel's NetCDF and pictures to write.
     """
     maps = [read_netcdf(path, "P") for path in polarization_maps]
+    frames = [frame for path in labels for frame in read_frames(path)]
     angles = [System.parse(ds.attrs["system"]).twist_angle_deg for ds in maps]
-    largest = [np.linalg.norm(ds["P"].values[:2], axis=0).max() for ds in maps]
+    largest = [largest_in_plane(ds["P"].values) for ds in maps]
     shown = xr.Dataset(
         {"P_par_largest": ("angle", largest, {"units": "e.angstrom"})},
         coords={"angle": ("angle", angles, {"units": "degree", "long_name": "twist angle"})},
     ).sortby("angle")
+    family = System.parse(maps[0].attrs["system"]).family
+    plain = [f for f in frames if f.family == family and is_plain_twist(f.system)]
+    if plain:
+        largest = [largest_in_plane(layer_fields(frame, GRID).sum(axis=0)) for frame in plain]
+        shown["direct"] = "label", largest, {"units": "e.angstrom"}
+        angles = [frame.system.twist_angle_deg for frame in plain]
+        shown["direct_angle"] = "label", angles, {"units": "degree", "long_name": "twist angle"}
+        shown = shown.assign_coords(label=[frame.name for frame in plain])
     write_netcdf(stamp(shown, "Largest in-plane polarization by twist angle"), data)
 
     power = np.polyfit(np.log(shown["angle"]), np.log(shown["P_par_largest"]), 1)[0]
     figure, ax = new_figure(2.3)
-    ax.plot(shown["angle"], UNIT * shown["P_par_largest"], "o-", color="tab:red", markersize=3)
+    style = {"color": "tab:red", "markersize": 3}
+    ax.plot(shown["angle"], UNIT * shown["P_par_largest"], "o-", label="prediction", **style)
+    scale = float((shown["P_par_largest"] / shown["angle"] ** power).mean())
+    curve = np.linspace(*(float(f(shown["angle"])) for f in (np.min, np.max)), 200)
+    words = rf"power law, $\theta^{{{power:.2f}}}$"
+    ax.plot(curve, UNIT * scale * curve**power, ":", color="black", label=words)
+    if "direct" in shown:
+        style = {"color": "black", "markersize": 4.5, "label": "direct DFT"}
+        ax.plot(shown["direct_angle"], UNIT * shown["direct"], "D", **style)
     ax.set(xlabel="twist angle (degrees)", ylabel=rf"largest $|P_\parallel|$ ({DIPOLE})")
-    ax.set_ylim(0, 1.1 * UNIT * float(shown["P_par_largest"].max()))
-    ax.text(0.05, 0.9, rf"$\propto \theta^{{{power:.2f}}}$", transform=ax.transAxes)
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="lower right")
     save(figure, pdf, png)
+
+
+def largest_in_plane(P):
+    """Return the largest |P_par| of a field (3, n, n)."""
+    return np.linalg.norm(P[:2], axis=0).max()
+
+
+def is_plain_twist(system):
+    """Whether a system is a twisted bilayer and nothing else."""
+    return system == System(family=system.family, geometry="twist", indices=system.indices)
 
 
 if __name__ == "__main__":

@@ -11,23 +11,23 @@ def plot_charge(charge: str, data: str, pdf: str, png: str):
 
     charge: the charge file. data, pdf, png: the panel's NetCDF and pictures to write.
     """
-    ds = read_netcdf(charge, "q", "Q")
+    ds = read_netcdf(charge, "charge_density", "Q")
     finest = ds["grid"].values.argmax()
     by_method = ds["Q"].isel(grid=finest, drop=True)
-    Q, rule = (by_method.sel({"method": m}, drop=True) for m in ("finite_difference", "sign_rule"))
+    Q, rule = (by_method.sel(scheme=m, drop=True) for m in ("finite_difference", "sign_rule"))
     errors = [
-        ds[name].sel({"method": "finite_difference"}, drop=True)
+        ds[name].sel(scheme="finite_difference", drop=True)
         for name in ("Q_grid_error", "Q_model_error")
         if name in ds
     ]
     found = {"Q_finite_difference": Q, "Q_sign_rule": rule}
     if errors:
         found["Q_error"] = np.sqrt(sum(error**2 for error in errors)).assign_attrs(units="1")
-    shown = figure_data(ds.assign(found), ["q", *found])
+    shown = figure_data(ds.assign(found), ["charge_density", *found])
     write_netcdf(stamp(shown, f"Topological charge density of {ds.attrs['system']}"), data)
 
     figure, ax = map_figure(shown)
-    draw_charge(ax, shown, shown["q"].values)
+    draw_charge(ax, shown, shown["charge_density"].values)
     draw_cell(ax, shown, triangles=True)
     ax.set_title("\n".join(charges_in_words(shown)), fontsize=7)
     save(figure, pdf, png)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from moirepol.plotting import DIPOLE, POINT_COLORS, UNIT, new_figure, one_geometry, save
+from moirepol.plotting import DIPOLE, HALO, POINT_COLORS, UNIT, new_figure, one_geometry, save
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 FORMULAS = {"finite_difference": ("+", "Eq. (3)"), "berg_luscher": ("o", "solid angles")}
@@ -34,10 +34,10 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
         rule = (signs[region] - signs["G"]) / 2
         top.plot(steps, rule, color=color, linewidth=0.8, label=f"$Q_{region}$, sign rule")
         for method, (marker, words) in FORMULAS.items():
-            Q = shown["Q"].sel({"method": method, "region": region})
+            Q = shown["Q"].sel(scheme=method, region=region)
             error = np.hypot(
-                shown["Q_error"].sel({"method": method, "region": region}).fillna(0),
-                shown["Q_grid_error"].sel({"method": method, "region": region}),
+                shown["Q_error"].sel(scheme=method, region=region).fillna(0),
+                shown["Q_grid_error"].sel(scheme=method, region=region),
             )
             top.errorbar(
                 *(field, Q, error),
@@ -58,16 +58,20 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
         bottom.plot(field, line, color=POINT_COLORS[label], label=f"at {label}")
         bottom.annotate(
             f"{place:.4f} V/Å".replace("-0.0000", "0.0000").replace("-", "\N{MINUS SIGN}"),
-            *((place, 0), (2, 3)),
+            *((place, 1), (0, -2)),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             fontsize=6,
+            ha="center",
+            va="top",
+            path_effects=HALO,
         )
     bottom.axhline(0, color="black", linewidth=0.5, zorder=0)
-    bottom.set(xlabel=r"electric field (V/$\AA$)", ylabel=rf"$P_\perp$ ({DIPOLE})")
-    bottom.legend(loc="upper left", handlelength=1.2)
+    bottom.set(xlabel=r"electric field along $+z$ (V/$\AA$)", ylabel=rf"$P_\perp$ ({DIPOLE})")
+    bottom.set_ylim(top=1.6 * bottom.get_ylim()[1])
+    bottom.legend(loc="center right", handlelength=1.2)
     top.set(ylabel="topological charge", ylim=(-1.15, 1.15), yticks=[-1, -0.5, 0, 0.5, 1])
-    top.set_xlim(1.1 * float(field.min()), 1.25 * float(field.max()))
+    top.set_xlim(1.1 * float(field.min()), 1.4 * float(field.max()))
     figure.legend(*top.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     save(figure, pdf, png)
 

@@ -26,7 +26,7 @@ ARRAYS = {MODEL: "dipole", SHORT: "dipole_short_range"}
 
 
 def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: str):
-    """Draw P_perp and P_par of the model; beside it direct DFT and the difference.
+    """Draw P_perp and P_par of the model, of direct DFT, and their difference on its own scale.
 
     dipoles: prediction of one moire cell. labels: a set that holds its label; without one the model
     is shown alone. data, pdf, png: the panel's NetCDF and pictures to write. The mean absolute
@@ -64,24 +64,33 @@ def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: s
     P = {source: UNIT * shown["P"].sel(source=source).values for source in drawn}
     if label is not None:
         P[DIFFERENCE] = P[MODEL] - P[DIRECT]
-    figure, axes = new_figure(2.6, nrows=2, ncols=len(P), sharex=True, sharey=True, squeeze=False)
     xlim, ylim = window(cell, margin=0.08)
-    perp = max(np.abs(field[2]).max() for field in P.values())
-    par = max(np.linalg.norm(field[:2], axis=0).max() for field in P.values())
+    height = 0.9 * np.ptp(ylim) / np.ptp(xlim)
+    figure, axes = new_figure(
+        2 * height + 1.7, nrows=2, ncols=len(P), sharex=True, sharey=True, squeeze=False
+    )
     one = shown.isel(source=0)
-    for column, (source, field) in enumerate(P.items()):
-        last = column == len(P) - 1
-        for ax in axes[:, column]:
-            ax.set(xlim=xlim, ylim=ylim, aspect="equal")
-        top, bottom = axes[:, column]
-        words = [rf"${symbol}$ ({DIPOLE})" if last else None for symbol in SYMBOLS]
-        draw_field(top, one, field[2], words[0], limits=(-perp, perp))
-        draw_field(bottom, one, np.linalg.norm(field[:2], axis=0), words[1], LIGHT, (0, par))
-        draw_arrows(bottom, one, field[:2], ARROWS_PER_CELL, longest=par)
-        for ax in (top, bottom):
-            draw_cell(ax, one, names="GNM", fontsize=5)
-        top.set_title(source)
-        bottom.set_xlabel(r"$x$ ($\AA$)")
+    for group in (drawn, [DIFFERENCE]) if label is not None else (drawn,):
+        columns = [list(P).index(source) for source in group]
+        perp = max(np.abs(P[source][2]).max() for source in group)
+        par = max(np.linalg.norm(P[source][:2], axis=0).max() for source in group)
+        for column, source in zip(columns, group, strict=True):
+            top, bottom = axes[:, column]
+            for ax in (top, bottom):
+                ax.set(xlim=xlim, ylim=ylim, aspect="equal")
+            draw_field(top, one, P[source][2], None, limits=(-perp, perp))
+            in_plane = P[source][:2]
+            draw_field(bottom, one, np.linalg.norm(in_plane, axis=0), None, LIGHT, (0, par))
+            draw_arrows(bottom, one, in_plane, ARROWS_PER_CELL, longest=par)
+            for ax in (top, bottom):
+                draw_cell(ax, one, names="GNM", fontsize=5)
+            top.set_title(source)
+            bottom.set_xlabel(r"$x$ ($\AA$)")
+        for row, symbol in enumerate(SYMBOLS):
+            image = axes[row, columns[0]].images[0]
+            style = {"location": "bottom", "aspect": 12 * len(columns), "pad": 0.02}
+            words = rf"${symbol}$ ({DIPOLE})"
+            figure.colorbar(image, ax=list(axes[row, columns]), label=words, **style)
     for ax in axes[:, 0]:
         ax.set_ylabel(r"$y$ ($\AA$)")
     if label is not None:

@@ -24,7 +24,7 @@ def plot_map(polarization_map: str, charge: str, pdf: str, png: str):
 
     polarization_map, charge: the map and its charge. pdf, png: the pictures to write.
     """
-    ds, charges = read_netcdf(polarization_map, "P"), read_netcdf(charge, "q")
+    ds, charges = read_netcdf(polarization_map, "P"), read_netcdf(charge, "charge_density")
     P = UNIT * ds["P"].values
     (left, right), (bottom, top) = window(ds["cell"].values)
     matplotlib.rcParams.update(STYLE)
@@ -37,10 +37,10 @@ def plot_map(polarization_map: str, charge: str, pdf: str, png: str):
     axes[0].set_ylabel(rf"${symbol.replace('x', 'y')}$ ($\AA$)")
     draw_out_of_plane(axes[0], ds, P[2])
     draw_in_plane(axes[1], ds, P[:2])
-    draw_charge(axes[2], ds, charges["q"].values)
+    draw_charge(axes[2], ds, charges["charge_density"].values)
     for ax in axes:
         draw_cell(ax, ds, triangles=ax is axes[2])
-    figure.suptitle(describe(ds.attrs["system"]), fontsize=8)
+    figure.suptitle(ds.attrs.get("description") or describe(ds.attrs["system"]), fontsize=8)
     save(figure, pdf, png)
 
 

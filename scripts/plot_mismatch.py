@@ -65,8 +65,8 @@ def plot_mismatch(
     for name, (_, words, color) in QUANTITIES.items():
         ax, factor = (axes[1], 1) if name == "net" else (axes[0], UNIT)
         value, error = factor * shown[name], factor * shown[f"{name}_error"].fillna(0)
-        ax.plot(eta, value, "o-", color=color, markersize=2.5, label=f"{words}, model")
-        ax.fill_between(eta, value - error, value + error, color=color, alpha=0.2, lw=0)
+        style = {"markersize": 2.5, "elinewidth": 0.9, "capsize": 2.5, "capthick": 0.9}
+        ax.errorbar(eta, value, error, fmt="o-", color=color, label=f"{words}, model", **style)
         if direct:
             ax.plot(
                 *(100 * shown["label_eta"], factor * shown[f"direct_{name}"]),
@@ -78,8 +78,9 @@ def plot_mismatch(
             )
     for ax in axes:
         ax.axhline(0, color="black", linewidth=0.5, zorder=0)
-        for number, known in enumerate(trained_eta):
-            words = None if number else "mismatch of the fitted labels"
+        for known in trained_eta:
+            first = ax is axes[0] and known is trained_eta[0]
+            words = "mismatch of the fitted labels" if first else None
             ax.axvline(100 * known, color="0.8", linewidth=3, zorder=-1, label=words)
     axes[0].legend(fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axes[1].legend(fontsize=6, loc="lower left")

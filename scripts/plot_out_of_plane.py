@@ -4,17 +4,21 @@ from moirepol.plotting import UNIT, draw_cell, draw_out_of_plane, figure_data, m
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
-def plot_out_of_plane(polarization_map: str, data: str, pdf: str, png: str):
+def plot_out_of_plane(
+    polarization_map: str, data: str, pdf: str, png: str, largest_eA: float | None = None
+):
     """Draw P_perp; dotted contours mark P_perp = 0.
 
-    polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
+    polarization_map: the map. largest_eA: |P_perp| in e.angstrom at the ends of the colours; by
+    default the maximum of the map. data, pdf, png: the panel's NetCDF and pictures to write.
     """
     ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds.sel(component="z", drop=True).rename(P="P_perp"), ["P_perp"])
     write_netcdf(stamp(shown, f"P_perp of {ds.attrs['system']}"), data)
 
     figure, ax = map_figure(shown)
-    draw_out_of_plane(ax, shown, UNIT * shown["P_perp"].values)
+    largest = None if largest_eA is None else UNIT * largest_eA
+    draw_out_of_plane(ax, shown, UNIT * shown["P_perp"].values, largest)
     draw_cell(ax, shown)
     save(figure, pdf, png)
 

@@ -30,7 +30,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
     write_netcdf(stamp(shown, "Dipoles of the models against DFT"), data)
 
     figure, (ax, *rows) = new_figure(
-        4.4, nrows=1 + len(parts), sharex=True, height_ratios=[3, *[1] * len(parts)]
+        4.0, nrows=1 + len(parts), sharex=True, height_ratios=[1.6, *[1] * len(parts)]
     )
     for (name, part), errors, color in zip(parts.items(), rows, COLORS, strict=False):
         means = []
@@ -46,13 +46,16 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
         errors.axhline(0, color="black", linewidth=0.6, zorder=0)
         errors.yaxis.set_major_locator(plt.MaxNLocator(3, symmetric=True))
     ax.axline((0, 0), slope=1, color="black", linewidth=0.6, zorder=0)
-    ax.legend(
-        title="mean absolute error, training and\nvalidation frames " + MICRO,
-        title_fontsize=6,
-        fontsize=6,
-        loc="upper left",
+    title = "mean absolute error, training and validation frames " + MICRO
+    figure.legend(
+        *ax.get_legend_handles_labels(),
+        title=title,
+        title_fontsize=6.5,
+        fontsize=6.5,
+        loc="outside upper center",
+        ncols=len(parts),
         handletextpad=0.2,
-        alignment="left",
+        columnspacing=1.0,
     )
     ax.set_ylabel(f"model ({DIPOLE})")
     middle = rows[len(rows) // 2]

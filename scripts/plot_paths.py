@@ -28,25 +28,34 @@ def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str,
     shown["field"].attrs.update(units="V/angstrom", long_name="vertical electric field")
     write_netcdf(stamp(shown, f"{quantity} along {'-'.join(DIAGONAL)}"), data)
 
-    figure, ax = new_figure(2.3)
-    for color, field in zip(colors_of(shown.sizes["field"]), shown["field"].values, strict=True):
-        line = UNIT * shown[quantity].sel(field=field)
-        ax.plot(
-            shown["distance"].sel(field=field),
-            line,
-            color=color,
-            label=f"{field:.2f}".replace("-", "\N{MINUS SIGN}"),
-        )
-    places = np.array(ON_DIAGONAL) * float(shown["distance"].max())
-    ax.set_xticks(places, DIAGONAL)
-    for place in places:
-        ax.axvline(place, color="0.8", linewidth=0.5, zorder=0)
-    ax.margins(x=0)
-    if quantity == "P_perp":
-        ax.axhline(0, color="black", linewidth=0.5, zorder=0)
+    values = UNIT * shown[quantity]
     symbol = {"P_perp": r"$P_\perp$", "P_par": r"$|P_\parallel|$"}[quantity]
-    ax.set_ylabel(f"{symbol} ({DIPOLE})")
-    figure.legend(title="field (V/Å)", loc="outside right center", handlelength=1.2)
+    none = int(np.abs(shown["field"].values).argmin())
+    parts = [(symbol, values)]
+    if quantity == "P_par":  # hardly depends on the field, so its change is drawn below
+        parts = [
+            (symbol, values.isel(field=[none])),
+            (f"change of\n{symbol}", values - values.isel(field=none)),
+        ]
+    figure, axes = new_figure(2.5, nrows=len(parts), sharex=True, squeeze=False)
+    colors = dict(zip(shown["field"].values, colors_of(shown.sizes["field"]), strict=True))
+    for ax, (words, part) in zip(axes[:, 0], parts, strict=True):
+        for field in part["field"].values:
+            label = f"{field:+.2f}".replace("-", "\N{MINUS SIGN}") if field else "0"
+            distance = shown["distance"].sel(field=field)
+            ax.plot(distance, part.sel(field=field), color=colors[field], label=label)
+        ax.set_ylabel(f"{words} ({DIPOLE})")
+        ax.axhline(0, color="black", linewidth=0.5, zorder=0)
+    last = axes[-1, 0]
+    places = np.array(ON_DIAGONAL) * float(shown["distance"].max())
+    last.set_xticks(places, DIAGONAL)
+    for ax in axes[:, 0]:
+        for place in places:
+            ax.axvline(place, color="0.8", linewidth=0.5, zorder=0)
+        ax.margins(x=0)
+    handles = last.get_legend_handles_labels()
+    title = "field along\n+z (V/Å)"
+    figure.legend(*handles, title=title, loc="outside right center", handlelength=1.2)
     save(figure, pdf, png)
 
 

@@ -4,11 +4,14 @@ import numpy as np
 
 from moirepol.plotting import (
     COLUMN_INCHES,
+    DIPOLE,
+    LONGEST_ARROW,
     UNIT,
+    disc,
+    draw_arrow_key,
     draw_arrows,
     draw_cell,
     figure_data,
-    largest_of,
     map_figure,
     places_in_window,
     sample,
@@ -32,7 +35,7 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
     write_netcdf(stamp(shown, f"Polarization pattern of {ds.attrs['system']}"), data)
 
     P = UNIT * shown["P"].values
-    figure, ax = map_figure(shown)
+    figure, ax = map_figure(shown, keys=2)
     places = places_in_window(ax, shown, PLACES_PER_CELL)
     P_perp = sample(P[2], shown["cell"].values, places)
     largest = max(np.abs(P[2]).max(), VISIBLE * np.abs(P).max())
@@ -40,10 +43,15 @@ def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
     points = 72 * 0.7 * COLUMN_INCHES * spacing / PLACES_PER_CELL / (right - left)
     colors = np.where(P_perp > 0, "tab:red", "tab:blue")
     ax.scatter(*places.T, s=(0.9 * points * P_perp / largest) ** 2, c=colors, alpha=0.6, lw=0)
-    draw_arrows(ax, shown, P[:2], PLACES_PER_CELL)
+    arrows = draw_arrows(ax, shown, P[:2], PLACES_PER_CELL)
     draw_cell(ax, shown)
     in_plane = np.linalg.norm(P[:2], axis=0).max()
-    ax.set_title(largest_of(P_perp=np.abs(P[2]).max(), P_parallel=in_plane))
+    length = LONGEST_ARROW * spacing / PLACES_PER_CELL / in_plane
+    draw_arrow_key(ax, arrows, in_plane, length, r"P_\parallel")
+    handles = [disc("tab:red", r"$P_\perp > 0$"), disc("tab:blue", r"$P_\perp < 0$")]
+    style = {"handletextpad": 0.2, "columnspacing": 1.0}
+    words = rf"largest $|P_\perp|$: {np.abs(P[2]).max():.2g} {DIPOLE}"
+    figure.legend(handles=handles, title=words, loc="outside upper center", ncols=2, **style)
     save(figure, pdf, png)
 
 

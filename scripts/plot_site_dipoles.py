@@ -2,11 +2,26 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.lines import Line2D
 
-from moirepol.physics.polarization import LAYERS, cell_points
-from moirepol.plotting import LAYER_COLORS, UNIT, draw_cell, largest_of, map_figure, save
+from moirepol.physics.polarization import cell_points
+from moirepol.plotting import (
+    DIPOLE,
+    LAYER_COLORS,
+    UNIT,
+    disc,
+    draw_arrow_key,
+    draw_cell,
+    map_figure,
+    save,
+)
+from moirepol.structure.bilayer import LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
+
+#: Diameter in points of the disc of the largest |p_perp|; its area is proportional to |p_perp|.
+LARGEST_DISC = 2.6
+LAYER_STYLES = tuple(zip(LAYERS, LAYER_COLORS, strict=True))
 
 
 def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
@@ -24,11 +39,18 @@ def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
     shown.attrs.update(system=atoms.name, space="real")
     write_netcdf(stamp(shown, f"Dipoles of the N atoms of {atoms.name}"), data)
 
-    figure, ax = map_figure(shown)
+    figure, ax = map_figure(shown, keys=2)
     draw_sites(ax, shown)
     draw_cell(ax, shown)
-    handles, _ = ax.get_legend_handles_labels()
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    largest = UNIT * np.abs(shown["dipole"].values[:, 2]).max()
+    words = rf"largest $|p_\perp|$: {largest:.1f} {DIPOLE}"
+    handles = [
+        *[Line2D([], [], color=c, lw=2, label=f"{name} layer") for name, c in LAYER_STYLES],
+        disc("0.3", r"$p_\perp > 0$", size=LARGEST_DISC),
+        disc("0.3", r"$p_\perp < 0$", filled=False, size=LARGEST_DISC),
+    ]
+    style = {"handlelength": 1.0, "columnspacing": 1.0, "handletextpad": 0.4}
+    figure.legend(handles=handles, title=words, loc="outside upper center", ncols=4, **style)
     save(figure, pdf, png)
 
 
@@ -39,7 +61,7 @@ def draw_sites(ax, shown: xr.Dataset):
     cell = shown["cell"].values
     spacing = np.sqrt(2 * abs(np.linalg.det(cell)) / len(p))
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    for layer, name in enumerate(LAYERS):
+    for layer, color in enumerate(LAYER_COLORS):
         chosen = (shown["layer"] == layer).values
         for shift in np.ndindex(3, 3):
             xy = shown["position"].values[chosen, :2] + (np.array(shift) - 1) @ cell
@@ -47,11 +69,10 @@ def draw_sites(ax, shown: xr.Dataset):
             if not inside.any():
                 continue
             up = p[chosen][inside, 2] > 0
-            color = LAYER_COLORS[layer]
-            size = 6 * np.abs(p[chosen][inside, 2]) / np.abs(p[:, 2]).max()
+            size = LARGEST_DISC**2 * np.abs(p[chosen][inside, 2]) / np.abs(p[:, 2]).max()
             face = np.where(up, color, "none")
             ax.scatter(*xy[inside].T, s=size, c=face, edgecolors=color, linewidths=0.4)
-            ax.quiver(
+            arrows = ax.quiver(
                 *xy[inside].T,
                 *p[chosen][inside, :2].T,
                 angles="xy",
@@ -60,8 +81,7 @@ def draw_sites(ax, shown: xr.Dataset):
                 width=0.004,
                 color=color,
             )
-        ax.plot([], [], "o", color=LAYER_COLORS[layer], markersize=3, label=f"{name} layer")
-    ax.set_title(largest_of(p_perp=np.abs(p[:, 2]).max(), p_parallel=in_plane.max()))
+    draw_arrow_key(ax, arrows, in_plane.max(), 1.0, r"p_\parallel", y=1.04)
 
 
 if __name__ == "__main__":

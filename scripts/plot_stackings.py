@@ -4,9 +4,18 @@ import re
 
 import numpy as np
 import spglib
+from matplotlib.lines import Line2D
 
 from moirepol.physics.polarization import point_fractions
-from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.plotting import (
+    DIPOLE,
+    LAYER_COLORS,
+    UNIT,
+    layer_key,
+    new_figure,
+    round_below,
+    save,
+)
 from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.building import build
 from moirepol.structure.names import System
@@ -14,6 +23,8 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 POINTS = ("G", "N", "M", "A")
 STEPS = 6
+#: Length of the longest arrow in units of the axes.
+LONGEST = 0.9
 
 
 def plot_stackings(
@@ -47,7 +58,7 @@ def plot_stackings(
     shown["point_group"] = "point", [point_group(atoms) for atoms in structures]
     write_netcdf(stamp(shown, f"Stackings of {family}"), data)
 
-    figure, axes = new_figure(2.4, ncols=len(POINTS), nrows=2, height_ratios=[1, 1.1])
+    figure, axes = new_figure(2.5, ncols=len(POINTS), nrows=2, height_ratios=[1, 1.1])
     largest = UNIT * float(np.abs(shown["P_layer"]).max())
     for column, (label, atoms) in enumerate(zip(POINTS, structures, strict=True)):
         top, side = axes[:, column]
@@ -57,7 +68,13 @@ def plot_stackings(
         top.set_title(rf"$\{{{operation}|{label}\}}$" + f"\n{overlined(group)}")
         lower, upper = UNIT * shown["P_layer"].sel(point=label).values
         draw_side(side, lower, upper, largest)
-    axes[1, 0].set_ylabel(f"dipoles\n(longest {largest:.1f}\n{DIPOLE})", fontsize=6)
+    draw_scale(axes[1, 0], largest)
+    material = structures[0].material
+    (other,) = set(material.species) - {material.dipole_site.species}
+    handles = layer_key(material.dipole_site.species, other)
+    handles.append(Line2D([], [], color="black", linewidth=2, label="sum"))
+    style = {"handlelength": 0.8, "handletextpad": 0.4, "columnspacing": 0.9}
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), **style)
     save(figure, pdf, png)
 
 
@@ -95,25 +112,38 @@ def draw_side(ax, lower, upper, largest):
         ((0.0, -0.55), lower, LAYER_COLORS[0]),
         ((0.9, 0.0), lower + upper, "black"),
     ):
-        dx, dy = 0.9 * p[1:] / largest
+        step = LONGEST * p[1:] / largest
         ax.plot(x, y, "o", color=color, markersize=2)
-        if np.hypot(dx, dy) > 1e-2:
-            ax.annotate(
-                "",
-                (x + dx / 2, y + dy / 2),
-                (x - dx / 2, y - dy / 2),
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": color,
-                    "linewidth": 1,
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                    "mutation_scale": 6,
-                },
-            )
-    ax.set(xlim=(-0.7, 1.6), ylim=(-1.2, 1.2), xticks=[], yticks=[])
+        if np.hypot(*step) > 1e-2:
+            draw_arrow(ax, np.array([x, y]) - step / 2, step, color)
+    ax.set(xlim=(-1.1, 1.6), ylim=(-1.2, 1.2), xticks=[], yticks=[])
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+def draw_arrow(ax, start, step, color="black"):
+    """Draw an arrow from a place by a step, both in the units of the axes."""
+    head = {"arrowstyle": "-|>", "linewidth": 1, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6}
+    ax.annotate("", np.add(start, step), start, arrowprops={**head, "color": color})
+
+
+def draw_scale(ax, largest):
+    """Draw the scale of the arrows and the directions y and z beside the first side view."""
+    size = round_below(largest / 2)
+    corner = np.array([-0.85, -1.05])
+    draw_arrow(ax, corner, (0, LONGEST * size / largest), "0.3")
+    ax.text(
+        corner[0] - 0.12, corner[1], f"{size:g} {DIPOLE}", fontsize=5.5, rotation=90, ha="right"
+    )
+    for step, letter in (((0.4, 0), "y"), ((0, 0.4), "z")):
+        draw_arrow(ax, (-0.85, 0.5), step, "0.3")
+        ax.text(
+            *(np.array([-0.85, 0.5]) + 1.45 * np.array(step)),
+            letter,
+            fontsize=6,
+            ha="center",
+            va="center",
+        )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,21 @@
 
 import numpy as np
 
-from moirepol.physics.polarization import LAYERS, cell_points
-from moirepol.plotting import LAYER_COLORS, draw_cell, map_figure, save
+from moirepol.physics.polarization import cell_points
+from moirepol.plotting import (
+    COLUMN_INCHES,
+    LAYER_COLORS,
+    draw_cell,
+    layer_key,
+    new_figure,
+    save,
+    window,
+)
 from moirepol.structure.building import build
 from moirepol.workflow.provenance import stamp, write_netcdf
+
+#: Half the width of an enlarged part, in lattice constants.
+ENLARGED = 2.0
 
 
 def plot_structure(
@@ -16,7 +27,7 @@ def plot_structure(
     pdf: str,
     png: str,
 ):
-    """Draw the bonds of both layers, seen from above, N atoms as dots.
+    """Draw atoms and bonds of both layers, seen from above, with enlarged parts at G, N and M.
 
     system: its name. data, pdf, png: the panel's NetCDF and pictures to write.
     """
@@ -29,10 +40,46 @@ def plot_structure(
     shown.attrs.update(system=atoms.name, space="real")
     write_netcdf(stamp(shown, f"Structure of {atoms.name}"), data)
 
-    figure, ax = map_figure(shown)
-    cell = shown["cell"].values
-    limits = ax.get_xlim(), ax.get_ylim()
-    per_angstrom = 72 * ax.bbox.width / figure.dpi / np.ptp(limits[0])
+    figure, ax, views = _axes(shown)
+    _draw_atoms(ax, atoms)
+    draw_cell(ax, shown)
+    half = ENLARGED * atoms.reference_lattice_constant_A
+    for view, (letter, xy) in zip(views, atoms.stacking_points().items(), strict=False):
+        low, high = np.subtract(xy, half), np.add(xy, half)
+        view.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+        view.set(xticks=[], yticks=[], xlabel=f"at {letter}")
+        _draw_atoms(view, atoms)
+    material = atoms.material
+    (other,) = set(material.species) - {material.dipole_site.species}
+    handles = layer_key(material.dipole_site.species, other)
+    style = {"handlelength": 1.2, "columnspacing": 1.2}
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), **style)
+    save(figure, pdf, png)
+
+
+def _axes(shown):
+    """Return a figure with the axes of the cell above those of enlarged parts."""
+    (left, right), (bottom, top) = window(shown["cell"].values)
+    width = 0.74 * COLUMN_INCHES
+    height = min(width * (top - bottom) / (right - left), 2.6)
+    part = 0.8
+    figure, axes = new_figure(
+        height + part + 0.9,
+        mosaic=[["cell"] * 3, ["G", "N", "M"]],
+        height_ratios=[height, part],
+    )
+    axes["cell"].set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+    axes["cell"].set(xlabel=r"$x$ ($\AA$)", ylabel=r"$y$ ($\AA$)")
+    return figure, axes["cell"], [axes[letter] for letter in "GNM"]
+
+
+def _draw_atoms(ax, atoms):
+    """Draw bonds and atoms of both layers within the limits of axes, to scale."""
+    cell = atoms.cell_2d
+    (left, right), (bottom, top) = limits = ax.get_xlim(), ax.get_ylim()
+    ax.apply_aspect()
+    per_angstrom = 72 * ax.get_window_extent().width / ax.figure.dpi / np.ptp(limits[0])
+    margin = 2.0
     for layer, lattice in enumerate(atoms.lattices):
         color = LAYER_COLORS[layer]
         here = atoms.layer == layer
@@ -40,19 +87,18 @@ def plot_structure(
             face = color if symbol == atoms.material.dipole_site.species else "white"
             home = atoms.positions[here & (atoms.symbols == symbol), :2]
             xy = np.concatenate([home + (np.array(s) - 1) @ cell for s in np.ndindex(3, 3)])
+            inside = (xy > [left - margin, bottom - margin]).all(axis=1)
+            xy = xy[inside & (xy < [right + margin, top + margin]).all(axis=1)]
             if symbol == atoms.material.dipole_site.bonded.species:
                 for step in _bonds(atoms, layer, lattice):
                     ends = np.stack([xy, xy + step], axis=1)
                     lines = np.concatenate([ends, np.full((len(xy), 1, 2), np.nan)], axis=1)
-                    ax.plot(*lines.reshape(-1, 2).T, color=color, linewidth=0.4, zorder=1)
+                    width = min(0.8, 0.12 * per_angstrom)
+                    ax.plot(*lines.reshape(-1, 2).T, color=color, linewidth=width, zorder=1)
             size = (0.55 * per_angstrom) ** 2
-            ax.scatter(*xy.T, s=size, c=face, edgecolors=color, linewidths=0.3, zorder=2)
-        ax.plot([], [], color=color, label=f"{LAYERS[layer]} layer")
+            edge = min(0.5, 0.1 * per_angstrom)
+            ax.scatter(*xy.T, s=size, c=face, edgecolors=color, linewidths=edge, zorder=2)
     ax.set(xlim=limits[0], ylim=limits[1])
-    draw_cell(ax, shown)
-    handles, _ = ax.get_legend_handles_labels()
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    save(figure, pdf, png)
 
 
 def _bonds(atoms, layer, lattice):

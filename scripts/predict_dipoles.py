@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from moirepol.console import note
+from moirepol.console import note, say
+from moirepol.physics.relaxation import relaxed_from_files
 from moirepol.predictor import Predictor
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
+from moirepol.structure.recognition import recognize_file
 from moirepol.workflow import provenance
 
 
@@ -20,6 +22,11 @@ def predict_dipoles(
     polarizability: str | Sequence[str] = (),
     gradient: str | Sequence[str] = (),
     errors: str | Sequence[str] = (),
+    heights: str | Sequence[str] = (),
+    stackings: str | Sequence[str] = (),
+    monolayer: str | Sequence[str] = (),
+    relaxation: str | Sequence[str] = (),
+    structure: str | Sequence[str] = (),
     beyond: str = "",
 ) -> None:
     """Write the mean dipoles and their errors (layout: `moirepol.structure.frames`).
@@ -40,12 +47,33 @@ def predict_dipoles(
         File of `fit_gradient`. With it the first order in the displacement gradient is added.
     errors
         File of `calibrate_errors`. With it the error contains the second order.
+    heights
+        File of `fit_heights`. With it the layer distance may differ from the configured one.
+    stackings, monolayer, relaxation
+        Files of `fit_stackings`, `compute_monolayer` and, for a moire, `relax_bilayer`. With them
+        the layers are relaxed.
+    structure
+        File of a structure of the user's own, which the name stands for.
     beyond
         In what the system lies beyond the labels of the models.
     """
-    atoms = build(system, lattice_constant_A, layer_distance_A)
+    if structure:
+        own = recognize_file(structure, system, lattice_constant_A)
+        say(f"{system}: {own.description}")
+        atoms = own.bilayer
+    else:
+        atoms = build(system, lattice_constant_A, layer_distance_A)
+    if stackings:
+        atoms = relaxed_from_files(atoms, stackings, monolayer, relaxation)
     predictor = Predictor.from_files(
-        zero_field, response, curvature, polarizability, gradient, errors
+        zero_field,
+        response,
+        curvature,
+        polarizability,
+        gradient,
+        errors,
+        heights,
+        monolayer,
     )
     beyond = note(system, beyond, predictor.beyond(atoms))
     if beyond:

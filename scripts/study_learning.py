@@ -63,7 +63,7 @@ def study_learning(
             }
         )
     rows.sort(key=lambda row: (row["slides"], row["fold"]))
-    with open(learning, "w", newline="") as file:
+    with open(learning, "w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, rows[0], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)

@@ -23,7 +23,7 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 DECIDING = ("G", "N", "M")
 #: Quantities in each field: name -> (dimensions, unit, long name).
 QUANTITIES = {
-    "Q": (("method", "region"), "1", "topological charge"),
+    "Q": (("scheme", "region"), "1", "topological charge"),
     "P_perp_lowest": ((), "e.angstrom", "lowest P_perp of the map"),
     "P_perp_highest": ((), "e.angstrom", "highest P_perp of the map"),
     "P_perp_mean": ((), "e.angstrom", "mean P_perp of the map"),
@@ -117,7 +117,7 @@ def sweep_fields(
         out[name] = "deciding", threshold, field | {"long_name": meaning}
     out = out.assign_coords(
         field=("field", list(fields_V_per_A), field | {"long_name": "electric field along z"}),
-        method=list(METHODS),
+        scheme=list(METHODS),
         region=list(REGIONS),
         point=list(points),
         component=list(COMPONENTS),

@@ -54,7 +54,7 @@ def tabulate_accuracy(
     """
     claims = {
         claim["id"]: claim["paper"]
-        for section in yaml.safe_load(Path(table).read_text()).values()
+        for section in yaml.safe_load(Path(table).read_text(encoding="utf-8")).values()
         for claim in section
         if claim["id"] in ("F1f-mae", "F2-mae")
     }

@@ -110,7 +110,7 @@ def tabulate_audit(
         text = shown.to_html(float_format=lambda x: f"{x:.3g}", na_rep="", border=0)
     meanings = {column: entry[3] for column, entry in WORST.items()} | TOGETHER
     legend = "".join(f"<dt>{c}</dt><dd>{html.escape(m)}</dd>" for c, m in meanings.items())
-    Path(page).write_text(PAGE.format(table=text, legend=legend, checks=below))
+    Path(page).write_text(PAGE.format(table=text, legend=legend, checks=below), encoding="utf-8")
 
 
 def _row(file):

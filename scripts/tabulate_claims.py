@@ -18,6 +18,8 @@ td:nth-child(2), td:nth-child(4), td:nth-child(7) {{ min-width: 13em }}
 </style>
 <h1>The paper's claims</h1>
 <p>{counts}</p>
+<p>z points from the lower to the upper layer. A positive field points along z and raises P⊥.
+The field of the paper lowers P⊥, so its 0.02 V/Å is &minus;0.02 V/Å in the panels.</p>
 {table}
 <p>{made_by}</p>
 """
@@ -42,7 +44,8 @@ def tabulate_claims(claims: str, page: str):
     for verdict in rows["verdict"].unique():
         cell = f'<td class="{verdict.replace(" ", "-")}">{verdict}</td>'
         table = table.replace(f"<td>{verdict}</td>", cell)
-    Path(page).write_text(PAGE.format(counts=counts, table=table, made_by=made_by()))
+    text = PAGE.format(counts=counts, table=table, made_by=made_by())
+    Path(page).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

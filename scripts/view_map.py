@@ -1,46 +1,30 @@
 """Write a map as one HTML page for any browser, with a cut and values under the pointer."""
 
 import html
+from collections.abc import Sequence
+from os.path import relpath
+from pathlib import Path
 
 import numpy as np
-from bokeh.embed import file_html
 from bokeh.layouts import column, row
 from bokeh.models import (
-    CheckboxButtonGroup,
-    ColorBar,
     ColumnDataSource,
     CustomJS,
     DataRange1d,
     Div,
     HoverTool,
     LinearAxis,
-    LinearColorMapper,
-    RadioButtonGroup,
     Range1d,
 )
 from bokeh.plotting import figure
-from bokeh.resources import Resources
-from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from moirepol.physics.polarization import DIAGONAL, LAYERS, ON_DIAGONAL, along_diagonal
-from moirepol.plotting import (
-    LIGHT,
-    SHARE_OF_CHARGE,
-    UNIT,
-    arrows_in_box,
-    named_places,
-    sample,
-    window,
-)
+from moirepol.map_page import DIPOLE, LAYERS_SHOWN, VISIBLE, MapView, write_page
+from moirepol.physics.polarization import DIAGONAL, ON_DIAGONAL, along_diagonal
+from moirepol.plotting import UNIT
 from moirepol.structure.names import describe
 from moirepol.workflow.provenance import read_netcdf
 
-PIXELS = 240  # across the map
-FRAME = 560  # px across the map on the screen
-DIPOLE, DENSITY = "10⁻³ e·Å", "Å⁻²"
-COLOURS = {"P⊥": "P_perp", "|P∥|": "P_par", "charge density q": "q", "none": None}
-LAYERS_SHOWN = ("P∥ arrows", "P⊥ = 0", "unit cell", "named points")
 CUT = {  # label: (column, colour, dash, drawn at first)
     "P⊥": ("P_perp", "black", "solid", True),
     "|P∥|": ("P_par", "tab:green", "solid", True),
@@ -49,8 +33,21 @@ CUT = {  # label: (column, colour, dash, drawn at first)
     "q": ("q", "tab:purple", "dotted", False),
 }
 
+METHODS_IN_WORDS = {
+    "finite_difference": "Eq. (3)",
+    "berg_luscher": "solid angles",
+    "sign_rule": "sign rule",
+}
+NO_P_PERP = "Untwisted antiparallel bilayers have no P, by their inversion centre."
+PHI_NOTE = "φ is the electrostatic potential at a height above the upper layer."
+KEYS_IN_WORDS = (
+    "Mouse wheel, + and -: zoom; 0: whole map. Digits: colours. "
+    + ", ".join(f"{key}: {label}" for label, key in LAYERS_SHOWN.items())
+    + ". A click on the legend of the cut shows or hides a line."
+)
 
-def view_map(polarization_map: str, charge: str, page: str):
+
+def view_map(polarization_map: str, charge: str, page: str, potential: str | Sequence[str] = ()):
     """Write a page with the map, a cut along G-N-C-M-G and a summary. It needs no network.
 
     Parameters
@@ -59,143 +56,33 @@ def view_map(polarization_map: str, charge: str, page: str):
         The map and its charge (NetCDF).
     page
         HTML file to write.
+    potential
+        Potential above the bilayer (NetCDF); a configuration space has none.
     """
-    ds, charges = read_netcdf(polarization_map, "P", "P_layer"), read_netcdf(charge, "q", "Q")
-    fields = _fields(ds, charges)
-    shown, layers = _map(ds, fields)
-    marker = ColumnDataSource({"x": [], "y": []}, name="marker")
-    shown.scatter("x", "y", source=marker, size=11, line_color="black", fill_color="yellow")
-    colours, switches = _switches(layers)
-    heading = describe(ds.attrs["system"])
-    left = column(colours, switches, shown)
-    right = column(Div(text=_summary(ds, charges, heading), width=520), _cut(ds, fields, marker))
-    text = file_html(row(left, right, spacing=20), Resources(mode="inline"), title=heading)
-    with open(page, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _fields(ds, charges):
-    """Return all fields of the page by name, (n, n) on the grid of the map, in DIPOLE and A^-2."""
-    P = UNIT * ds["P"].values
-    fields = {"P_perp": P[2], "P_par": np.linalg.norm(P[:2], axis=0), "P_x": P[0], "P_y": P[1]}
-    for layer, own in zip(LAYERS, UNIT * ds["P_layer"].values, strict=True):
-        fields |= {f"{c}_{layer}": own[i] for i, c in enumerate("xyz")}
-    return fields | {"q": charges["q"].values}
-
-
-def _map(ds, fields):
-    """Return the map, and its switchable parts: label -> renderers and colour bars."""
-    cell = ds["cell"].values
-    (left, right), (bottom, top) = box = window(cell)
-    step = (right - left) / PIXELS
-    x = np.arange(left + step / 2, right, step)
-    y = np.arange(bottom + step / 2, top, step)
-    xy = np.stack(np.meshgrid(x, y), axis=-1)
-    images = dict(zip(fields, sample(np.stack(list(fields.values())), cell, xy), strict=True))
-    source = ColumnDataSource({name: [v.astype(np.float32)] for name, v in images.items()})
-    place = {"x": left, "y": bottom, "dw": len(x) * step, "dh": len(y) * step, "source": source}
-
-    symbol = "τ" if ds.attrs["space"] == "configuration" else ""
-    plot = figure(
-        frame_width=FRAME,
-        frame_height=round(FRAME * (top - bottom) / (right - left)),
-        x_range=Range1d(left, right),
-        y_range=Range1d(bottom, top),
-        x_axis_label=f"{symbol or 'x'}{'x' if symbol else ''} (Å)",
-        y_axis_label=f"{symbol or 'y'}{'y' if symbol else ''} (Å)",
-        tools="pan,wheel_zoom,box_zoom,reset,save",
-        active_scroll="wheel_zoom",
-        match_aspect=True,
-        name="map",
+    ds, charges = (
+        read_netcdf(polarization_map, "P", "P_layer"),
+        read_netcdf(charge, "charge_density", "Q"),
     )
-    plot.grid.visible = False
-    largest = {name: np.abs(field).max() for name, field in fields.items()}
-    limit = np.quantile(np.abs(fields["q"]), SHARE_OF_CHARGE)
-    signed = colormaps["RdBu_r"]
-    layers = {}
-    for label, name, colours, low, high, unit in (
-        ("P⊥", "P_perp", signed, -largest["P_perp"], largest["P_perp"], DIPOLE),
-        ("|P∥|", "P_par", LIGHT, 0.0, largest["P_par"], DIPOLE),
-        ("charge density q", "q", signed, -limit, limit, DENSITY),
-    ):
-        palette = [to_hex(c) for c in colours(np.linspace(0, 1, 256))]
-        mapper = LinearColorMapper(palette, low=low, high=high or 1.0)
-        image = plot.image(image=name, color_mapper=mapper, **place)
-        bar = ColorBar(color_mapper=mapper, title=f"{label.split()[-1]} ({unit})", width=12)
-        plot.add_layout(bar, "right")
-        layers[label] = [image, bar]
-    # A transparent image gives the values under the pointer for every choice of colours.
-    values = plot.image(image="P_perp", palette=["white"], global_alpha=0.0, **place)
-    rows = [("place (Å)", "$x{0.0}, $y{0.0}"), ("P⊥", "@P_perp{0.000}")]
-    rows += [("P∥", "(@P_x{0.000}, @P_y{0.000})"), ("|P∥|", "@P_par{0.000}")]
-    rows += [
-        (f"{layer} layer", f"(@x_{layer}{{0.000}}, @y_{layer}{{0.000}}, @z_{layer}{{0.000}})")
-        for layer in LAYERS
-    ]
-    rows.append((f"q ({DENSITY})", "@q{%.2e}"))
-    hover = HoverTool(renderers=[values], tooltips=rows, formatters={"@q": "printf"})
-    hover.point_policy = "follow_mouse"
-    plot.add_tools(hover)
-
-    arrows = arrows_in_box(box, cell, np.stack([fields["P_x"], fields["P_y"]]))
-    layers["P∥ arrows"] = [plot.multi_line(*_outlines(*arrows), color="black", line_width=1.3)]
-    zero = plot.contour(xy[..., 0], xy[..., 1], images["P_perp"], [0.0], line_color="dimgray")
-    layers["P⊥ = 0"] = [zero.line_renderer]
-    zero.line_renderer.glyph.line_dash = "dotted"
-    corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
-    layers["unit cell"] = [plot.line(*corners.T, color="black", line_width=1.2)]
-    names, px, py = zip(*named_places(ds), strict=True)
-    points = ColumnDataSource({"x": px, "y": py, "name": names})
-    layers["named points"] = [
-        plot.scatter("x", "y", source=points, size=5, color="black"),
-        plot.text(
-            *("x", "y", "name"),
-            source=points,
-            x_offset=5,
-            y_offset=-4,
-            text_font_size="14px",
-            text_font_style="bold",
-            text_outline_color="white",
-        ),
-    ]
-    return plot, layers
+    above = read_netcdf(potential, "phi") if potential else None
+    view = MapView(ds, charges, above)
+    heading = ds.attrs.get("description") or describe(ds.attrs["system"])
+    left = column(*view.controls(), view.plot)
+    files = [path for path in (polarization_map, charge, potential) if path]
+    summary = Div(text=_summary(view, charges, heading, files, page), width=520)
+    right = column(summary, _cut(view))
+    write_page(row(left, right, spacing=20), heading, page)
 
 
-def _outlines(places, arrows):
-    """Return arrows (K, 2) centred at places (K, 2) as open lines: xs, ys, lists of K."""
-    across = arrows @ np.array([[0, 1], [-1, 0]])
-    tail, tip = places - arrows / 2, places + arrows / 2
-    barbs = tip - 0.35 * arrows + 0.2 * across, tip - 0.35 * arrows - 0.2 * across
-    lines = np.stack([tail, tip, barbs[0], tip, barbs[1]], axis=1)
-    return list(lines[..., 0]), list(lines[..., 1])
-
-
-def _switches(layers):
-    """Make one button for the colours of the map, and one for each layer on top of it."""
-    colours = RadioButtonGroup(labels=list(COLOURS), active=0, name="colours")
-    switches = CheckboxButtonGroup(
-        labels=list(LAYERS_SHOWN), active=list(range(len(LAYERS_SHOWN))), name="layers"
-    )
-    for label in list(COLOURS)[1:-1]:
-        for part in layers[label]:
-            part.visible = False
-    shown = "for (const [i, parts] of layers.entries()) for (const part of parts)"
-    for widget, labels, test in (
-        (colours, list(COLOURS)[:-1], "cb_obj.active == i"),
-        (switches, LAYERS_SHOWN, "cb_obj.active.includes(i)"),
-    ):
-        parts = [layers[label] for label in labels]
-        code = f"{shown} part.visible = {test}"
-        widget.js_on_change("active", CustomJS(args={"layers": parts}, code=code))
-    return colours, switches
-
-
-def _cut(ds, fields, marker):
+def _cut(view):
     """Return the fields along the long diagonal; the pointer on it marks its place on the map."""
+    ds, fields, marker = view.ds, view.fields, view.marker
     values, places = along_diagonal(ds, np.stack(list(fields.values())))
     distance = np.linalg.norm(places - places[0], axis=1)
     data = dict(zip(fields, values, strict=True))
-    source = ColumnDataSource(data | {"distance": distance, "x": places[:, 0], "y": places[:, 1]})
+    # The part of the diagonal outside of the cell is marked at its equivalent inside.
+    inside = (places @ np.linalg.inv(ds["cell"].values) + 1e-9) % 1 - 1e-9
+    x, y = np.where(_in_cell(places, ds), places.T, (inside @ ds["cell"].values).T)
+    source = ColumnDataSource(data | {"distance": distance, "x": x, "y": y})
     plot = figure(
         width=520,
         height=380,
@@ -207,7 +94,7 @@ def _cut(ds, fields, marker):
     )
     limit = 1.05 * np.abs(data["q"]).max() or 1.0
     plot.extra_y_ranges = {"q": Range1d(-limit, limit)}
-    of_q = LinearAxis(y_range_name="q", axis_label=f"q ({DENSITY})", visible=False)
+    of_q = LinearAxis(y_range_name="q", axis_label=f"q ({view.density})", visible=False)
     plot.add_layout(of_q, "right")
     lines = []
     for label, (name, colour, dash, visible) in CUT.items():
@@ -228,9 +115,12 @@ def _cut(ds, fields, marker):
     ticks = [float(distance[-1] * place) for place in ON_DIAGONAL]
     plot.xaxis.ticker = ticks
     plot.xaxis.major_label_overrides = dict(zip(ticks, DIAGONAL, strict=True))
-    rows = [("distance (Å)", "@distance{0.0}")]
-    rows += [(label, f"@{name}{{0.000}}") for label, (name, *_) in CUT.items() if name != "q"]
-    rows.append((f"q ({DENSITY})", "@q{%.2e}"))
+    rows = [("distance", "@distance{0.0} Å")]
+    units = {"q": f"·{view.density}"}
+    rows += [
+        (label, f"@{name}{{0.000}}{units.get(name, f' {DIPOLE}')}")
+        for label, (name, *_) in CUT.items()
+    ]
     follow = CustomJS(
         args={"source": source, "marker": marker},
         code="""
@@ -240,46 +130,81 @@ def _cut(ds, fields, marker):
             marker.data = i == null ? {x: [], y: []} : {x: [x[i]], y: [y[i]]}
         """,
     )
-    hover = HoverTool(renderers=lines[:1], tooltips=rows, formatters={"@q": "printf"})
+    hover = HoverTool(renderers=lines[:1], tooltips=rows, line_policy="nearest")
     hover.update(mode="vline", callback=follow)
     plot.add_tools(hover)
     return plot
 
 
-def _summary(ds, charges, heading):
-    """Return the title and the main numbers of the map, as HTML."""
-    finest = charges.isel(grid=int(charges["grid"].values.argmax()))
+def _in_cell(places, ds):
+    fractions = places @ np.linalg.inv(ds["cell"].values)
+    return ((fractions > -1e-6) & (fractions < 1 + 1e-6)).all(axis=1)
+
+
+def _summary(view, charges, heading, files, page):
+    """Return the title, the main numbers of the map, their meaning and the files, as HTML."""
+    ds = view.ds
     P = UNIT * ds["P"].values
     rows = [
         ("largest P⊥", f"{P[2].max():+.3f} {DIPOLE}"),
         ("smallest P⊥", f"{P[2].min():+.3f} {DIPOLE}"),
-        ("largest |P∥|", f"{np.linalg.norm(P[:2], axis=0).max():.3f} {DIPOLE}"),
+        ("largest |P∥|", f"{view.largest('P_par'):.3f} {DIPOLE}"),
         ("mean P⊥", f"{P[2].mean():+.3f} {DIPOLE}"),
     ]
-    for region in ("N", "M"):
-        Q, rule = (
-            finest["Q"].sel({"method": method, "region": region}).item()
-            for method in ("finite_difference", "sign_rule")
-        )
-        rows.append((f"charge around {region}", f"{Q:+.3f} (sign rule {rule:+.1f})"))
     if "P_error" in ds:
         squares = (UNIT * ds["P_error"].values) ** 2
         rows.append(("error of P⊥ (RMS)", f"±{squares[2].mean() ** 0.5:.3f} {DIPOLE}"))
         words = f"±{squares[:2].mean() ** 0.5:.3f} {DIPOLE} per component"
         rows.append(("error of P∥ (RMS)", words))
     cells = "".join(f"<tr><td>{name}&emsp;</td><td>{value}</td></tr>" for name, value in rows)
+    notes = [
+        "P is per pair of N atoms, one in each layer. The dipoles of the layers are per N atom. "
+        "z and a positive field point from the lower to the upper layer.",
+        "The layers are rigid and flat." if "relaxed" not in ds.attrs["system"] else "",
+        f"P⊥ is below {VISIBLE:.0%} of |P∥|. "
+        + (NO_P_PERP if ds.attrs["system"].startswith(("AAp", "configuration_AAp")) else "")
+        if view.negligible
+        else "",
+        PHI_NOTE if view.heights else "",
+    ]
     beyond = html.escape(ds.attrs.get("beyond_labels", ""))
+    links = ", ".join(
+        f"<a href='{html.escape(relpath(file, Path(page).parent))}'>{Path(file).parent.name}/"
+        f"{Path(file).name}</a>"
+        for file in files
+    )
     made = f"{ds.attrs['title']}, {ds.attrs['date_created']}, moirepol {ds.attrs['git_revision']}"
     return (
         f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
-        "<p>P is per pair of N atoms, one in each layer. The dipoles of the layers are per N atom. "
-        "The mouse wheel zooms. A click on the legend of the cut shows or hides a line.</p>"
-        "<p>The charge around one point is an integral over a triangle. It is a whole or half "
-        "number only if P lies in one plane along the edges. The sum of both charges is whole. "
-        "The sign rule counts the signs of P⊥ at the points.</p>"
         + (f"<p><b>Beyond the labels: {beyond}.</b></p>" if beyond else "")
-        + f"<p style='color:gray'>{html.escape(made)}</p>"
+        + f"<p>{' '.join(filter(None, notes))}</p>"
+        + _charges(charges)
+        + f"<p>Data: {links}.</p><p>{KEYS_IN_WORDS}</p>"
+        f"<p style='color:gray'>{html.escape(made)}</p>"
     )
+
+
+def _charges(charges):
+    """Return a table of the charges around N and M by every method, with an explanation."""
+    finest = charges.isel(grid=int(charges["grid"].values.argmax()))
+    rows, totals = [], {}
+    for method, words in METHODS_IN_WORDS.items():
+        Q = [finest["Q"].sel({"scheme": method, "region": r}).item() for r in ("N", "M")]
+        totals[method] = sum(Q)
+        values = "".join(f"<td>{value:+.3f}&emsp;</td>" for value in (*Q, sum(Q)))
+        rows.append(f"<tr><td>{words}&emsp;</td>{values}</tr>")
+    head = "<tr><td>charge</td><td>around N</td><td>around M</td><td>sum</td></tr>"
+    text = (
+        "An integral over the whole cell is a whole number. An integral over one triangle is whole "
+        "or half only if P lies in one plane along its edges. The sign rule counts the signs of P⊥ "
+        "at G, N and M."
+    )
+    if abs(totals["sign_rule"] - totals["berg_luscher"]) > 0.5:
+        text += (
+            " <b>The sums differ: P∥ is zero at further points of this map, with another sign of "
+            "P⊥. The sign rule does not count them.</b>"
+        )
+    return f"<table>{head}{''.join(rows)}</table><p>{text}</p>"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,10 @@ class JobError(Exception):
     """A foreseen failure. The message is one line: what is wrong, its value, what is allowed."""
 
 
+class RejectedLabel(JobError):
+    """A label that its own numbers exclude, not a failure of the machine or of a program."""
+
+
 def full_disk(folder: str | Path, enough: int = 1 << 20) -> str:
     """Return the cause to put before an error message if the disk of `folder` is full.
 

@@ -13,14 +13,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.quiver import Quiver
 from scipy.ndimage import map_coordinates
+
+from moirepol.structure.bilayer import LAYERS
+
+matplotlib.rcdefaults()  # whatever the user's matplotlibrc contains
 
 #: Box ((left, right), (bottom, top)) in angstrom.
 Box = tuple[tuple[float, float], tuple[float, float]]
 
 COLUMN_INCHES = 3.4
+#: Length of the longest arrow of an in-plane field, in distances of the arrows.
+LONGEST_ARROW = 0.95
 UNIT = 1e3
 DIPOLE = r"$10^{-3}\,e\,\mathrm{\AA}$"
 STYLE: dict[Any, Any] = {
@@ -39,39 +48,46 @@ STYLE: dict[Any, Any] = {
     "ytick.direction": "in",
     "lines.linewidth": 1.0,
     "mathtext.default": "regular",
-    "savefig.dpi": 400,
+    # The report shows a picture pixel by pixel and cuts one that is higher than the window.
+    "savefig.dpi": 220,
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
 # Colours of |P_par|. They are light, because black arrows are drawn on top.
 LIGHT = ListedColormap(matplotlib.colormaps["YlGnBu"](np.linspace(0, 0.6, 256)))
 LAYER_COLORS = ("tab:blue", "tab:red")
-# q falls as 1/r around a zero of P at G. The colours therefore span this share of the nodes only.
-SHARE_OF_CHARGE = 0.97
+# q falls as 1/r around a zero of P at G. The colours span this share of the nodes, on a scale that
+# is logarithmic beyond the median.
+SHARE_OF_CHARGE = 0.999
 # P_perp of AA is negative at N and positive at M.
 POINT_COLORS = {"G": "black", "N": "tab:blue", "M": "tab:red"}
 HALO: list[effects.AbstractPathEffect] = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
-def new_figure(height_inches: float, **subplots: Any) -> tuple[Figure, Any]:
+def new_figure(height_inches: float, mosaic: Any = None, **subplots: Any) -> tuple[Figure, Any]:
     """Make a figure of one journal column in the common style.
 
     Parameters
     ----------
     height_inches
         Height of the figure in inches.
+    mosaic
+        Layout of named axes, as of `matplotlib.pyplot.subplot_mosaic`; a grid by default.
     **subplots
-        Further arguments of `matplotlib.pyplot.subplots`.
+        Further arguments of `matplotlib.pyplot.subplots` or `subplot_mosaic`.
 
     Returns
     -------
     figure : Figure
         The figure.
-    axes : Axes or ndarray of Axes
-        Its axes, as of `matplotlib.pyplot.subplots`.
+    axes : Axes, or ndarray or dict of Axes
+        Its axes, as of these functions.
     """
     matplotlib.rcParams.update(STYLE)
-    return plt.subplots(figsize=(COLUMN_INCHES, height_inches), **subplots)
+    size = (COLUMN_INCHES, height_inches)
+    if mosaic is not None:
+        return plt.subplot_mosaic(mosaic, figsize=size, **subplots)
+    return plt.subplots(figsize=size, **subplots)
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
@@ -93,13 +109,15 @@ def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     plt.close(figure)
 
 
-def map_figure(ds: xr.Dataset) -> tuple[Figure, Axes]:
+def map_figure(ds: xr.Dataset, keys: int = 0) -> tuple[Figure, Axes]:
     """Make a figure for a map of a cell and of a part of its periodic surroundings.
 
     Parameters
     ----------
     ds
         Map with the variable ``cell`` and the attribute ``space``.
+    keys
+        Number of lines for keys above the axes.
 
     Returns
     -------
@@ -111,7 +129,7 @@ def map_figure(ds: xr.Dataset) -> tuple[Figure, Axes]:
     (left, right), (bottom, top) = window(ds["cell"].values)
     width = 0.74 * COLUMN_INCHES
     height = min(width * (top - bottom) / (right - left), 3.0)
-    figure, ax = new_figure(height + 0.45)
+    figure, ax = new_figure(height + 0.45 + 0.18 * keys)
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     symbol = r"\tau" if ds.attrs["space"] == "configuration" else ""
     for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
@@ -173,6 +191,7 @@ def draw_field(
     cmap: str | Colormap = "RdBu_r",
     limits: Sequence[float] | None = None,
     pixels: int = 400,
+    linear_width: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colour axes by a periodic field.
 
@@ -192,6 +211,8 @@ def draw_field(
         Lowest and highest value of the colours; by default they are symmetric about zero.
     pixels
         Number of pixels along each axis.
+    linear_width
+        If given, the colours are linear within this size and logarithmic beyond it.
 
     Returns
     -------
@@ -205,23 +226,49 @@ def draw_field(
     xy = np.stack(np.meshgrid(x, y), axis=-1)
     values = sample(field, ds["cell"].values, xy)
     low, high = limits or (-np.abs(field).max(), np.abs(field).max())
+    norm = Normalize(low, high)
+    if linear_width:
+        norm = AsinhNorm(linear_width=linear_width, vmin=low, vmax=high)
     image = ax.imshow(
         values,
         extent=(left, right, bottom, top),
         origin="lower",
         cmap=cmap,
-        vmin=low,
-        vmax=high,
+        norm=norm,
         interpolation="bilinear",
     )
-    if label is None:
-        return xy, values
-    beyond = {(0, 0): "neither", (0, 1): "max", (1, 0): "min", (1, 1): "both"}
-    slack = 1e-9 * (high - low)
-    extend = beyond[int(field.min() < low - slack), int(field.max() > high + slack)]
-    bar = ax.figure.colorbar(image, ax=ax, label=label, extend=extend, shrink=0.9, pad=0.02)
-    bar.outline.set_linewidth(0.6)
+    if label is not None:
+        beyond = {(0, 0): "neither", (0, 1): "max", (1, 0): "min", (1, 1): "both"}
+        slack = 1e-9 * (high - low)
+        extend = beyond[int(field.min() < low - slack), int(field.max() > high + slack)]
+        draw_colour_bar(ax, image, label, extend)
     return xy, values
+
+
+def draw_colour_bar(ax: Axes, image: ScalarMappable, label: str, extend: str = "neither") -> None:
+    """Draw a colour bar of the height of axes on their right side.
+
+    Parameters
+    ----------
+    ax
+        Axes.
+    image
+        What the colours belong to.
+    label
+        Label with the unit.
+    extend
+        Ends beyond which there are further values, as of `matplotlib.figure.Figure.colorbar`.
+    """
+    place = ax.inset_axes((1.03, 0.0, 0.05, 1.0))
+    bar = ax.figure.colorbar(image, cax=place, label=label, extend=extend)
+    bar.outline.set_linewidth(0.6)
+    if isinstance(image.norm, AsinhNorm):
+        powers = 10.0 ** np.arange(-6, 7)
+        shown = powers[(powers > 2 * image.norm.linear_width) & (powers <= (image.norm.vmax or 0))]
+        bar.set_ticks(
+            [*-shown[::-1], 0, *shown], labels=[f"{x:g}" for x in (*-shown[::-1], 0, *shown)]
+        )
+        bar.minorticks_off()
 
 
 def places_in_window(ax: Axes, ds: xr.Dataset, per_cell: int) -> np.ndarray:
@@ -285,7 +332,7 @@ def arrows_in_box(
     places = _places_in(box, cell, per_cell)
     longest = longest or np.linalg.norm(P_par, axis=0).max() or 1.0
     spacing = np.linalg.norm(cell[0]) / per_cell
-    return places, sample(P_par, cell, places).T * 0.95 * spacing / longest
+    return places, sample(P_par, cell, places).T * LONGEST_ARROW * spacing / longest
 
 
 def draw_arrows(
@@ -295,7 +342,7 @@ def draw_arrows(
     per_cell: int = 12,
     color: str = "black",
     longest: float | None = None,
-) -> None:
+) -> Quiver:
     """Draw in-plane arrows on a triangular grid: direction and length of P_par.
 
     Parameters
@@ -312,10 +359,15 @@ def draw_arrows(
         Colour of the arrows.
     longest
         |P_par| of the longest arrow that fits the grid; by default the maximum of the field.
+
+    Returns
+    -------
+    Quiver
+        The arrows, in angstrom on the axes.
     """
     box = ax.get_xlim(), ax.get_ylim()
     places, arrows = arrows_in_box(box, ds["cell"].values, P_par, per_cell, longest)
-    ax.quiver(
+    return ax.quiver(
         *places.T,
         *arrows.T,
         pivot="mid",
@@ -424,12 +476,16 @@ def draw_charge(ax: Axes, ds: xr.Dataset, q: np.ndarray) -> None:
     """
     limit = np.quantile(np.abs(q), SHARE_OF_CHARGE)
     power = int(np.floor(np.log10(limit or 1.0)))
-    limits = np.array([-limit, limit]) / 10.0**power
+    q = q / 10.0**power
+    limit = np.quantile(np.abs(q), SHARE_OF_CHARGE)
     label = rf"$q$ ($10^{{{power}}}\,\mathrm{{\AA}}^{{-2}}$)"
-    draw_field(ax, ds, q / 10.0**power, label, limits=tuple(limits))
+    linear_width = float(np.median(np.abs(q))) or None
+    draw_field(ax, ds, q, label, limits=(-limit, limit), linear_width=linear_width)
 
 
-def draw_out_of_plane(ax: Axes, ds: xr.Dataset, P_perp: np.ndarray) -> None:
+def draw_out_of_plane(
+    ax: Axes, ds: xr.Dataset, P_perp: np.ndarray, largest: float | None = None
+) -> None:
     """Colour axes by P_perp and draw a dotted line where it is zero.
 
     Parameters
@@ -440,30 +496,96 @@ def draw_out_of_plane(ax: Axes, ds: xr.Dataset, P_perp: np.ndarray) -> None:
         Map, which contains the cell and its named points.
     P_perp
         Out-of-plane polarization (n, n) in units of `DIPOLE`.
+    largest
+        |P_perp| at the ends of the colours; by default the maximum of the field.
     """
-    xy, values = draw_field(ax, ds, P_perp, rf"$P_\perp$ ({DIPOLE})")
+    limits = None if largest is None else (-largest, largest)
+    xy, values = draw_field(ax, ds, P_perp, rf"$P_\perp$ ({DIPOLE})", limits=limits)
     ax.contour(*xy.transpose(2, 0, 1), values, [0.0], colors="0.35", linewidths=0.6, linestyles=":")
 
 
-def largest_of(**values: float) -> str:
-    """Format the largest sizes of quantities such as `P_perp` for a title.
+def round_below(value: float) -> float:
+    """Return the largest of 1, 2 and 5 times a power of ten that is not above a value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(max(step for step in (1, 2, 5) if step * power <= value * (1 + 1e-9)) * power)
+
+
+def draw_arrow_key(
+    ax: Axes, arrows: Quiver, longest: float, per_unit: float, symbol: str, y: float = 1.05
+) -> None:
+    """Draw a scale arrow above axes, with its size.
 
     Parameters
     ----------
-    **values
-        Name ``<letter>_<direction>`` -> largest size in units of `DIPOLE`.
+    ax
+        Axes.
+    arrows
+        The arrows of the axes.
+    longest
+        Size of the longest arrow in units of `DIPOLE`.
+    per_unit
+        Length on the axes, in the unit of `arrows`, of an arrow of size 1.
+    symbol
+        Symbol of the quantity in TeX, without its bars.
+    y
+        Height of the arrow in fractions of the axes.
+    """
+    if not longest > 0:
+        return
+    ax.set_title(" ")  # keeps the place free
+    size = round_below(longest)
+    words = rf"$|{symbol}|$ = {size:g} {DIPOLE}"
+    style: dict[str, Any] = {"labelpos": "E", "fontproperties": {"size": 7}, "labelsep": 0.05}
+    ax.quiverkey(arrows, 0.03, y, size * per_unit, words, coordinates="axes", **style)
+
+
+def disc(color: str, words: str, filled: bool = True, size: float = 4) -> Line2D:
+    """Return a disc for a legend.
+
+    Parameters
+    ----------
+    color
+        Colour.
+    words
+        What it means.
+    filled
+        Whether the disc is filled.
+    size
+        Diameter in points.
 
     Returns
     -------
-    str
-        Text for matplotlib.
+    Line2D
+        Handle of a legend.
     """
-    words = []
-    for name, value in values.items():
-        letter, direction = name.split("_")
-        size = f"= {value:.2f}" if value >= 0.005 else "< 0.01"
-        words.append(rf"$|{letter}_\{direction}|$ {size}")
-    return f"largest {', '.join(words)} ({DIPOLE})"
+    face = color if filled else "white"
+    style: dict[str, Any] = {
+        "marker": "o",
+        "markersize": size,
+        "markeredgewidth": 0.7,
+        "linestyle": "none",
+    }
+    return Line2D([], [], color=color, markerfacecolor=face, label=words, **style)
+
+
+def layer_key(site: str, other: str) -> list[Line2D]:
+    """Return a legend of the layers' colours and of the elements' discs.
+
+    Parameters
+    ----------
+    site, other
+        Symbols of the element of the dipole sites, which is filled, and of the other one.
+
+    Returns
+    -------
+    list of Line2D
+        Handles of a legend.
+    """
+    lines = [
+        Line2D([], [], color=color, linewidth=2, label=f"{name} layer")
+        for name, color in zip(LAYERS, LAYER_COLORS, strict=True)
+    ]
+    return [*lines, disc("0.3", site), disc("0.3", other, filled=False)]
 
 
 def figure_data(ds: xr.Dataset, names: Collection[str]) -> xr.Dataset:

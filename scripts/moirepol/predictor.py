@@ -15,6 +15,7 @@ from moirepol.model.committee import Member, committee, evaluate, standard_devia
 from moirepol.model.targets import KINDS
 from moirepol.physics.expansion import Expansion
 from moirepol.physics.gradient import DisplacementGradient
+from moirepol.physics.heights import Heights
 from moirepol.physics.long_range import LongRange
 from moirepol.structure.bilayer import Bilayer
 
@@ -91,6 +92,8 @@ class Predictor:
         polarizability: str | Path | None = None,
         gradient: str | Path | None = None,
         errors: str | Path | None = None,
+        heights: str | Path | None = None,
+        monolayer: str | Path | None = None,
     ) -> "Predictor":
         """Build a predictor from the workflow's files.
 
@@ -104,6 +107,10 @@ class Predictor:
             File of `fit_gradient`: adds the first order in the displacement gradient.
         errors
             File of `calibrate_errors`: adds the second order to the error.
+        heights
+            File of `fit_heights`: adds the change of the dipoles with the heights of the atoms.
+        monolayer
+            File of `compute_monolayer`, for relaxed bilayers.
 
         Returns
         -------
@@ -119,6 +126,8 @@ class Predictor:
         terms: list[Term] = [
             NetworkTerm(kind, committee(paths)) for kind, paths in files.items() if paths
         ]
+        if heights:
+            terms.append(Heights.from_files(heights, monolayer))
         if gradient:
             terms.append(DisplacementGradient.from_files(gradient, errors))
         if polarizability:
@@ -200,6 +209,10 @@ class Predictor:
             If the bilayer is outside the domain of a term.
         """
         active = [term for term in self.terms if term.applies(bilayer)]
+        for term in active:
+            if isinstance(term, Heights):
+                bilayer = bilayer.copy()
+                bilayer.info["template_distance_A"] = term.reference_distance_A
         expansion = Expansion(bilayer)
         for term in active:
             term.contribute(expansion)

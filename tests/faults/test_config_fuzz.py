@@ -71,7 +71,11 @@ FULL_CONFIG["studies"]["every_key"] = {
 FULL_CONFIG["sweeps"]["every_key"] = {
     "twist_angles_deg": [6.0],
 }
+SLAB = {"thickness_A": 20.0, "in_plane": 6.9, "out_of_plane": 3.8}
+FULL_CONFIG["potential"] |= {"spacer": [SLAB], "cover": [SLAB], "between": [SLAB]}
 FULL_CONFIG["figures"]["fig1b"]["systems"] = ["AA_twist-1-2"]
+FULL_CONFIG["labels"]["recipe"]["dispersion"] = "D3-BJ"
+FULL_CONFIG["structures"] = {"mine": "mine.extxyz"}
 
 
 def with_defaults(value, schema):
@@ -184,7 +188,8 @@ def outside(schema):
 
 
 #: Keys whose value is text to show: it names no file and reaches no shell.
-FREE_TEXT = ("description", "label", "caption")
+#: The name of a structure of the user's own stands for any path.
+FREE_TEXT = ("description", "label", "caption", "mine")
 
 
 @MANY

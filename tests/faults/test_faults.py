@@ -24,6 +24,9 @@ from moirepol import console, predictor
 from moirepol.dft import espresso, labels, programs, pseudopotentials
 from moirepol.errors import JobError
 from moirepol.model import committee, training
+from moirepol.physics.heights import PARTS
+from moirepol.physics.relaxation import Relaxation
+from moirepol.physics.stackings import EXPANDED, GRIDDED
 from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow import job, locks
@@ -40,6 +43,13 @@ from support.settings import shipped_config
 LABELS = "resources/labels/aa.nc"
 GRADIENT = {"gradient": "gradient.nc"}
 ERRORS = {"errors": "errors.nc"}
+MONOLAYER = "resources/monolayer/hBN.nc"
+RELAXED = {
+    "heights": "heights.nc",
+    "stackings": "stackings.nc",
+    "monolayer": MONOLAYER,
+    "relaxation": "relaxation.nc",
+}
 #: Script: its arguments that take a NetCDF file or several, with good files.
 READERS = {
     "audit_labels": {"labels": LABELS},
@@ -57,12 +67,19 @@ READERS = {
         "parities": ["parity.nc"],
         "studies": ["parity.nc"],
     },
+    "decompose_map": {"polarizability": "polarizability.nc", **GRADIENT, **RELAXED},
     "evaluate_model": {
         "losses": ["loss.nc"],
         "labels": [LABELS],
     },
     "find_critical_field": {"labels": LABELS},
+    "export_centres": {"labels": LABELS},
+    "export_dipoles": {"dipoles": LABELS},
+    "export_map": {"polarization_map": "map.nc"},
+    "export_sweep": {"sweep": "sweep.nc"},
     "calibrate_errors": {"study": "study.nc"},
+    "fit_heights": {"stackings": "stackings.nc", "distance": [LABELS], "relaxed": [LABELS]},
+    "fit_stackings": {"labels": LABELS, "field_labels": LABELS, "distance_labels": LABELS},
     "fit_gradient": {
         "cells": [LABELS],
         "slides": LABELS,
@@ -70,9 +87,9 @@ READERS = {
     },
     "validate_frames": {"labels": [LABELS], "polarizability": "polarizability.nc", **GRADIENT},
     "map_configuration": {"labels": LABELS},
-    "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
+    "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
-    "plot_angles": {"polarization_maps": ["map.nc"]},
+    "plot_angles": {"polarization_maps": ["map.nc"], "labels": [LABELS]},
     "plan_labels": {"labels": [LABELS]},
     "plot_calibration": {"studies": ["study.nc"], "errors": ["errors.nc"]},
     "plot_charges": {"sweep": "sweep.nc"},
@@ -80,6 +97,10 @@ READERS = {
     "plot_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
     "plot_mismatch": {"sweep": "sweep.nc", "labels": [LABELS]},
     "plot_phases": {"sweep": "sweep.nc"},
+    "plot_relaxed_maps": {"polarization_maps": ["map.nc"]},
+    "plot_domains": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
+    "plot_switching": {"polarization_maps": ["map.nc"]},
+    "plot_walls": {"terms": ["terms.nc"]},
     "plot_charge": {"charge": "charge.nc"},
     "plot_in_plane": {"polarization_map": "map.nc"},
     "plot_out_of_plane": {"polarization_map": "map.nc"},
@@ -95,7 +116,8 @@ READERS = {
     },
     "plot_stackings": {"configuration_map": "map.nc"},
     "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
-    "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
+    "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
+    "relax_bilayer": {"stackings": "stackings.nc", "monolayer": MONOLAYER},
     "recheck_labels": {"labels": LABELS},
     "study_learning": {"labels": [LABELS]},
     "sweep_fields": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS},
@@ -108,15 +130,28 @@ READERS = {
     "tabulate_docs": {"errors": ["coverage.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
-    "view_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
+    "view_sweep": {"sweep": "sweep.nc"},
+    "view_map": {
+        "polarization_map": "map.nc",
+        "charge": "charge.nc",
+        "potential": "potential.nc",
+    },
+    "compare_maps": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
+    "compute_potential": {"polarization_map": "map.nc", "polarizability": "polarizability.nc"},
+    "export_potential": {
+        "polarization_map": "map.nc",
+        "potential": "potential.nc",
+        "polarizability": "polarizability.nc",
+    },
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizability)"
-    r"|(Predictor|LongRange)\.from_files?)\("
+    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizabilit(y|ies))"
+    r"|(Predictor|LongRange|Stackings|Monolayer|Relaxation|Heights)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
+OTHER_INPUTS |= {"structure"}
 OTHER_INPUTS |= {"accuracy", "audit", "cells", "learning"}
 
 
@@ -179,7 +214,8 @@ def good_files(tmp_path_factory):
     write_netcdf(to_dataset(read_frames(ROOT / LABELS)[:1]), folder / "one.nc")
     zero = "n", np.zeros(1)
     for name, variables in {
-        "charge": ("q", "Q"),
+        "charge": ("charge_density", "Q"),
+        "potential": ("phi",),
         "parity": ("dft", "model", "spread"),
         "loss": ("rmse_train",),
         "audit": (),
@@ -193,6 +229,7 @@ def good_files(tmp_path_factory):
             "cell",
         ),
         "coverage": ("within",),
+        "terms": ("P",),
         "study": ("model", "dft", "spread", "second_order", "gradient", "cell"),
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})
@@ -200,10 +237,30 @@ def good_files(tmp_path_factory):
     calibration = {"scale": ("direction", [1.0, 1.0]), "saturation": 1.0}
     calibration |= {"largest_strain": 1.0, "largest_twist": 1.0}
     write_netcdf(xr.Dataset(calibration, attrs={"title": "errors"}), folder / "errors.nc")
-    one = xr.Dataset({"in_plane": 0.4}, attrs={"title": "polarizability"})
+    _write_relaxed(folder)
+    one = xr.Dataset({"in_plane": 0.4, "along_z": 0.1}, attrs={"title": "polarizability"})
     write_netcdf(one, folder / "polarizability.nc")
     (folder / "resources").symlink_to(ROOT / "resources")
     return folder
+
+
+def _write_relaxed(folder):
+    """Files of a relaxed bilayer: flat layers at one distance."""
+    grid, coefficients = np.zeros((6, 6)), np.zeros(6)
+    stackings = {f"{name}_coefficient": ("function", coefficients) for name in EXPANDED}
+    stackings |= {f"{name}_grid": (("t1", "t2"), grid + 3.3) for name in GRIDDED[:-1]}
+    stackings |= {"rumpling_grid": (("t1", "t2", "layer"), np.zeros((6, 6, 2))), "stiffness": 0.3}
+    write_netcdf(xr.Dataset(stackings, attrs={"title": "stackings"}), folder / "stackings.nc")
+    to_stacking = np.eye(2) / 100
+    fields = Relaxation(np.zeros((2, 2, 6, 6)), grid + 3.3, to_stacking)
+    write_netcdf(fields.to_dataset().assign_attrs(title="r"), folder / "relaxation.nc")
+    heights = {}
+    for part in PARTS:
+        dims = "t1", "t2", "layer", "component"
+        heights[f"distance_{part}"] = ("power", *dims), np.zeros((1, 6, 6, 2, 3))
+        heights[f"relaxed_{part}"] = dims, np.zeros((6, 6, 2, 3))
+    ds = xr.Dataset(heights | {"reference_distance": 3.3}, attrs={"title": "heights"})
+    write_netcdf(ds, folder / "heights.nc")
 
 
 @pytest.mark.parametrize(("script", "argument"), READINGS)
@@ -222,8 +279,15 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
-    values |= {"layer_distance_A": 3.3, "models": {}, "names": {"parity": "1"}}
+    values |= {
+        "layer_distance_A": 3.3,
+        "models": {},
+        "names": {"parity": "1"},
+        "structure": (),
+        "quoted": (),
+    }
     values |= {"kind": "zero_field", "field_V_per_A": 0, "slides_per_axis": 10}
+    values |= {"grid_points": 6, "mesh_spacing_A": 6.0, "mesh_points": 12}
     values |= {"largest_eta": 1.0, "points_per_period": 6} | READERS[script]
     if script == "study_convergence":
         values |= {"slides": ["AA_slide-0-0-1"], "changes": {"another": {}}}
@@ -356,8 +420,8 @@ class TestPseudopotentials:
 @pytest.mark.parametrize(
     ("says", "words"),
     [
-        ("Program PWSCF v.6.3 starts on 1Jan2019", "version 6.3, needed is 6.7 or later"),
-        ("Good morning", "version unknown, needed is 6.7 or later"),
+        ("Program PWSCF v.6.3 starts on 1Jan2019", "is version 6.3, needed is 6.7 or later"),
+        ("Good morning", "does not run, its version is unknown: Good morning"),
     ],
 )
 def test_an_old_program_is_named(tmp_path, monkeypatch, says, words):
@@ -365,7 +429,7 @@ def test_an_old_program_is_named(tmp_path, monkeypatch, says, words):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     programs._version.cache_clear()
     try:
-        with pytest.raises(JobError, match=f"^{tmp_path / 'pw.x'} is {words}$"):
+        with pytest.raises(JobError, match=f"^{tmp_path / 'pw.x'} {words}$"):
             programs.require_programs()
     finally:
         programs._version.cache_clear()
@@ -639,7 +703,7 @@ class TestLabelStage:
         assert " is full: " in line
 
     def test_two_runs_at_once_and_a_kill(self, project, no_label):
-        """The second run is rejected; the first is killed with all it started; a rerun finishes."""
+        """The second run is rejected; the first is killed with all it started; a rerun ends."""
         programs = project / "programs"
         real = shutil.which("pw.x")
         make_program(

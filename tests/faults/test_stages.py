@@ -108,9 +108,9 @@ COMPARED = [
     ("results/labels/aa_field.nc", ["dipole"], 1e-8),
     ("results/dipoles/AA_twist-1-2.nc", ["dipole"], 1e-8),
     ("results/maps/AA_twist-1-2.nc", ["P"], 1e-8),
-    ("results/charge/AA_twist-1-2.nc", ["Q", "q"], 1e-6),
+    ("results/charge/AA_twist-1-2.nc", ["Q", "charge_density"], 1e-6),
     ("results/figures/fig2d.nc", ["P_perp"], 1e-8),
-    ("results/figures/fig2f.nc", ["q"], 1e-6),
+    ("results/figures/fig2f.nc", ["charge_density"], 1e-6),
 ]
 MODELS = ("aa", "aa_response")
 

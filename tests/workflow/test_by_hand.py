@@ -65,7 +65,7 @@ def test_a_missing_file_is_told_in_one_line(tmp_path):
     ("script", "argument", "others"),
     [
         ("plot_parity", "parities", {"data": "d", "pdf": "p", "png": "g"}),
-        ("plot_angles", "polarization_maps", {"data": "d", "pdf": "p", "png": "g"}),
+        ("plot_angles", "polarization_maps", {"labels": "l", "data": "d", "pdf": "p", "png": "g"}),
         ("benchmark_training", "courses", {"training": "t.csv", "errors_eA": "1.0e-3"}),
         ("tabulate_audit", "audits", {"table": "t.csv", "page": "t.html"}),
         ("collect_labels", "computed", {"frames": "[]", "settings": "{}", "labels": "l.nc"}),

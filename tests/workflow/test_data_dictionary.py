@@ -41,7 +41,9 @@ def test_maps_and_charges_are_described(tmp_path):
 
 def test_a_variable_that_is_not_described_is_found(tmp_path):
     path = tmp_path / "map.nc"
-    ds = xr.Dataset({"P_other": ("i", [1.0]), "q": (("i", "j"), [[1.0]], {"units": "1"})})
+    ds = xr.Dataset(
+        {"P_other": ("i", [1.0]), "charge_density": (("i", "j"), [[1.0]], {"units": "1"})}
+    )
     ds.to_netcdf(path)
     place = ROOT / "results/charge/AA_twist-2-3.nc"
     assert len(faults(path, place.relative_to(ROOT))) == 2

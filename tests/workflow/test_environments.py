@@ -13,7 +13,11 @@ from support import ROOT
 
 #: Modules whose package has another name.
 PACKAGES = {"yaml": "pyyaml", "netCDF4": "netcdf4", "PIL": "pillow", "pydantic_core": "pydantic"}
-PACKAGES |= {"deepmd": "deepmd-kit", "tensorflow": "deepmd-kit"}
+PACKAGES |= {
+    "moire_metrology": "moire-metrology",
+    "deepmd": "deepmd-kit",
+    "tensorflow": "deepmd-kit",
+}
 #: Optional programs, which no default target needs.
 OPTIONAL = {"gpaw"}
 
@@ -81,7 +85,10 @@ def modules_of(script):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_environment_has_what_its_scripts_import(environment):
-    has = {requirement.split(" ")[0] for requirement in requirements(environment)}
+    plain = [line for line in requirements(environment) if isinstance(line, str)]
+    by_pip = [line for line in requirements(environment) if isinstance(line, dict)]
+    has = {line.split(" ")[0] for line in plain}
+    has |= {line.split("==")[0] for part in by_pip for line in part["pip"]}
     own = {"moirepol"} | {path.stem for path in (ROOT / "scripts").glob("*.py")} | OPTIONAL
     scripts = set(scripts_of(environment))
     assert scripts, environment

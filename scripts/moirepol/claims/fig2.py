@@ -149,7 +149,7 @@ def charge_near_M_and_N(results: Results) -> Found:
     N is larger than that of the cell.
     """
     ds = results.charge("AA_twist-21-22")
-    q = np.abs(ds["q"].values)
+    q = np.abs(ds["charge_density"].values)
     M, N, G = (np.linalg.norm(displacement(ds, label), axis=-1) for label in "MNG")
     far = on_lines(len(q)) & (G > 0.1)
     near = np.minimum(M, N) < INNER_RADIUS / 2

@@ -139,7 +139,7 @@ def in_eA(count: int = 1) -> str:
 def finest_charges(ds: xr.Dataset) -> tuple[str, list[float], xr.DataArray]:
     """Return text, its numbers, and all charges (method, region) on the finest grid."""
     Q = ds["Q"].isel(grid=ds["grid"].values.argmax()) if "grid" in ds["Q"].dims else ds["Q"]
-    words = "; ".join(f"{method}: N {{:+.3f}}, M {{:+.3f}}" for method in Q["method"].values)
+    words = "; ".join(f"{method}: N {{:+.3f}}, M {{:+.3f}}" for method in Q["scheme"].values)
     return words, Q.sel(region=["N", "M"]).values.ravel().tolist(), Q
 
 

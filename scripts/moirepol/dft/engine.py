@@ -34,6 +34,7 @@ class Engine(Protocol):
         recipe: Mapping[str, Any],
         folder: Path,
         threads: int = 1,
+        forces: bool = False,
     ) -> tuple[np.ndarray, dict[str, float | str]]:
         """Compute the occupied Bloch functions of a bilayer in its field.
 
@@ -52,6 +53,9 @@ class Engine(Protocol):
             neighbours listed there to ``wannier.mmn``, augmentation included.
         threads
             MPI processes.
+        forces
+            Whether to compute forces, too. Forces and energy then contain the recipe's dispersion
+            correction, if there is one.
 
         Returns
         -------
@@ -60,6 +64,37 @@ class Engine(Protocol):
             `moirepol.dft.wannier.projections`, for the same bands as the overlaps. Then the audit:
             ``energy_eV``, ``scf_iterations``, ``density_dipole_eA`` (out-of-plane dipole of the
             density and the ions), ``programs`` (versions).
+        """
+
+    def relax_heights(
+        self,
+        atoms: Bilayer,
+        kpoints: np.ndarray,
+        recipe: Mapping[str, Any],
+        folder: Path,
+        threads: int = 1,
+    ) -> tuple[np.ndarray, dict[str, float | str]]:
+        """Relax the heights of all atoms with the recipe's dispersion correction.
+
+        Parameters
+        ----------
+        atoms
+            A translated bilayer. Its in-plane places, and so its stacking, do not change.
+        kpoints
+            A full uniform mesh (nk, 3) in crystal units.
+        recipe
+            The settings ``labels.recipe``, with ``dispersion``.
+        folder
+            Working folder.
+        threads
+            MPI processes.
+
+        Returns
+        -------
+        tuple
+            Positions (n, 3) in angstrom. Then the audit: ``relaxed_energy_eV`` and
+            ``rigid_energy_eV`` (with dispersion, after and before the relaxation),
+            ``relaxed_force_eV_per_A`` (total force at the end), ``relaxation_steps``.
         """
 
 

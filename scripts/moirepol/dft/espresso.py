@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, chemical_symbols
+from ase.io.cube import read_cube
+from ase.units import Bohr, Ry
 from scipy.io import FortranFile
 
 from moirepol.console import say
@@ -23,16 +26,24 @@ from moirepol.dft.pseudopotentials import (
     md5,
     valence_charge,
 )
+from moirepol.dft.relaxation import relaxed_heights
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
-from moirepol.errors import JobError
+from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
 
 PREFIX = "bilayer"
+DENSITY = "charge-density.dat"
 #: Cells with at least this number of atoms store the state of their scf and continue from it.
 RESTARTABLE_ATOMS = 30
 CHUNK_S = 1800.0
 OUT_OF_TIME = "Maximum CPU time exceeded"
+HDF5 = (
+    "this pw.x is built with HDF5, its files are not readable here; use a build without HDF5, "
+    "as that of Debian (apt install quantum-espresso)"
+)
 HARTREE_FIELD_V_PER_A = 51.4220632
+#: Dispersion correction of a recipe -> settings of pw.x.
+DISPERSION = {"D3-BJ": {"vdw_corr": "'grimme-d3'", "dftd3_version": 4}}
 
 
 def require_programs() -> None:
@@ -41,9 +52,14 @@ def require_programs() -> None:
     Raises
     ------
     JobError
-        If a program is not installed or too old.
+        If a program is not installed, does not run or is too old, or if pw.x writes HDF5 files.
     """
     programs.require_programs()
+    libraries = subprocess.run(
+        ["ldd", str(shutil.which("pw.x"))], capture_output=True, text=True, check=False
+    ).stdout
+    if "libhdf5" in libraries:
+        raise JobError(HDF5)
 
 
 def calculate(
@@ -53,24 +69,76 @@ def calculate(
     recipe: Mapping[str, Any],
     folder: Path,
     threads: int = 1,
+    forces: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Compute the occupied Bloch functions of a bilayer with pw.x and pw2wannier90.x.
 
     Parameters, Returns and Raises are those of `moirepol.dft.engine.Engine.calculate`.
     """
     half, weights = time_reversal_half(kpoints)
-    write_pw_input(folder / "pw.in", atoms, half, weights, recipe)
+    dispersion = forces and "dispersion" in recipe
+    write_pw_input(folder / "pw.in", atoms, half, weights, recipe, forces, dispersion)
     audit = run_scf(folder, threads, CHUNK_S if len(atoms) >= RESTARTABLE_ATOMS else None)
     save = folder / f"{PREFIX}.save"
+    if not (save / DENSITY).is_file() and list(save.glob("*.hdf5")):
+        raise JobError(HDF5)
     unfold_gamma(save)
     unfold_time_reversal(save, kpoints)
     run_pw2wannier90(folder, threads)
     waves = (read_wavefunctions(save / f"wfc{n}.dat") for n in range(1, len(kpoints) + 1))
     a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
+    if forces:
+        atoms.set_array("force", read_forces(folder))
     return a, audit | {
         "density_dipole_eA": density_dipole(save, atoms, pseudopotentials),
         "programs": program_versions(folder),
+    }
+
+
+def relax_heights(
+    atoms: Bilayer,
+    kpoints: np.ndarray,
+    recipe: Mapping[str, Any],
+    folder: Path,
+    threads: int = 1,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Relax the heights of all atoms with pw.x and dispersion; their in-plane places are fixed.
+
+    Parameters and Returns are those of `moirepol.dft.engine.Engine.relax_heights`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mesh = np.full(2, round(np.sqrt(len(kpoints))))
+    moved = atoms.copy()
+    energies: list[float] = []
+    forces: list[np.ndarray] = []
+
+    def force_at(positions):
+        moved.positions = positions
+        write_pw_input(
+            folder / "pw.in",
+            moved,
+            mesh,
+            (),
+            recipe,
+            forces=True,
+            dispersion=True,
+            earlier=bool(energies),
+        )
+        text = _run_parallel("pw", folder, threads)
+        if "convergence has been achieved" not in text or "JOB DONE" not in text:
+            raise JobError(f"the scf of a relaxation did not converge: {failure_reason(text)}")
+        check_pseudopotentials_read(folder, text)
+        energies.append(float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1]) * Ry)
+        forces.append(read_forces(folder)[:, 2])
+        return forces[-1]
+
+    positions = relaxed_heights(atoms, force_at)
+    return positions, {
+        "relaxed_energy_eV": energies[-1],
+        "rigid_energy_eV": energies[0],
+        "relaxed_force_eV_per_A": float(np.abs(forces[-1]).max()),
+        "relaxation_steps": len(energies),
     }
 
 
@@ -80,6 +148,9 @@ def write_pw_input(
     kpoints: np.ndarray,
     weights: Sequence[float] | np.ndarray,
     recipe: Mapping[str, Any],
+    forces: bool = False,
+    dispersion: bool = False,
+    earlier: bool = False,
 ) -> None:
     """Write the input of pw.x for an scf, and link the pseudopotentials beside it.
 
@@ -93,11 +164,18 @@ def write_pw_input(
     atoms
         The bilayer. Its field points along +z.
     kpoints : ndarray, shape (n_k, 3)
-        k points in crystal units.
+        k points in crystal units. Two numbers stand for a Gamma-centred mesh, of which pw.x keeps
+        the points that symmetry leaves distinct.
     weights : ndarray, shape (n_k,)
         Their weights.
     recipe
         The settings ``labels.recipe`` of the configuration.
+    forces
+        Whether forces are computed.
+    dispersion
+        Whether energy and forces contain the recipe's dispersion correction.
+    earlier
+        Whether the scf starts from the density of an earlier one in this folder.
 
     Raises
     ------
@@ -124,9 +202,13 @@ def write_pw_input(
         "ecutrho": recipe["ecutrho_Ry"],
         "occupations": "'fixed'",
         "nbnd": atoms.material.occupied_bands(list(atoms.symbols)),
-        "nosym": ".true.",
-        "noinv": ".true.",
     }
+    if len(kpoints) != 2:
+        system |= {"nosym": ".true.", "noinv": ".true."}
+    if forces:
+        control["tprnfor"] = ".true."
+    if dispersion:
+        system |= DISPERSION[recipe["dispersion"]]
     if points := grid_on_atoms(atoms, recipe["ecutrho_Ry"]):
         system |= dict(zip(("nr1", "nr2", "nr3"), points, strict=True))  # pw.x needs all or none
     if sawtooth:
@@ -145,6 +227,8 @@ def write_pw_input(
         "electron_maxstep": 100,
         "diago_david_ndim": 4,
     }
+    if earlier:
+        electrons |= {"startingpot": "'file'", "startingwfc": "'file'"}
     lines = []
     for name, namelist in (("control", control), ("system", system), ("electrons", electrons)):
         lines += [f"&{name}", *(f"  {key} = {value}" for key, value in namelist.items()), "/"]
@@ -155,7 +239,9 @@ def write_pw_input(
     lines += [" ".join(f"{x:.12f}" for x in vector) for vector in atoms.cell]
     lines.append("ATOMIC_POSITIONS angstrom")
     lines += [f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms]
-    if np.any(kpoints) or electrostatics == "2D":
+    if len(kpoints) == 2:
+        lines.append(f"K_POINTS automatic\n{kpoints[0]} {kpoints[1]} 1 0 0 0")
+    elif np.any(kpoints) or electrostatics == "2D":
         lines.append(f"K_POINTS crystal\n{len(kpoints)}")
         lines += [
             " ".join(f"{x:.14f}" for x in k) + f" {w:.1f}"
@@ -165,7 +251,7 @@ def write_pw_input(
         lines.append("K_POINTS gamma")
     # A checkpoint with other files differs from this input, so pw.x does not continue from it.
     lines += [f"! MD5 of {file.name}: {md5(file)}" for file in pseudopotentials.values()]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[str, float]:
@@ -197,7 +283,7 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
     """
     text = _in_chunks(folder, threads, chunk_s) if chunk_s else _run_parallel("pw", folder, threads)
     if "convergence has been achieved" not in text or "JOB DONE" not in text:
-        raise JobError(f"the scf did not converge: {failure_reason(text)}")
+        raise RejectedLabel(f"the scf did not converge: {failure_reason(text)}")
     check_pseudopotentials_read(folder, text)
     energy = float(re.findall(r"!\s+total energy\s+=\s+(\S+) Ry", text)[-1])
     accuracy = float(re.findall(r"estimated scf accuracy\s+<\s+(\S+) Ry", text)[-1])
@@ -211,6 +297,53 @@ def run_scf(folder: Path, threads: int, chunk_s: float | None = None) -> dict[st
     if (dipole := schema.findtext("output/electric_field/dipoleInfo/dipole")) is not None:
         found["qe_dipole_eA"] = float(dipole) * BOHR_A
     return found
+
+
+def read_forces(folder: Path) -> np.ndarray:
+    """Read the forces of a finished scf.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder in which pw.x ended, with an input that wants forces.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        Forces in eV/angstrom.
+    """
+    tree = ET.parse(folder / f"{PREFIX}.save" / "data-file-schema.xml")
+    values = np.array(tree.findtext("output/forces", "").split(), dtype=float)
+    return values.reshape(-1, 3) * 2 * Ry / Bohr
+
+
+def run_born_charges(folder: Path, n_atoms: int) -> np.ndarray:
+    """Compute the Born charges with ph.x.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder in which `run_scf` ended.
+    n_atoms
+        Number of atoms.
+
+    Returns
+    -------
+    ndarray, shape (n_atoms, 3)
+        Diagonal elements in e, without a correction for the acoustic sum rule.
+
+    Raises
+    ------
+    JobError
+        If ph.x fails or prints no charges.
+    """
+    text = _run_linear_response(folder, born_charges=True)
+    _, _, charges = text.rpartition("Effective charges (d Force / dE) in cartesian axis")
+    rows = re.findall(r"E([xyz])\s+\(\s+(\S+)\s+(\S+)\s+(\S+)\s+\)", charges)[: 3 * n_atoms]
+    if len(rows) < 3 * n_atoms:
+        raise JobError(f"ph.x found no Born charges: {failure_reason(text)}")
+    values = np.array([row[1:] for row in rows], dtype=float).reshape(n_atoms, 3, 3)
+    return np.einsum("nii->ni", values)
 
 
 def run_dielectric(folder: Path) -> np.ndarray:
@@ -231,15 +364,53 @@ def run_dielectric(folder: Path) -> np.ndarray:
     JobError
         If ph.x fails or prints no tensor.
     """
-    (folder / "ph.in").write_text(
-        f"dielectric tensor\n&inputph\n  prefix = '{PREFIX}'\n  outdir = '.'\n"
-        "  epsil = .true.\n  trans = .false.\n  zue = .false.\n  tr2_ph = 1.0d-12\n/\n0 0 0\n"
-    )
-    text = run_program(["ph.x"], folder, "ph.in")
+    text = _run_linear_response(folder)
     found = re.search(r"Dielectric constant in cartesian axis\s+((?:\([^)]*\)\s+){3})", text)
     if found is None or "JOB DONE" not in text:
         raise JobError(f"ph.x found no dielectric tensor: {failure_reason(text)}")
     return np.array(re.findall(r"-?\d+\.\d+", found.group(1)), dtype=float).reshape(3, 3)
+
+
+def _run_linear_response(folder, born_charges=False):
+    """Output of ph.x for a uniform field."""
+    flag = ".true." if born_charges else ".false."
+    (folder / "ph.in").write_text(
+        f"dielectric tensor\n&inputph\n  prefix = '{PREFIX}'\n  outdir = '.'\n  epsil = .true.\n"
+        f"  trans = .false.\n  zeu = {flag}\n  zue = .false.\n  tr2_ph = 1.0d-12\n/\n0 0 0\n"
+    )
+    return run_program(["ph.x"], folder, "ph.in")
+
+
+def run_potential(folder: Path) -> np.ndarray:
+    """Compute the electrostatic potential of electrons and ions with pp.x.
+
+    Parameters
+    ----------
+    folder
+        Scratch folder in which `run_scf` ended.
+
+    Returns
+    -------
+    ndarray, shape (n1, n2, n3)
+        Potential in V on the density grid, positive near positive charges. It contains the sawtooth
+        of the dipole correction.
+
+    Raises
+    ------
+    JobError
+        If pp.x fails.
+    """
+    (folder / "pp.in").write_text(
+        f"&inputpp\n  prefix = '{PREFIX}'\n  outdir = '.'\n  filplot = 'potential'\n"
+        "  plot_num = 11\n/\n"
+        "&plot\n  iflag = 3\n  output_format = 6\n  fileout = 'potential.cube'\n/\n"
+    )
+    text = run_program(["pp.x"], folder, "pp.in")
+    if "JOB DONE" not in text:
+        raise JobError(f"pp.x found no potential: {failure_reason(text)}")
+    with open(folder / "potential.cube", encoding="utf-8") as file:
+        energy = read_cube(file)["data"]  # of an electron, in Ry
+    return -energy * Ry
 
 
 def _run_parallel(name, folder, threads, **options):
@@ -356,7 +527,7 @@ def density_dipole(save: Path, atoms: Atoms, pseudopotentials: dict[str, Path]) 
     float
         Dipole in e.A per cell, positive if it points up.
     """
-    with FortranFile(save / "charge-density.dat", "r") as file:
+    with FortranFile(save / DENSITY, "r") as file:
         gamma_only = file.read_ints()[0]
         reciprocal = file.read_reals().reshape(3, 3)
         miller = file.read_ints().reshape(-1, 3)

@@ -74,6 +74,20 @@ def _version(interpreter):
             return ""
 
 
+def relax_heights(
+    atoms: Bilayer,
+    kpoints: np.ndarray,
+    recipe: Mapping[str, Any],
+    folder: Path,
+    threads: int = 1,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Raise a JobError: this engine relaxes nothing.
+
+    Parameters are those of `moirepol.dft.engine.Engine.relax_heights`.
+    """
+    raise JobError(f"{atoms.name}: engine gpaw cannot relax, allowed is engine espresso")
+
+
 def calculate(
     atoms: Bilayer,
     kpoints: np.ndarray,
@@ -81,6 +95,7 @@ def calculate(
     recipe: Mapping[str, Any],
     folder: Path,
     threads: int = 1,
+    forces: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Compute the occupied Bloch functions of a bilayer with GPAW, in one process.
 
@@ -89,6 +104,8 @@ def calculate(
     summed. `conv_thr_Ry_per_atom` is the error of an energy, which is quadratic in that of the
     density: it gives GPAW's thresholds for the density (its root) and the eigenstates.
     """
+    if forces:
+        raise JobError(f"{atoms.name}: engine gpaw gives no forces, allowed is engine espresso")
     if recipe["electrostatics"] != "dipole":
         raise JobError(
             "engine gpaw: allowed is electrostatics dipole (the dipole correction) alone"

@@ -147,4 +147,4 @@ def overlaps(calc: GPAW, kpoints: np.ndarray, neighbours: np.ndarray, found: lis
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text()))
+    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

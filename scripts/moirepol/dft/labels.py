@@ -13,7 +13,7 @@ from moirepol.dft import wannier
 from moirepol.dft.engine import engine_of
 from moirepol.dft.grids import mesh_size, uniform_mesh
 from moirepol.dft.programs import run_program
-from moirepol.errors import JobError
+from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.material import ELECTRONS_PER_FUNCTION
 
@@ -26,7 +26,7 @@ MAXIMUM_SPREAD_A2 = 3.0
 MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
 AUDIT_UNITS = {
     "energy_eV": "eV",
-    "scf_accuracy_Ry": "Ry",
+    "scf_accuracy_Ry": "13.605693 eV",  # a rydberg: UDUNITS has no name for it
     "centre_distance_A": "angstrom",
     "spread_A2": "angstrom2",
     "wannier90_difference_A": "angstrom",
@@ -36,11 +36,56 @@ AUDIT_UNITS = {
     "density_dipole_eA": "e.angstrom",
     "wall_s": "s",
     "core_s": "s",
+    "relaxed_energy_eV": "eV",
+    "rigid_energy_eV": "eV",
+    "relaxed_force_eV_per_A": "eV/angstrom",
 }
 
 
+def relaxed(
+    atoms: Bilayer,
+    recipe: dict,
+    lattice_constant_A: float,
+    folder: Path,
+    threads: int = 1,
+) -> Bilayer:
+    """Relax the heights of the atoms of a translated bilayer; its stacking does not change.
+
+    Parameters
+    ----------
+    atoms
+        A translated bilayer without a field.
+    recipe, lattice_constant_A, folder, threads
+        As in `label`; the recipe names a dispersion correction.
+
+    Returns
+    -------
+    Bilayer
+        A copy with the relaxed positions and the audit of `Engine.relax_heights` in ``info``.
+
+    Raises
+    ------
+    JobError
+        If the recipe names no dispersion correction or a program fails.
+    """
+    if "dispersion" not in recipe:
+        raise JobError(f"{atoms.name}: the recipe names no dispersion correction to relax with")
+    mesh = mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
+    engine = engine_of(recipe)
+    positions, audit = engine.relax_heights(atoms, uniform_mesh(mesh), recipe, folder, threads)
+    found = atoms.copy()
+    found.positions = positions
+    found.info.update(audit)
+    return found
+
+
 def label(
-    atoms: Bilayer, recipe: dict, lattice_constant_A: float, folder: Path, threads: int = 1
+    atoms: Bilayer,
+    recipe: dict,
+    lattice_constant_A: float,
+    folder: Path,
+    threads: int = 1,
+    forces: bool = False,
 ) -> Bilayer:
     """Compute the label of a bilayer with the recipe's DFT engine and wannier90.x.
 
@@ -56,6 +101,8 @@ def label(
         Scratch folder for the programs.
     threads
         Number of processes.
+    forces
+        Whether the engine computes forces, too.
 
     Returns
     -------
@@ -76,7 +123,9 @@ def label(
     wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, mesh, sites)
     run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     near = wannier.extend_nnkp(seed.with_suffix(".nnkp"))
-    a, audit = engine_of(recipe).calculate(atoms, kpoints, sites, recipe, folder, threads)
+    a, audit = engine_of(recipe).calculate(
+        atoms, kpoints, sites, recipe, folder, threads, **({"forces": True} if forces else {})
+    )
 
     extended = seed.with_suffix(".mmn").rename(folder / "extended.mmn")
     overlaps = wannier.read_mmn(extended, kpoints, atoms)
@@ -152,11 +201,11 @@ def check(frame: Bilayer) -> None:
 
     Raises
     ------
-    JobError
+    RejectedLabel
         If it is rejected, with the value and the limit.
     """
     if found := fault(frame):
-        raise JobError(f"{frame.name}: {found}")
+        raise RejectedLabel(f"{frame.name}: {found}")
 
 
 def fault(frame: Bilayer) -> str:

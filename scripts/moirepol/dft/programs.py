@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-from moirepol.errors import JobError, full_disk
+from moirepol.errors import JobError, RejectedLabel, full_disk
 
 #: Folder in which the state of an interrupted calculation is kept.
 CHECKPOINT = "checkpoint"
 WATCH_S = 5.0
+#: What pw.x prints if an scf does not converge.
+UNCONVERGED = re.compile(r"convergence NOT achieved after\s+(\d+) iterations")
 #: Debian package and oldest tested version of every program.
 PROGRAMS = {
     "pw.x": ("quantum-espresso", (6, 7)),
     "ph.x": ("quantum-espresso", (6, 7)),
+    "pp.x": ("quantum-espresso", (6, 7)),
     "pw2wannier90.x": ("quantum-espresso", (6, 7)),
     "wannier90.x": ("wannier90", (3, 1)),
 }
@@ -50,25 +53,29 @@ def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
             raise JobError(
                 f"{program} is not installed; on Debian or Ubuntu: apt install {package}"
             )
-        found = _version(program)
+        found, output = _version(program)
+        if not found:
+            raise JobError(
+                f"{shutil.which(program)} does not run, its version is unknown: "
+                f"{failure_reason(output)}"
+            )
         if found < minimum:
             version, wanted = (".".join(map(str, v)) for v in (found, minimum))
             raise JobError(
-                f"{shutil.which(program)} is version {version or 'unknown'}, "
-                f"needed is {wanted} or later"
+                f"{shutil.which(program)} is version {version}, needed is {wanted} or later"
             )
 
 
 @cache
-def _version(program: str) -> tuple[int, ...]:
-    """Return major and minor version from the program's own output; empty if it has none."""
+def _version(program: str) -> tuple[tuple[int, ...], str]:
+    """Return major and minor version, empty if the program prints none, and all that it prints."""
     with tempfile.TemporaryDirectory() as folder:
         # The programs of Quantum ESPRESSO print their version before they fail without an input.
         with contextlib.suppress(JobError):
             run_program([program, "-v"], Path(folder))
         text = "".join(out.read_text(errors="replace") for out in Path(folder).glob("*.out"))
-    found = re.search(r"(?:Program \w+ v\.|Wannier90: )(\d+)\.(\d+)", text)
-    return tuple(map(int, found.groups())) if found else ()
+    found = re.search(r"(?:Program [\w-]+ v\.|Wannier90: )(\d+)\.(\d+)", text)
+    return (tuple(map(int, found.groups())) if found else ()), text
 
 
 def run_program(
@@ -108,6 +115,8 @@ def run_program(
     ------
     Killed
         If SIGKILL or SIGTERM ended the program.
+    RejectedLabel
+        If an scf did not converge.
     JobError
         If the program failed.
     """
@@ -121,9 +130,17 @@ def run_program(
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "OMPI_MCA_hwloc_base_binding_policy": "none",
         "OMPI_MCA_mpi_yield_when_idle": "1",
+        # More processes than cores, if there are as many threads (Open MPI 4 and 5).
+        "OMPI_MCA_rmaps_base_oversubscribe": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        # One process starts without a network, even without a loopback interface.
+        "OMPI_MCA_ess_singleton_isolated": "1",
     }
     out = folder / f"{Path(command[-1] if command[0] != 'mpirun' else command[3]).stem}.out"
-    with open(folder / stdin if stdin else os.devnull) as source, open(out, "w") as sink:
+    with (
+        open(folder / stdin if stdin else os.devnull, encoding="utf-8") as source,
+        open(out, "w", encoding="utf-8") as sink,
+    ):
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", *command],
             cwd=folder,
@@ -149,18 +166,22 @@ def run_program(
         killed = number in KILLS
         ended = signal.Signals(number).name if killed else f"exit code {code}"
         words = f"{full_disk(folder)}{' '.join(command)} ended with {ended}: {failure_reason(text)}"
-        raise Killed(words) if killed else JobError(words)
+        if killed:
+            raise Killed(words)
+        raise RejectedLabel(words) if UNCONVERGED.search(text) else JobError(words)
     return text
 
 
 def failure_reason(text: str) -> str:
-    """Return what a program's output gives as the reason of its failure, in one line."""
-    if steps := re.search(r"convergence NOT achieved after\s+(\d+) iterations", text):
+    """Return what a program's output gives as the reason of its failure, in one line.
+
+    The last line is often no reason. Programs print lines of marks around their message, and
+    `mpirun` puts its own message in a frame of dashes.
+    """
+    if steps := UNCONVERGED.search(text):
         return f"the scf did not converge within {steps.group(1)} iterations"
-    error = re.search(r"Error in routine[^\n]*\n[^\n]*", text)
-    lines = (
-        error.group(0).splitlines()
-        if error
-        else [line for line in text.splitlines() if line.strip()][-1:]
-    )
-    return " ".join(" ".join(lines).split()) or "no output"
+    for pattern in (r"Error in routine[^\n]*\n[^\n]*", r"^-{20,}\n(.+?)(?=\n\s*\n|\n-{20,})"):
+        if found := re.search(pattern, text, re.MULTILINE | re.DOTALL):
+            return " ".join(found.group(found.lastindex or 0).split())
+    lines = [line for line in text.splitlines() if re.search(r"\w", line)]
+    return " ".join("".join(lines[-1:]).split()) or "no output"

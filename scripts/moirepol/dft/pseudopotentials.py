@@ -123,5 +123,5 @@ def md5(path: Path) -> str:
 
 def valence_charge(pseudopotential: Path) -> float:
     """Return the charge of the ion that a pseudopotential file (UPF 2) describes, in e."""
-    text = pseudopotential.read_text(errors="replace")
+    text = pseudopotential.read_text(encoding="utf-8", errors="replace")
     return float(re.findall(r'z_valence="\s*([^"\s]+)', text)[0])

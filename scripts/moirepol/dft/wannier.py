@@ -135,7 +135,7 @@ def write_win(
     lines += ["end projections", "begin kpoints"]
     lines += [" ".join(f"{x:.14f}" for x in k) for k in kpoints]
     lines.append("end kpoints")
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def extend_nnkp(path: Path) -> int:
@@ -143,7 +143,7 @@ def extend_nnkp(path: Path) -> int:
 
     Returns the number of neighbours before. They stay in front.
     """
-    rows, text = read_nnkp(path), path.read_text()
+    rows, text = read_nnkp(path), path.read_text(encoding="utf-8")
     near = rows.shape[1]
     (table,) = re.findall(r"begin kpoints\s+\d+\s+(.*?)end kpoints", text, re.S)
     kpoints = np.array(table.split(), dtype=float).reshape(-1, 3)
@@ -163,7 +163,7 @@ def extend_nnkp(path: Path) -> int:
     count = len(lines) // len(kpoints)
     body = "\n".join(" ".join(f"{number:6d}" for number in line) for line in lines)
     block = f"begin nnkpts\n{count:4d}\n{body}\nend nnkpts"
-    path.write_text(re.sub(r"begin nnkpts.*end nnkpts", block, text, flags=re.S))
+    path.write_text(re.sub(r"begin nnkpts.*end nnkpts", block, text, flags=re.S), encoding="utf-8")
     return near
 
 
@@ -173,7 +173,7 @@ def read_nnkp(path: Path) -> np.ndarray:
     A row contains the numbers of both points, from 1, and the reciprocal lattice vector of k + b.
     """
     ((count, block),) = re.findall(
-        r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", path.read_text(), re.S
+        r"begin nnkpts\s+(\d+)\s+(.*?)end nnkpts", path.read_text(encoding="utf-8"), re.S
     )
     return np.array(block.split(), dtype=int).reshape(-1, int(count), 5)
 
@@ -190,7 +190,7 @@ def _leads(b):
 
 def read_mmn(path: Path, kpoints: np.ndarray, atoms: Bilayer) -> Overlaps:
     """Read a .mmn file for k points in crystal units."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         file.readline()
         nband, nk, nb = map(int, file.readline().split())
         matrices = np.empty((nk, nb, nband, nband), dtype=complex)
@@ -214,7 +214,7 @@ def read_mmn(path: Path, kpoints: np.ndarray, atoms: Bilayer) -> Overlaps:
 def write_mmn(path: Path, neighbours: np.ndarray, matrices: np.ndarray) -> None:
     """Write overlaps (nk, nb, nband, nband) of `read_nnkp`'s neighbours as a .mmn file."""
     nk, nb, nband, _ = matrices.shape
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(f"overlaps\n{nband} {nk} {nb}\n")
         for row, of_k in zip(neighbours, matrices, strict=True):
             for numbers, m in zip(row, of_k, strict=True):
@@ -224,7 +224,7 @@ def write_mmn(path: Path, neighbours: np.ndarray, matrices: np.ndarray) -> None:
 
 def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
     """Copy the first `near` neighbours of every k point of an extended .mmn file."""
-    with open(extended) as source, open(path, "w") as target:
+    with open(extended, encoding="utf-8") as source, open(path, "w", encoding="utf-8") as target:
         target.write(source.readline())
         nband, nk, nb = map(int, source.readline().split())
         target.write(f"{nband} {nk} {near}\n")
@@ -276,7 +276,7 @@ def projections(waves: Iterable, atoms: Bilayer, sites: np.ndarray, sigma_A: flo
 def write_amn(path: Path, a: np.ndarray) -> None:
     """Write the projections (nk, nband, nwann) as wannier90's .amn file."""
     nk, nband, nwann = a.shape
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(f"bond-centred s and p_z Gaussians\n{nband} {nk} {nwann}\n")
         for k in range(nk):
             for n in range(nwann):

@@ -14,19 +14,18 @@ but not below the smallest gradient of the cells: an expansion to first order ha
 order there.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm
 
 from moirepol.workflow.provenance import read_netcdf
 
 DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
 #: Fraction of components within one and two errors of a normal distribution.
-FRACTIONS = {times: float(2 * norm.cdf(times) - 1) for times in (1, 2)}
+FRACTIONS = {times: math.erf(times / math.sqrt(2)) for times in (1, 2)}
 #: Candidates of g0, in units of the smallest gradient of the cells.
 SATURATIONS = np.geomspace(1, 100, 21)
 #: Error of a label in e.angstrom. The shipped labels violate their symmetry by up to this size.
@@ -75,10 +74,11 @@ class Calibration:
     scale: tuple[float, float]
     saturation: float
 
-    def widths(self, size: float) -> np.ndarray:
-        """Return the width (3,) of the second-order term of each component at a gradient."""
+    def widths(self, size: float | np.ndarray) -> np.ndarray:
+        """Return the width (..., 3) of the second-order term at gradients of some size (...)."""
         in_plane, out_of_plane = self.scale
-        return np.array([in_plane, in_plane, out_of_plane]) / (1 + size / self.saturation)
+        fraction = 1 / (1 + np.asarray(size) / self.saturation)
+        return np.array([in_plane, in_plane, out_of_plane]) * fraction[..., None]
 
     def errors(self, cell: ValidatedCell) -> np.ndarray:
         """Return the calibrated errors (m, 3) of prediction and label of a cell in e.angstrom."""
@@ -138,15 +138,21 @@ def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
         scale = tuple(_scale(cells, number, saturation) for number in range(len(DIRECTIONS)))
         calibration = Calibration((scale[0], scale[1]), float(saturation))
         likelihood = np.mean(
-            [norm.logpdf(cell.error, scale=calibration.errors(cell)).mean() for cell in cells]
+            [_log_density(cell.error, calibration.errors(cell)).mean() for cell in cells]
         )
         if likelihood > best:
             best, found = float(likelihood), calibration
     return found
 
 
+def _log_density(error, width):
+    """Logarithm of the density of a normal distribution around 0."""
+    return -0.5 * (error / width) ** 2 - np.log(width) - 0.5 * math.log(2 * math.pi)
+
+
 def _scale(cells, number, saturation):
     """Factor c of one direction: geometric mean over `FRACTIONS`."""
+    from scipy.optimize import brentq  # slow to import, and predictions do not need it
 
     def excess(logarithm, times):
         scale = np.exp(logarithm)

@@ -96,7 +96,8 @@ def check_domain(bilayer: Bilayer, member: Member) -> None:
     if unknown:
         known = " and ".join(member.network.symbols)
         raise JobError(f"{name}: allowed are atoms of {known}, found is {unknown[0]}")
-    if any(len(bilayer.sites_of(layer)) == 0 for layer in (0, 1)) or not bilayer.is_flat:
+    flat = bilayer.is_flat or bilayer.is_deformed
+    if any(len(bilayer.sites_of(layer)) == 0 for layer in (0, 1)) or not flat:
         raise JobError(f"{name}: allowed are two flat layers")
     vacuum = bilayer.cell.array[2, 2] - np.ptp(bilayer.positions[:, 2])
     if vacuum < member.network.cutoff:

@@ -12,14 +12,15 @@ from moirepol.structure.building import build
 class LocalStackingNeighbours:
     """Surroundings of the N atoms in the translated bilayer of their local stacking.
 
-    The translated bilayer has the reference lattice constant and the mean orientation of the layers
-    (`Bilayer.reference_lattice_constant_A`, `Bilayer.mean_orientation`). This class has the
-    interface of `moirepol.model.neighbours.Neighbours`.
+    The translated bilayer has the reference lattice constant
+    (`Bilayer.reference_lattice_constant_A`) and the mean orientation of the layers at the atom
+    (`LocalGeometry.orientations`). This class has the interface of
+    `moirepol.model.neighbours.Neighbours`.
 
     Parameters
     ----------
     atoms
-        Flat bilayer.
+        The bilayer.
     symbols
         Chemical symbols of the types, in the order of the network.
     cutoff
@@ -28,11 +29,16 @@ class LocalStackingNeighbours:
 
     def __init__(self, atoms: Bilayer, symbols: tuple[str, ...], cutoff: float):
         self.atoms, self.cutoff = atoms, cutoff
-        self.turn = atoms.mean_orientation.T
+        geometry = atoms.local_geometry
+        self.tau, self.turned = geometry.stackings, geometry.orientations
+        self.number = np.cumsum(atoms.is_site) - 1
         a = atoms.reference_lattice_constant_A
         self.lattice = a * PRIMITIVE
         slide = build(
-            f"{atoms.family}_slide-0-0-1", a, atoms.layer_distance_A, material=atoms.material.name
+            f"{atoms.family}_slide-0-0-1",
+            a,
+            atoms.template_distance_A,
+            material=atoms.material.name,
         )
         self.basis = {
             (layer, symbol): slide.positions[(slide.layer == layer) & (slide.symbols == symbol)][0]
@@ -57,7 +63,7 @@ class LocalStackingNeighbours:
         Environments
             Environments of the n atoms.
         """
-        tau = self.atoms.stacking_at(self.atoms.positions[centres, :2])
+        tau, turned = self.tau[self.number[centres]], self.turned[self.number[centres]]
         slid = np.column_stack([((tau + 0.5) % 1 - 0.5) @ self.lattice, np.zeros(len(tau))])
         layer = self.atoms.layer[centres]
         vectors = []
@@ -73,7 +79,8 @@ class LocalStackingNeighbours:
             length[(length > self.cutoff) | (length < 1e-6)] = np.inf
             most = max(1, int(np.isfinite(length).sum(axis=1).max(initial=1)))
             order = np.argsort(length, axis=1)[:, :most]
-            chosen = np.take_along_axis(found_flat, order[..., None], axis=1) @ self.turn
+            chosen = np.take_along_axis(found_flat, order[..., None], axis=1)
+            chosen = chosen @ np.swapaxes(turned, -1, -2)
             near = np.isfinite(np.take_along_axis(length, order, axis=1))
             vectors.append(np.where(near[..., None], chosen, np.inf))
         return Environments(vectors)

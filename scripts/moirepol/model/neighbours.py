@@ -12,6 +12,8 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
+from moirepol.structure.periodic import images_within
+
 
 @dataclass
 class Environments:
@@ -51,18 +53,13 @@ class Neighbours:
         scaled = atoms.get_scaled_positions(wrap=True)[:, :2]
         self.positions = np.column_stack([scaled @ cell, atoms.positions[:, 2]])
         self.cutoff = cutoff
-        margin = cutoff * np.linalg.norm(np.linalg.inv(cell), axis=0) + 1e-9
-        reach = np.ceil(margin).astype(int)
-        axes = [np.arange(-n, n + 1) for n in reach]
-        shifts = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
         kinds = np.array(atoms.get_chemical_symbols())
         self.points, self.trees = [], []
         for symbol in symbols:
             own = np.flatnonzero(kinds == symbol)
-            images = scaled[own] + shifts[:, None]
-            shift, which = np.nonzero(((images > -margin) & (images < 1 + margin)).all(axis=-1))
+            which, shifts = images_within(scaled[own], cell, cutoff)
             points = self.positions[own[which]]
-            points[:, :2] += shifts[shift] @ cell
+            points[:, :2] += shifts @ cell
             self.points.append(points)
             self.trees.append(cKDTree(points))
 

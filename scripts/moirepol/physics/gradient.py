@@ -40,7 +40,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize
 
 from moirepol.errors import JobError
 from moirepol.model.calibration import Calibration, read_calibration
@@ -68,6 +67,8 @@ COUPLING, COUPLING_WIDTH = 1.0, 1.0
 #: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label. The best
 #: of two searches is used, because the evidence may have several maxima.
 STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5), (1.0, 0.3, 5e-3, 3e-5))
+#: Gradients below this size are round-off.
+SMALLEST_GRADIENT = 1e-9
 #: Independent deviations in the file. Each is used with both signs.
 DRAWS = 4
 
@@ -90,14 +91,29 @@ def gradient_of(bilayer: Bilayer) -> np.ndarray:
     return np.array([*strains[LOWER], *strains[UPPER], upper - lower])
 
 
-def size_of(gradient: np.ndarray) -> float:
-    """Return the size of a gradient: the square root of the sum of squares of strains and twist."""
-    return float(np.hypot(strain_of(gradient), gradient[6]))
+def local_gradients(bilayer: Bilayer) -> np.ndarray:
+    """Return the displacement gradient g (m, 7) at every dipole site of a bilayer.
+
+    In rigid layers it is that of `gradient_of` everywhere.
+    """
+    return bilayer.local_geometry.gradients(bilayer.reference_lattice_constant_A)
 
 
-def strain_of(gradient: np.ndarray) -> float:
-    """Return the size of the strains of a gradient: the square root of their sum of squares."""
-    return float(np.sqrt((gradient[:6] ** 2).sum() + gradient[2] ** 2 + gradient[5] ** 2))
+def size_of(gradient: np.ndarray) -> np.ndarray:
+    """Return the size (...) of gradients (..., 7).
+
+    It is the square root of the sum of squares of strains and twist.
+    """
+    return np.hypot(strain_of(gradient), gradient[..., 6])
+
+
+def strain_of(gradient: np.ndarray) -> np.ndarray:
+    """Return the size (...) of the strains of gradients (..., 7).
+
+    It is the square root of their sum of squares.
+    """
+    shear = gradient[..., 2] ** 2 + gradient[..., 5] ** 2
+    return np.sqrt((gradient[..., :6] ** 2).sum(axis=-1) + shear)
 
 
 def terms(tau: np.ndarray) -> np.ndarray:
@@ -118,10 +134,13 @@ def terms(tau: np.ndarray) -> np.ndarray:
 
 
 def powers(gradient: np.ndarray, order: int) -> np.ndarray:
-    """Return all products of `order` components of a gradient (7,), order 1 or 2."""
+    """Return all products (..., product) of `order` components of gradients (..., 7).
+
+    The order is 1 or 2.
+    """
     if order == 1:
         return gradient
-    return np.array([gradient[i] * gradient[j] for i, j in PRODUCTS])
+    return np.stack([gradient[..., i] * gradient[..., j] for i, j in PRODUCTS], axis=-1)
 
 
 @cache
@@ -154,7 +173,7 @@ def invariants(family: str, order: int) -> np.ndarray:
     for matrix, swap in operations:
         # The coefficients c of one bilayer become c' of its image: c' = layers x products x terms
         # x matrix. The image has the stacking tau' and the gradient g'; g = back g'.
-        back = _gradient_map(matrix.T, swap)
+        back = gradient_map(matrix.T, swap)
         mapped = np.array([powers(back @ g, order) for g in gradients])
         of_products = np.linalg.lstsq(products, mapped, rcond=None)[0]
         of_terms = here @ terms(transform_slide(tau, (matrix.T, swap)))
@@ -176,8 +195,21 @@ def invariants(family: str, order: int) -> np.ndarray:
     return np.concatenate(found).reshape(-1, *shape)
 
 
-def _gradient_map(matrix, swap):
-    """Linear map (7, 7) of the gradient under an operation (Q, swap) of the layers."""
+def gradient_map(matrix: np.ndarray, swap: bool) -> np.ndarray:
+    """Return the linear map (7, 7) of the gradient under an operation of the layers.
+
+    Parameters
+    ----------
+    matrix
+        Orthogonal matrix Q (3, 3) of the operation.
+    swap
+        Whether the operation exchanges the layers.
+
+    Returns
+    -------
+    ndarray
+        Map (7, 7).
+    """
     q = matrix[:2, :2]
     columns = []
     for unit in ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[0, 1], [1, 0]]):
@@ -192,7 +224,7 @@ def _gradient_map(matrix, swap):
 
 
 def change(
-    coefficients: np.ndarray, bilayer: Bilayer, gradient: np.ndarray | None = None
+    coefficients: np.ndarray, bilayer: Bilayer, gradients: np.ndarray | None = None
 ) -> np.ndarray:
     """Evaluate an order of the expansion at the sites of a bilayer.
 
@@ -203,25 +235,24 @@ def change(
         tells the order.
     bilayer
         The bilayer.
-    gradient
-        Gradient (7,); by default that of the bilayer.
+    gradients
+        Gradients (m, 7) at the sites; by default those of the bilayer.
 
     Returns
     -------
     ndarray
         Change (..., m, 3) of the dipoles in e.angstrom.
     """
-    gradient = gradient_of(bilayer) if gradient is None else gradient
-    g = powers(gradient, 1 if coefficients.shape[-3] == len(GRADIENT) else 2)
-    by_layer = np.einsum("...latc,a->...ltc", coefficients, g)
-    values, layers = terms(bilayer.site_stackings), bilayer.site_layers
+    gradients = local_gradients(bilayer) if gradients is None else gradients
+    g = powers(gradients, 1 if coefficients.shape[-3] == len(GRADIENT) else 2)
+    geometry, layers = bilayer.local_geometry, bilayer.site_layers
+    values = (g[:, :, None] * terms(geometry.stackings)[:, None]).reshape(len(layers), -1)
+    by_layer = coefficients.reshape(*coefficients.shape[:-3], values.shape[1], 3)
     result = np.empty((*by_layer.shape[:-3], len(layers), 3))
     for layer in (LOWER, UPPER):
         here = layers == layer
-        result[..., here, :] = np.einsum(
-            "mt,...tc->...mc", values[here], by_layer[..., layer, :, :]
-        )
-    return result @ bilayer.mean_orientation.T
+        result[..., here, :] = values[here] @ by_layer[..., layer, :, :]
+    return np.einsum("mij,...mj->...mi", geometry.orientations, result)
 
 
 @dataclass(frozen=True)
@@ -329,6 +360,8 @@ def fit(
         )
 
     if widths is None:
+        from scipy.optimize import minimize  # slow to import, and predictions do not need it
+
         options = {"xatol": 0.02, "fatol": 0.1, "maxiter": 400}
         searches = [
             minimize(minus_log_evidence, np.log(start), method="Nelder-Mead", options=options)
@@ -431,7 +464,7 @@ class DisplacementGradient:
 
     def applies(self, bilayer: Bilayer) -> bool:
         """Return whether the bilayer has a displacement gradient."""
-        return size_of(gradient_of(bilayer)) > 0
+        return bool(size_of(local_gradients(bilayer)).max() > SMALLEST_GRADIENT)
 
     def without(self, name: str) -> "DisplacementGradient | None":
         """Return the term without a cell: itself if it was not fitted, None without such a fit."""
@@ -442,8 +475,8 @@ class DisplacementGradient:
 
     def beyond(self, bilayer: Bilayer) -> str:
         """Describe in what a bilayer lies beyond the cells that the error was calibrated on."""
-        gradient, known = gradient_of(bilayer), "the error was calibrated on cells of up to"
-        strain, twist = strain_of(gradient), abs(np.degrees(gradient[6]))
+        gradients, known = local_gradients(bilayer), "the error was calibrated on cells of up to"
+        strain, twist = strain_of(gradients).max(), np.abs(np.degrees(gradients[:, 6])).max()
         words = []
         if strain > self.largest_strain + 1e-6:
             words.append(f"strains of size {strain:.3f}, {known} {self.largest_strain:.3f}")
@@ -469,7 +502,7 @@ class DisplacementGradient:
         mean = change(self.fits["first_order"].values[fit], bilayer)
         deviations = change(self.fits["deviation"].values[fit], bilayer)
         if self.calibration:
-            widths = self.calibration.widths(size_of(gradient_of(bilayer)))
+            widths = self.calibration.widths(size_of(local_gradients(bilayer)))
             deviations = deviations + widths * self.second_order(bilayer)
         expansion.interlayer_coupling = float(self.fits["coupling"][fit])
         expansion.add(0, mean[None])

@@ -53,6 +53,8 @@ from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 SIDES = (-1, 1)  # of the lower and the upper layer
+#: Wave number in 1/angstrom that counts as zero.
+SMALLEST_Q = 1e-6
 TOLERANCE = 1e-9  # of the dipoles' size
 #: Largest wave vector times the lattice constant: beyond the corner of the Brillouin zone, also of
 #: a strained layer.
@@ -75,7 +77,8 @@ class Field:
     def __init__(self, bilayer: Bilayer, thickness_A: float, coupling: float = 1.0):
         self.thickness_A, self.cell, self.coupling = thickness_A, bilayer.cell_2d, coupling
         self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
-        places = bilayer.site_positions[:, :2]
+        # The waves of deformed layers are those of the sites of the rigid lattices.
+        places = bilayer.rigid_positions[bilayer.is_site, :2]
         self.sites = [
             Sites(places[layer], lattice, self.cell)
             for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)
@@ -105,18 +108,81 @@ class Field:
         return result
 
     def _field(self, wave_vector, C, here, there):
-        q = np.linalg.norm(wave_vector, axis=1)
-        uniform = q < 1e-9
-        q = np.where(uniform, 1.0, q)
-        x = q * self.thickness_A
-        charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
-        between = (1 - np.exp(-x)) ** 2 / x**2
-        shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
-        strength = np.where(uniform, 0.0, 2 * np.pi * COULOMB_V_A / self.areas[there])
-        cross = self.coupling * between / 2
-        potential = strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
-        along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
-        return np.column_stack([-1j * wave_vector * potential[:, None], along_z])
+        area = self.areas[there]
+        return slab_field(wave_vector, C, here, there, area, self.thickness_A, self.coupling)
+
+
+def _slab(wave_vector, C, same, area, thickness_A, coupling):
+    """Wave number, charge of the in-plane dipoles, form factors and strength of a slab's waves."""
+    q = np.maximum(np.linalg.norm(wave_vector, axis=1), SMALLEST_Q)
+    x = q * thickness_A
+    charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
+    between = (1 - np.exp(-x)) ** 2 / x**2
+    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if same else between
+    return q, charge, shape, coupling * between / 2, 2 * np.pi * COULOMB_V_A / area
+
+
+def slab_potential(
+    wave_vector: np.ndarray,
+    C: np.ndarray,
+    here: int,
+    there: int,
+    area: float,
+    thickness_A: float,
+    coupling: float = 1.0,
+) -> np.ndarray:
+    """Return the potential of the waves of one layer's dipoles, averaged over the slab of a layer.
+
+    Parameters
+    ----------
+    wave_vector
+        Wave vectors (K, 2) in 1/angstrom, with the factor 2 pi.
+    C
+        Complex coefficients (K, 3) of the dipole per site in e.angstrom.
+    here, there
+        Layer of the potential, and layer of the dipoles.
+    area
+        Area per site of the layer of the dipoles in angstrom^2.
+    thickness_A
+        Thickness of a slab in angstrom.
+    coupling
+        Interlayer coupling c.
+
+    Returns
+    -------
+    ndarray
+        Complex coefficients (K,) of the potential in V.
+    """
+    slabs = area, thickness_A, coupling
+    q, charge, shape, cross, strength = _slab(wave_vector, C, here == there, *slabs)
+    return strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
+
+
+def slab_field(
+    wave_vector: np.ndarray,
+    C: np.ndarray,
+    here: int,
+    there: int,
+    area: float,
+    thickness_A: float,
+    coupling: float = 1.0,
+) -> np.ndarray:
+    """Return the field of the waves of one layer's dipoles, averaged over the slab of a layer.
+
+    Parameters are those of `slab_potential`.
+
+    Returns
+    -------
+    ndarray
+        Complex coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
+    """
+    uniform = np.linalg.norm(wave_vector, axis=1) < SMALLEST_Q
+    slabs = area, thickness_A, coupling
+    q, charge, shape, cross, strength = _slab(wave_vector, C, here == there, *slabs)
+    potential = slab_potential(wave_vector, C, here, there, *slabs)
+    along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
+    field = np.column_stack([-1j * wave_vector * potential[:, None], along_z])
+    return np.where(uniform[:, None], 0.0, field)
 
 
 def read_polarizability(path: str | Path) -> float:
@@ -125,6 +191,16 @@ def read_polarizability(path: str | Path) -> float:
     The file is one of `compute_polarizability`.
     """
     return float(read_netcdf(path, "in_plane")["in_plane"])
+
+
+def read_polarizabilities(path: str | Path) -> tuple[float, float]:
+    """Return the in-plane and the out-of-plane response of one site to an applied field.
+
+    The file is one of `compute_polarizability`. The unit is e.angstrom^2/V. The file contains the
+    response of a cell along z, which has one site in each layer.
+    """
+    ds = read_netcdf(path, "in_plane", "along_z")
+    return float(ds["in_plane"]), float(ds["along_z"]) / len(SIDES)
 
 
 class LongRangeSolver:

@@ -23,9 +23,11 @@ import xarray as xr
 from moirepol.structure.bilayer import LAYERS, Bilayer
 
 COMPONENTS = ("x", "y", "z")
-#: Named points along the long diagonal of a moire cell, and the position of each as a fraction.
+#: Named points along the long diagonal of the pattern, and the position of each as a fraction.
 DIAGONAL = ("G", "N", "C", "M", "G")
 ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
+#: Long diagonals of a hexagonal pattern in its cell vectors, which enclose 60 degrees.
+DIAGONALS = np.array([[1, 1], [-1, -1], [2, -1], [-2, 1], [-1, 2], [1, -2]])
 PC_PER_M = 1602.176634  # pC/m in 1 e/A
 
 
@@ -220,7 +222,7 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     fields = []
     for layer, lattice in enumerate(atoms.site_lattices):
         chosen = atoms.sites_of(layer)
-        sites, dipoles = atoms.positions[chosen, :2], atoms.arrays[array][chosen]
+        sites, dipoles = atoms.rigid_positions[chosen, :2], atoms.arrays[array][chosen]
         waves = Sites(sites, lattice, cell).waves(dipoles.reshape(len(sites), -1))
         fields.append(on_grid(*waves, n).reshape(*dipoles.shape[1:], n, n))
     return np.array(fields)
@@ -426,6 +428,10 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
         ):
             attributes = {"units": "e.angstrom", "long_name": meaning}
             ds[name] = (*dims, "component", "i", "j"), values, attributes
+    ds["layer_area"] = "layer", bilayer.areas
+    ds["layer_area"].attrs.update(units="angstrom2", long_name="area of a layer's primitive cell")
+    ds["layer_distance"] = (), bilayer.layer_distance_A
+    ds["layer_distance"].attrs.update(units="angstrom", long_name="mean layer distance")
     return ds.assign_attrs(system=bilayer.name, space="real")
 
 
@@ -449,7 +455,7 @@ def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:
 
 
 def along_diagonal(ds: xr.Dataset, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a field along the long diagonal of the cell, from G over N, C and M to G.
+    """Return a field along the long diagonal G-N-C-M-G of the pattern.
 
     Parameters
     ----------
@@ -463,11 +469,16 @@ def along_diagonal(ds: xr.Dataset, field: np.ndarray) -> tuple[np.ndarray, np.nd
     values : ndarray
         Values (..., n + 1) of the field.
     places : ndarray
-        Places (n + 1, 2) in angstrom.
+        Places (n + 1, 2) in angstrom. The diagonal leaves the cell if C is on its border.
     """
     n = field.shape[-1]
-    nodes = np.arange(n + 1)
-    if point_fractions(ds)["N"][0] > 0.5:
-        nodes = nodes[::-1]
-    places = nodes[:, None] / n * ds["cell"].values.sum(axis=0)
-    return field[..., nodes % n, nodes % n], places
+    fractions = point_fractions(ds)
+    found = [
+        direction
+        for direction in DIAGONALS
+        if np.allclose((direction / 2 - fractions["C"] + 0.5) % 1, 0.5, atol=1e-6)
+        and np.allclose((direction / 3 - fractions["N"] + 0.5) % 1, 0.5, atol=1e-6)
+    ]
+    steps = np.arange(n + 1)[:, None] * (found[0] if found else DIAGONALS[0])
+    i, j = steps.T % n
+    return field[..., i, j], steps / n @ ds["cell"].values

@@ -16,14 +16,12 @@ import numpy as np
 from ase import Atoms
 from scipy.linalg import polar
 
+from moirepol.structure.local_geometry import LOWER, PRIMITIVE, UPPER, LocalGeometry
 from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
 from moirepol.structure.names import System
 
-LOWER, UPPER = 0, 1
 #: Names of the layers in files, in the order of their numbers.
 LAYERS = ("lower", "upper")
-#: Primitive vectors of a hexagonal lattice of constant 1, as rows.
-PRIMITIVE = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 #: Largest difference of heights, in angstrom, within a part of a layer that counts as flat.
 FLATNESS_A = 1e-3
 #: Stackings tau of high symmetry, in fractions of (a1, a2). The net P_perp of AA points down at N.
@@ -43,7 +41,8 @@ class Bilayer(Atoms):
 
     Atoms carry the array ``layer`` and may carry ``dipole`` (n, 3) in e.angstrom (NaN where there
     is no dipole site), further arrays of `moirepol.structure.frames`, and ``displacement`` (n, 3)
-    in angstrom from the rigid lattices.
+    in angstrom from the rigid lattices. Deformed layers also have the arrays of the local geometry
+    (`set_local_geometry`).
     """
 
     @classmethod
@@ -52,6 +51,7 @@ class Bilayer(Atoms):
         atoms: Atoms,
         *,
         name: str | None = None,
+        family: str | None = None,
         lattices: np.ndarray | None = None,
         origins: np.ndarray | None = None,
         field_V_per_A: float | None = None,
@@ -65,6 +65,8 @@ class Bilayer(Atoms):
             Periodic structure; copied. What is not given below is taken from ``atoms.info``.
         name
             Canonical name of the system, `moirepol.structure.names`.
+        family
+            Stacking family.
         lattices
             Primitive vectors (layer, vector, xy) of the rigid layers in angstrom.
         origins
@@ -88,6 +90,7 @@ class Bilayer(Atoms):
         bilayer.arrays = {key: values.copy() for key, values in atoms.arrays.items()}
         given = {
             "name": name,
+            "family": family,
             "layer_cell": lattices,
             "layer_origin": origins,
             "field_V_per_A": field_V_per_A,
@@ -172,6 +175,16 @@ class Bilayer(Atoms):
         """Displacement (n, 3) in angstrom of every atom from the rigid, flat layers."""
         return self.arrays.get("displacement", np.zeros((len(self), 3)))
 
+    def displace(self, displacement: np.ndarray) -> None:
+        """Move every atom by a displacement (n, 3) in angstrom from the rigid, flat layers."""
+        self.positions = self.positions - self.displacement + displacement
+        self.arrays["displacement"] = np.array(displacement)
+
+    @property
+    def rigid_positions(self) -> np.ndarray:
+        """Positions (n, 3) in angstrom of the atoms of the rigid, flat layers."""
+        return self.positions - self.displacement
+
     @property
     def areas(self) -> np.ndarray:
         """Area (layer,) of each layer's primitive cell in angstrom^2."""
@@ -181,8 +194,11 @@ class Bilayer(Atoms):
     def reference_lattice_constant_A(self) -> float:
         """Lattice constant in angstrom that the strains of the layers refer to.
 
-        It is the lattice constant of the layer that the system's geometry leaves unstrained.
+        It is the lattice constant of the layer that the system's geometry leaves unstrained. A
+        structure without a system has it in ``info``.
         """
+        if (given := self.info.get("reference_lattice_constant_A")) is not None:
+            return given
         unstrained = LOWER if self.system.geometry == "shear" else UPPER
         return float(np.linalg.norm(self.lattices[unstrained][0]))
 
@@ -249,6 +265,14 @@ class Bilayer(Atoms):
         z = self.positions[:, 2]
         return float(z[self.layer == UPPER].mean() - z[self.layer == LOWER].mean())
 
+    @property
+    def template_distance_A(self) -> float:
+        """Layer distance in angstrom of the flat bilayers at which networks are evaluated.
+
+        It is that of the bilayer, unless a term adds the change with the heights of the atoms.
+        """
+        return self.info.get("template_distance_A", self.layer_distance_A)
+
     # Dipole sites
 
     @property
@@ -314,9 +338,42 @@ class Bilayer(Atoms):
         return (lower - upper) % 1.0
 
     @property
+    def is_deformed(self) -> bool:
+        """Whether the layers have a local geometry of their own: they are not rigid and flat."""
+        return "local_stacking" in self.arrays
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether the layers are those of `moirepol.physics.relaxation.relaxed`."""
+        return "local_slope" in self.arrays
+
+    @property
+    def local_geometry(self) -> LocalGeometry:
+        """Local geometry at the m dipole sites, that of rigid layers unless it is stored."""
+        if self.is_deformed:
+            names = "local_stacking", "local_lattice", "local_distance"
+            return LocalGeometry(*(self.arrays[name][self.is_site] for name in names))
+        places = self.site_positions[:, :2]
+        lattices = np.broadcast_to(self.lattices, (len(places), *self.lattices.shape))
+        distances = np.full(len(places), self.layer_distance_A)
+        return LocalGeometry(self.stacking_at(places), lattices, distances)
+
+    def set_local_geometry(self, geometry: LocalGeometry) -> None:
+        """Store the local geometry at the m dipole sites; every term of a prediction uses it."""
+        self.set_site_array("local_stacking", geometry.stackings)
+        self.set_site_array("local_lattice", geometry.lattices)
+        self.set_site_array("local_distance", geometry.distances_A)
+
+    @property
+    def pattern_2d(self) -> np.ndarray:
+        """Vectors (2, 2) as rows, in angstrom, along which the local stacking changes by 1."""
+        inverse = np.linalg.inv(self.lattices)
+        return np.linalg.inv(inverse[LOWER] - inverse[UPPER])
+
+    @property
     def site_stackings(self) -> np.ndarray:
         """Local stacking tau (m, 2) at every dipole site."""
-        return self.stacking_at(self.site_positions[:, :2])
+        return self.local_geometry.stackings
 
     def stacking_points(self) -> dict[str, np.ndarray]:
         """Return where each stacking of `HIGH_SYMMETRY` is in a moiré cell.

@@ -134,10 +134,10 @@ def sample(
 
 def _bilayer(atoms, system, lattices, origins, material):
     """Bilayer of a system, from its atoms with their layers."""
-    atoms.info["family"] = system.family
     return Bilayer.from_atoms(
         atoms,
         name=system.name,
+        family=system.family,
         lattices=lattices,
         origins=origins,
         field_V_per_A=system.field_V_per_A,

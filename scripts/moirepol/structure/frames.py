@@ -21,6 +21,14 @@ from moirepol.workflow.provenance import read_netcdf
 #: name -> (further dimensions, unit, long name)
 ATOM_ARRAYS = {
     "layer": ((), "1", "layer of the atom: 0 lower, 1 upper"),
+    "displacement": (("component",), "angstrom", "displacement of the atom from the mean lattice"),
+    "local_stacking": (("vector",), "1", "local stacking, in fractions of a1 and a2"),
+    "local_lattice": (
+        ("layer", "vector", "xy"),
+        "angstrom",
+        "local primitive vectors of each layer",
+    ),
+    "local_distance": ((), "angstrom", "local layer distance"),
     "dipole": (("component",), "e.angstrom", "dipole of the N atom, Eq. (1)"),
     "dipole_error": (
         ("component",),
@@ -32,11 +40,7 @@ ATOM_ARRAYS = {
         "e.angstrom",
         "dipole of the N atom without the field of the others",
     ),
-    "environment_distance": (
-        (),
-        "angstrom",
-        "displacement of the N atom's neighbours from the nearest surroundings trained on",
-    ),
+    "force": (("component",), "eV/angstrom", "force on the atom, with dispersion"),
     "dipole_member": (
         ("member", "component"),
         "e.angstrom",

@@ -76,6 +76,7 @@ class Material(_Section):
         tuple[float, float], Field(description="smallest and largest that a setting may choose")
     ]
     layer_distance_A: Annotated[float, Field(gt=0, description="of a flat bilayer")]
+    bending_rigidity_eV: Annotated[float, Field(gt=0, description="of the monolayer")]
     point_group: Annotated[Literal["-6m2"], Field(description="of the monolayer")]
     valence_electrons: Annotated[
         dict[Element, int], Field(description="electrons of each pseudopotential")

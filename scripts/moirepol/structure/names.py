@@ -14,6 +14,7 @@ family              ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antipa
 ``shift-i-j-n``     upper layer of the cell shifted by (i a1 + j a2) / n of its own primitive cell
 ``strain+1.0``      biaxial strain of both layers, in %
 ``d3.40``           layer distance in angstrom, if it is not the configured one
+``relaxed``         relaxed layers: local layer distance, rumpling and in-plane displacements
 ``field+0.020``     electric field along +z in V/angstrom
 ==================  ================================================================================
 
@@ -38,13 +39,18 @@ GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire|strip|shear)(?P<indices>(?:
 OPTIONS = (
     r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
     rf"(?:_strain(?P<strain>[+-]{NUMBER}))?(?:_d(?P<distance>{NUMBER}))?"
-    rf"(?:_field(?P<field>[+-]{NUMBER}))?"
+    rf"(?P<relaxed>_relaxed)?(?:_field(?P<field>[+-]{NUMBER}))?"
 )
 GRAMMAR = re.compile(f"{FAMILY}_{GEOMETRY}{OPTIONS}")
 WISH = re.compile(
     rf"{FAMILY}_(?=angle|eta)(?:angle-(?P<angle>{NUMBER}))?_?(?:eta(?P<eta>[+-]{NUMBER}))?"
     r"(?P<rest>(?:_.*)?)"
 )
+
+#: Relative difference from a requested angle or mismatch that is stated.
+LARGE_DIFFERENCE = 0.01
+#: Names of structures of the user's own, perhaps with a field.
+OWN_NAME = re.compile(rf"(?P<structure>[a-z][a-z0-9_]*?)(?:_field(?P<field>[+-]{NUMBER}))?")
 
 
 def _anonymous(grammar):
@@ -70,7 +76,7 @@ Supercell = tuple[tuple[int, int], tuple[int, int]]
 
 
 class System(BaseModel):
-    """One bilayer: stacking family, geometry, shift, strain, layer distance and field.
+    """One bilayer: stacking family, geometry, shift, strain, layer distance, relaxation, field.
 
     Attributes
     ----------
@@ -86,6 +92,8 @@ class System(BaseModel):
         Biaxial strain of both layers in percent.
     distance_A
         Layer distance in angstrom; None for the configured one.
+    relaxed
+        Whether the layers are relaxed.
     field_V_per_A
         Electric field along +z in V/angstrom.
     """
@@ -98,6 +106,7 @@ class System(BaseModel):
     shift: tuple[int, int, int] | None = None
     strain_percent: float = 0.0
     distance_A: float | None = None
+    relaxed: bool = False
     field_V_per_A: float = 0.0
 
     @model_validator(mode="before")
@@ -151,8 +160,24 @@ class System(BaseModel):
             raise ValueError(f"strain must lie in -20 ... 20 %, got {self.strain_percent}")
         if self.distance_A is not None and not 2.0 <= self.distance_A <= 6.0:
             raise ValueError(f"layer distance must lie in 2 ... 6 A, got {self.distance_A}")
+        if self.relaxed and self.distance_A is not None:
+            raise ValueError(
+                f"relaxation determines the layer distance, got d{self.distance_A:g} and relaxed; "
+                "allowed is one of the two"
+            )
+        if self.relaxed and self.geometry in ("strip", "shear"):
+            raise ValueError(
+                f"relaxed is for translated bilayers and moire cells, got {self.geometry}"
+            )
         if not -1.0 <= self.field_V_per_A <= 1.0:
             raise ValueError(f"field must lie in -1 ... 1 V/A, got {self.field_V_per_A}")
+        for word, value, digits in (
+            ("strain", self.strain_percent, 2),
+            ("layer distance", self.distance_A or 0.0, 3),
+            ("field", self.field_V_per_A, 4),
+        ):
+            if abs(value - round(value, digits)) > 1e-9:
+                raise ValueError(f"{word} must have at most {digits} decimals, got {value:g}")
         return self
 
     @classmethod
@@ -177,10 +202,11 @@ class System(BaseModel):
         """
         match = GRAMMAR.fullmatch(name)
         if match is None:
-            raise ValueError(
-                f"no system is called {name!r}: expected e.g. AA_twist-21-22, "
-                "AA_slide-3-5-10_strain-1.0_field+0.020 or AA_mismatch-9-10_d3.40"
-            )
+            # A cycle of imports otherwise; needed for an error only.
+            from moirepol.structure.wrong_names import wrong_part
+
+            reason = wrong_part(name) or "an angle or a mismatch is not allowed here"
+            raise ValueError(f"no system is called {name!r}: {reason}")
         indices, shift = (
             tuple(int(number) for number in (match[key] or "").split("-")[1:])
             for key in ("indices", "shift")
@@ -193,6 +219,7 @@ class System(BaseModel):
                 "shift": shift or None,
                 "strain_percent": float(match["strain"] or 0.0),
                 "distance_A": float(match["distance"]) if match["distance"] else None,
+                "relaxed": bool(match["relaxed"]),
                 "field_V_per_A": float(match["field"] or 0.0),
             }
         )
@@ -207,14 +234,22 @@ class System(BaseModel):
             parts.append(f"strain{self.strain_percent:+.2f}")
         if self.distance_A is not None:
             parts.append(f"d{self.distance_A:.3f}")
+        if self.relaxed:
+            parts.append("relaxed")
         if self.field_V_per_A:
             parts.append(f"field{self.field_V_per_A:+.4f}")
         return "_".join(parts)
 
     @property
     def plain(self) -> "System":
-        """The same geometry without shift, strain, layer distance and field."""
-        options = {"shift": None, "strain_percent": 0.0, "distance_A": None, "field_V_per_A": 0.0}
+        """The same geometry without shift, strain, layer distance, relaxation and field."""
+        options = {
+            "shift": None,
+            "strain_percent": 0.0,
+            "distance_A": None,
+            "relaxed": False,
+            "field_V_per_A": 0.0,
+        }
         return self.model_copy(update=options)
 
     @property
@@ -309,18 +344,44 @@ class System(BaseModel):
             parts.append(f"strain {self.strain_percent:+g} %")
         if self.distance_A is not None:
             parts.append(f"layers {self.distance_A:g} Å apart")
+        if self.relaxed:
+            parts.append("relaxed")
         if self.field_V_per_A:
             parts.append(f"field {self.field_V_per_A:+g} V/Å")
         return ", ".join([*parts, f"{self.n_atoms} atoms"])
 
 
-def describe(name: str) -> str:
-    """Describe a system or a configuration space.
+def split_own_name(name: str) -> tuple[str, float]:
+    """Split the name of a structure of the user's own.
 
     Parameters
     ----------
     name
-        Name of a system, or ``configuration_<family>``.
+        Any text.
+
+    Returns
+    -------
+    structure : str
+        The name without a field; empty if no structure can have the name.
+    field_V_per_A : float
+        Field in V/angstrom, with the four digits of names.
+    """
+    match = OWN_NAME.fullmatch(name)
+    return (match["structure"], round(float(match["field"] or 0), 4)) if match else ("", 0.0)
+
+
+def own_structure_name(structure: str, field_V_per_A: float) -> str:
+    """Return the name of a structure of the user's own in a field."""
+    return f"{structure}_field{field_V_per_A:+.4f}" if field_V_per_A else structure
+
+
+def describe(name: str) -> str:
+    """Describe a system, a structure of the user's own or a configuration space.
+
+    Parameters
+    ----------
+    name
+        Name of a system or structure, or ``configuration_<family>``.
 
     Returns
     -------
@@ -334,6 +395,9 @@ def describe(name: str) -> str:
     """
     if name.startswith("configuration_"):
         return f"All stackings of {name.removeprefix('configuration_')}"
+    structure, field = split_own_name(name)
+    if structure:
+        return f"Structure {structure}" + (f", field {field:+g} V/Å" if field else "")
     text = System.parse(name).description
     return text[0].upper() + text[1:]
 
@@ -388,6 +452,53 @@ def nearest(name: str, maximum_atoms: int) -> System:
             f"maps.maximum_atoms is {maximum_atoms}"
         )
     return system
+
+
+def describe_difference(name: str, system: System) -> str:
+    """Describe how far a system is from the twist angle or the mismatch that a name requests.
+
+    Parameters
+    ----------
+    name
+        Name that `nearest` accepts.
+    system
+        The system that it returns.
+
+    Returns
+    -------
+    str
+        One line; empty if the name is that of a system, or if the difference is below
+        `LARGE_DIFFERENCE`. Where only the angle is requested, the line names a nearer cell of
+        several periods.
+    """
+    match = WISH.fullmatch(name)
+    if match is None:
+        return ""
+    angle, eta = float(match["angle"] or 0.0), float(match["eta"] or 0.0)
+    words = []
+    for wanted, found, format_of in (
+        (angle, system.twist_angle_deg, "twist angle of {:.4g}°"),
+        (eta, system.eta, "mismatch of {:.4g}"),
+    ):
+        if wanted and abs(found - wanted) > LARGE_DIFFERENCE * abs(wanted):
+            words.append(f"{format_of.format(found)} instead of {wanted:g}")
+    if not words:
+        return ""
+    nearer = ""
+    if angle and not eta:
+        cells = [
+            System(family=system.family, geometry="twist", indices=(m, n))
+            for n in range(2, 15)
+            for m in range(1, n)
+            if math.gcd(m, n) == 1
+        ]
+        best = min(cells, key=lambda cell: (abs(cell.twist_angle_deg - angle), cell.n_atoms))
+        if abs(best.twist_angle_deg - angle) < abs(system.twist_angle_deg - angle) - 1e-9:
+            nearer = (
+                f"; {best.name} has {best.twist_angle_deg:.4g}° and {best.n_periods} periods, "
+                "for maps and dipoles"
+            )
+    return f"{', '.join(words)}: the nearest cell of one period{nearer}"
 
 
 def _norm(vector):

@@ -12,6 +12,7 @@ import numpy as np
 
 from moirepol.structure.bilayer import PRIMITIVE, Bilayer
 from moirepol.structure.building import build
+from moirepol.structure.names import System
 
 
 def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.ndarray, bool]]:
@@ -101,7 +102,7 @@ def distinct_slides(n: int, family: str, field_V_per_A: float = 0.0) -> tuple[tu
     return tuple(distinct)
 
 
-def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
+def symmetry_copies(frame: Bilayer, reverse_field: bool = False) -> list[Bilayer]:
     """Return all distinct translated bilayers that symmetry makes of a labelled one.
 
     Every copy is the structure that `build` makes of its name. Its dipoles are those of the
@@ -112,6 +113,8 @@ def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
     frame
         Translated bilayer with the array ``dipole`` (n, 3) in e.angstrom and perhaps
         ``dipole_error``.
+    reverse_field
+        Whether to return the copies in the opposite field, too: those of an exchange of the layers.
 
     Returns
     -------
@@ -129,9 +132,15 @@ def symmetry_copies(frame: Bilayer) -> list[Bilayer]:
     z = frame.positions[:, 2]
     distance = z[frame.layer == 1].mean() - z[frame.layer == 0].mean()
     copies = {}
-    for operation in layer_symmetries(system.family, system.field_V_per_A):
+    field = system.field_V_per_A
+    for operation in layer_symmetries(system.family, 0.0 if reverse_field else field):
         image = np.rint(n * transform_slide(np.array([i, j]) / n, operation)).astype(int) % n
-        target = system.model_copy(update={"indices": (int(image[0]), int(image[1]), n)})
+        reduced = System(family=system.family, geometry="slide", indices=(*map(int, image), n))
+        changed = {
+            "indices": reduced.indices,
+            "field_V_per_A": -field if operation[1] else field,
+        }
+        target = system.model_copy(update=changed)
         if target.name not in copies:
             atoms = build(target, float(lattice_constant), float(distance), frame.cell.array[2, 2])
             copies[target.name] = _turned(frame, atoms, operation)

@@ -19,6 +19,7 @@ REMOVABLE = (
     ("long_range",),
     ("studies",),
     ("sweeps",),
+    ("structures",),
     ("predictors", "AA"),
     ("predictors", "AAp"),
 )

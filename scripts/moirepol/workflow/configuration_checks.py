@@ -1,5 +1,6 @@
 """Rules between settings that the schema cannot state."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ def check_relations(config: Mapping[str, Any]) -> None:
     _check_label_sets(config)
     _check_models(config)
     _check_predictors(config)
+    _check_heights(config)
     _check_sweeps(config)
     _check_figures(config)
     _check_protocols(config)
@@ -94,6 +96,27 @@ def _check_predictors(config: Mapping[str, Any]) -> None:
             )
 
 
+def _check_heights(config: Mapping[str, Any]) -> None:
+    """Label sets of other heights are known, of their family and not held out."""
+    for family, kinds in config["heights"].items():
+        for kind, names in kinds.items():
+            for name in names:
+                key = f"heights.{family}.{kind}"
+                _known(key, name, config["labels"]["sets"])
+                label_set = config["labels"]["sets"][name]
+                systems = [System.parse(frame) for frame in frames_of(label_set)]
+                if label_set.get("use") == "validation" or any(
+                    (system.family, system.geometry) != (family, "slide")
+                    or (system.relaxed if kind == "distance" else not system.relaxed)
+                    for system in systems
+                ):
+                    raise ConfigError(
+                        f"{key} = {name!r}: allowed is a set of "
+                        f"{'flat' if kind == 'distance' else 'relaxed'} translated bilayers of "
+                        f"{family}, not held out"
+                    )
+
+
 def _check_sweeps(config: Mapping[str, Any]) -> None:
     """Sweeps contain systems that the models predict."""
     for name, sweep in config["sweeps"].items():
@@ -113,7 +136,7 @@ def _check_panel(key: str, panel: Mapping[str, Any], config: Mapping[str, Any]) 
     entry = {"sweep": "sweep", "nothing": None}.get(plot.shows, "systems")
     needed = [*([entry] if entry else []), *plot.options]
     for option in needed:
-        if option not in panel:
+        if option not in panel and option not in plot.optional:
             raise ConfigError(f"{key}: key {option!r} is missing, plot {panel['plot']!r} needs it")
     for option in panel:
         if option not in ("plot", "caption", *needed):
@@ -220,7 +243,11 @@ def _check_long_range(config: Mapping[str, Any]) -> None:
 
 def _sweep(key: str, sweep: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     """Check that a sweep has bilayers, all of them moiré cells that the models can predict."""
-    _systems(f"{key}.systems", sweep.get("systems", []))
+    for name in sweep.get("systems", []):
+        try:
+            parse_name(name, sys.maxsize)
+        except ConfigError as error:
+            raise ConfigError(f"{key}.systems = {name!r}: {error}") from None
     names = systems_of_sweep(sweep)
     if not names:
         raise ConfigError(f"{key}: allowed is at least 1 entry of systems or twist_angles_deg")

@@ -9,10 +9,18 @@ import pydantic
 
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System, nearest
+from moirepol.workflow import own_structures
 from moirepol.workflow.label_sets import frames_of
 
 
-def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
+def bilayer_of(config: Mapping[str, Any], name: str) -> System | own_structures.OwnStructure:
+    """Return the structure of the user's own, or the system, that a name stands for."""
+    return own_structures.find(config, name) or System.parse(name)
+
+
+def predictors_of(
+    config: Mapping[str, Any], bilayer: str | System | own_structures.OwnStructure
+) -> dict[str, str]:
     """Find the models that predict a system.
 
     A response model is needed in a field, and if the family's long-range electrostatics is added;
@@ -22,8 +30,8 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
     ----------
     config
         The settings.
-    name
-        The system's name.
+    bilayer
+        The bilayer or its name.
 
     Returns
     -------
@@ -36,9 +44,12 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
         If the system's family or field lacks a model, or if the system lies farther beyond the
         labels of the models than `extrapolation` allows.
     """
-    system = System.parse(name)
+    system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
     kinds = config["predictors"].get(system.family, {})
     needed = ["zero_field"]
+    relaxed = isinstance(system, System) and system.relaxed
+    if relaxed and system.family not in config["heights"]:
+        raise ConfigError(f"heights.{system.family}: no labels of relaxed bilayers")
     if system.field_V_per_A or system.family in config["long_range"]:
         needed.append("response")
     for kind in needed:
@@ -46,32 +57,42 @@ def predictors_of(config: Mapping[str, Any], name: str) -> dict[str, str]:
             raise ConfigError(f"predictors.{system.family} names no {kind} model")
     for setting, excess, words in _excesses(config, system, kinds):
         if excess > config["extrapolation"][setting] + 1e-9:
+            plan = f"; `./run results/plans/{system.name}.yaml` proposes labels"
             raise ConfigError(
                 f"{words}, farther than extrapolation.{setting} = "
-                f"{config['extrapolation'][setting]:g} allows; `./run results/plans/"
-                f"{system.name}.yaml` proposes labels"
+                f"{config['extrapolation'][setting]:g} allows"
+                f"{plan if isinstance(system, System) else ''}"
             )
     return kinds if system.field_V_per_A else {kind: kinds[kind] for kind in needed}
 
 
-def beyond_labels(config: Mapping[str, Any], name: str) -> str:
+def beyond_labels(
+    config: Mapping[str, Any], bilayer: str | System | own_structures.OwnStructure
+) -> str:
     """Describe the quantities in which a system lies beyond the labels of its models.
 
     Parameters
     ----------
     config
         The settings.
-    name
-        The system's name.
+    bilayer
+        The bilayer or its name.
 
     Returns
     -------
     str
         One line, empty if the labels cover the system.
     """
-    system = System.parse(name)
+    system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
     found = _excesses(config, system, config["predictors"].get(system.family, {}))
-    return "; ".join(words for _, _, words in found)
+    words = [words for _, _, words in found]
+    rough = 0.0 if isinstance(system, System) else system.recognized.roughness_A[0]
+    if rough > own_structures.SMOOTH_A:
+        words.append(
+            f"atoms up to {rough:.3f} Å away from the smooth lattices of the layers, those of the "
+            "labels 0"
+        )
+    return "; ".join(words)
 
 
 def _excesses(config, system, kinds):
@@ -80,13 +101,16 @@ def _excesses(config, system, kinds):
     checks = []
     if name := models.get("zero_field"):
         strains, distances = _labelled(config, config["models"][name])
+        for other in config["heights"].get(system.family, {}).get("distance", []):
+            label_set = config["labels"]["sets"][other]
+            distances = distances + _ranges(system.family, json.dumps([label_set]))[1]
         if system.eta:
             names = config["gradient"].get(system.family, [])
             uniaxial = [config["labels"]["sets"][name] for name in names]
             strains = strains + _ranges(system.family, json.dumps(uniaxial))[0]
         here = system.layer_strains_percent
         checks.append(("strain_percent", "strain of a layer", "%", here, strains, name))
-        here = [system.distance_A or config["layer_distance_A"]]
+        here = _distances(config, system)
         checks.append(("layer_distance_A", "layer distance", "Å", here, distances, name))
     if name := models.get("response"):
         field = config["models"][name]["field_V_per_A"]
@@ -99,6 +123,13 @@ def _excesses(config, system, kinds):
             labelled = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
             words = f"a {word} of {value:.4g} {unit}, the labels of model {name} have {labelled}"
             yield setting, excess, words
+
+
+def _distances(config, system):
+    """Layer distances (A) of a system or of a structure of the user's own."""
+    if isinstance(system, System):
+        return [system.distance_A or config["layer_distance_A"]]
+    return system.distances_A
 
 
 def _labelled(config, model):

@@ -13,11 +13,14 @@ SCRIPTS = Path(__file__).parents[2]
 #: Modules that do not change a number: start of a job, and provenance of its file.
 PLUMBING = frozenset(
     {
+        "moirepol",  # its `load` is for Python users
         "moirepol.console",
         "moirepol.errors",
+        "moirepol.structure.wrong_names",
         "moirepol.workflow.configuration",
         "moirepol.workflow.configuration_checks",
         "moirepol.workflow.digest",
+        "moirepol.workflow.interrupts",
         "moirepol.workflow.job",
         "moirepol.workflow.locks",
         "moirepol.workflow.provenance",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System
-from moirepol.workflow import label_plan
+from moirepol.workflow import label_plan, own_structures
 from moirepol.workflow.coverage import system_of
 from moirepol.workflow.label_sets import systems_of_sweep
 
@@ -41,12 +41,15 @@ class Plot:
         Values by argument of the script, each a function of the settings and those of the panel.
     options
         Further settings of a panel that the script takes as arguments.
+    optional
+        Those of them that a panel may lack.
     """
 
     shows: Literal["system", "map", "space", "systems", "sweep", "nothing"]
     inputs: Mapping[str, Files] = field(default_factory=dict)
     params: Mapping[str, Callable[[Config, Panel], Any]] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 def _one(folder: str) -> Files:
@@ -105,7 +108,12 @@ PLOTS: dict[str, Plot] = {
     "stackings": Plot(
         "space", {"configuration_map": _one("maps")}, {"family": _family, **_LENGTHS}
     ),
-    "out_of_plane": Plot("map", {"polarization_map": _one("maps")}),
+    "out_of_plane": Plot(
+        "map",
+        {"polarization_map": _one("maps")},
+        options=("largest_eA",),
+        optional=("largest_eA",),
+    ),
     "in_plane": Plot("map", {"polarization_map": _one("maps")}),
     "pattern": Plot("map", {"polarization_map": _one("maps")}),
     "charge": Plot("map", {"charge": _one("charge")}),
@@ -114,8 +122,12 @@ PLOTS: dict[str, Plot] = {
     "structure": Plot("system", {}, {"system": lambda _, panel: panel["systems"][0], **_LENGTHS}),
     "site_dipoles": Plot("system", {"dipoles": _one("dipoles")}),
     "comparison": Plot("system", {"dipoles": _one("dipoles"), "labels": _label}),
+    "relaxed_maps": Plot("systems", {"polarization_maps": _each("maps")}),
+    "domains": Plot("systems", {"polarization_maps": _each("maps"), "charges": _each("charge")}),
+    "switching": Plot("systems", {"polarization_maps": _each("maps")}),
+    "walls": Plot("systems", {"terms": _each("terms")}),
     "paths": Plot("systems", {"polarization_maps": _each("maps")}, options=("quantity",)),
-    "angles": Plot("systems", {"polarization_maps": _each("maps")}),
+    "angles": Plot("systems", {"polarization_maps": _each("maps"), "labels": _direct("twist")}),
     "amplitudes": Plot(
         "systems",
         {"dipoles": _each("dipoles"), "configuration_map": _space, "labels": _direct("twist")},
@@ -163,23 +175,38 @@ def numbered_figures(config: Config) -> list[str]:
     return sorted({figure_of(panel) for panel in config["figures"] if NUMBERED.fullmatch(panel)})
 
 
+def panels_in(config: Config, figure: str) -> list[str]:
+    """Return the panels of a figure, sorted by their letters."""
+    return sorted(panel for panel in config["figures"] if figure_of(panel) == figure)
+
+
+def letters_of(config: Config, figure: str) -> list[str]:
+    """Return the letters of the panels of a numbered figure, sorted."""
+    return [panel.removeprefix(figure) for panel in panels_in(config, figure)]
+
+
 def figure_files(config: Config, *figures: str) -> list[str]:
-    """Return the pictures of the panels of figures.
+    """Return the pictures of figures.
 
     Parameters
     ----------
     config
         The settings.
     *figures
-        Names of figures; all panels if none is given.
+        Names of figures; all of them and all panels if none is given.
 
     Returns
     -------
     list of str
-        PDF and PNG of each panel. Its data lie beside them.
+        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel lie
+        beside it.
     """
     panels = [name for name in config["figures"] if not figures or figure_of(name) in figures]
-    return [f"results/figures/{panel}.{ending}" for panel in panels for ending in ("pdf", "png")]
+    whole = [name for name in numbered_figures(config) if not figures or name in figures]
+    return [
+        *(f"results/figures/{panel}.{ending}" for panel in panels for ending in ("pdf", "png")),
+        *(f"results/figures/{figure}.pdf" for figure in whole),
+    ]
 
 
 def report_category(panel: str) -> str:
@@ -197,6 +224,15 @@ def report_category(panel: str) -> str:
     """
     numbered = NUMBERED.fullmatch(panel)
     return f"Fig. {numbered[1].removeprefix('fig')}" if numbered else "Further panels"
+
+
+def first_sentence(config: Config, panel: str) -> str:
+    """Return what a panel shows, from its caption, with the system if there is one."""
+    sentences = config["figures"][panel]["caption"].split(". ")
+    told = [sentence for sentence in sentences if not sentence.startswith("No panel of the paper")]
+    systems = config["figures"][panel].get("systems", [])
+    shown = f" ({systems[0]})" if len(systems) == 1 else ""
+    return f"{told[0].strip().rstrip('.')}{shown}"
 
 
 def plots_in_use(config: Config) -> list[str]:
@@ -280,7 +316,7 @@ def panel_param(config: Config, argument: str, name: str) -> Any:
     """
     panel = config["figures"][name]
     plot = PLOTS[panel["plot"]]
-    return panel[argument] if argument in plot.options else plot.params[argument](config, panel)
+    return panel.get(argument) if argument in plot.options else plot.params[argument](config, panel)
 
 
 def systems_shown(config: Config, *plots: str) -> list[str]:
@@ -330,11 +366,40 @@ def parity_models(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def map_of_one_period(name: str) -> str:
+def mapped_structure(config: Mapping[str, Any], name: str) -> str | list[str]:
+    """Return the file of a structure of the user's own that is mapped; empty for a system.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str or list
+        The file, or an empty list.
+
+    Raises
+    ------
+    ConfigError
+        If the cell of the structure does not contain all stackings.
+    """
+    own = own_structures.find(config, name)
+    if own is None:
+        return []
+    own_structures.require_map(own)
+    return own.path
+
+
+def map_of_one_period(config: Mapping[str, Any], name: str) -> str:
     """Return the map that a topological charge is computed from.
 
     Parameters
     ----------
+    config
+        The settings.
     name
         A system's name, or `configuration_<family>`.
 
@@ -348,7 +413,9 @@ def map_of_one_period(name: str) -> str:
     ConfigError
         If the cell does not contain exactly one period of the pattern.
     """
-    if not name.startswith("configuration"):
+    if own := own_structures.find(config, name):
+        own_structures.require_map(own, one_period=True)
+    elif not name.startswith("configuration"):
         _require_one_period(system_of(name))
     return f"results/maps/{name}.nc"
 
@@ -390,7 +457,11 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
         If no system has this name, or none below `maps.maximum_atoms` for dipoles. Maps are made
         without atoms and have no limit.
     """
-    limit = config["maps"]["maximum_atoms"] if stage == "dipoles" else sys.maxsize
+    if own := own_structures.canonical_name(config, name):
+        return f"results/{stage}/{own}.{ending}"
+    limit = (
+        config["maps"]["maximum_atoms"] if stage == "dipoles" or ending == "extxyz" else sys.maxsize
+    )
     system = system_of(name, limit)
     if system.distance_A == config["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})

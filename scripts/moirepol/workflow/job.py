@@ -38,6 +38,7 @@ import yaml
 from moirepol import console
 from moirepol.console import say
 from moirepol.errors import JobError, full_disk
+from moirepol.workflow.interrupts import descendants
 
 #: Environment variable: the process that reads the Snakefile and starts the jobs.
 PARENT = "MOIREPOL_PARENT"
@@ -183,7 +184,12 @@ def _call(function, context, given, finals, rule, wildcards):
             words = f"{cause}{type(error).__name__}: {words}"
         say(f"error: {job}: {words}")
         with contextlib.suppress(OSError):  # the disk of the log may be full too
-            traceback.print_exc()
+            if isinstance(
+                error, JobError
+            ):  # foreseen: the line says all, and Snakemake shows the log
+                print(f"error: {words}")
+            else:
+                traceback.print_exc()
         sys.exit(1)
     finally:
         for path in temporary.values():
@@ -202,22 +208,12 @@ def _end_with_parent():
 
     def watch():
         select.select([parent], [], [])
-        for process in reversed(_descendants(os.getpid())):
+        for process in reversed(descendants(os.getpid())):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _descendants(process):
-    """Process numbers of the children of a process, their children, and so on."""
-    found = [process]
-    for one in found:
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += map(int, children.read_text().split())
-    return found[1:]
 
 
 def _remove(path):
@@ -239,7 +235,7 @@ def _log_to(path):
     saved = os.dup(1), os.dup(2)
     stream = os.fdopen(os.dup(2), "w", buffering=1)
     before = console.redirect(stream)
-    with open(path, "w") as log:
+    with open(path, "w", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:

@@ -166,6 +166,40 @@ def label_inputs(
     return files
 
 
+def relaxed_structure(
+    config: Mapping[str, Any], recipe: str, frame: str, shipped: Shipped, folder: str
+) -> list[str]:
+    """Return the file with the structure of a relaxed bilayer that is labelled in a field.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    recipe
+        Name of the recipe.
+    frame
+        Name of the bilayer.
+    shipped
+        All shipped labels.
+    folder
+        The folder of shipped labels.
+
+    Returns
+    -------
+    list of str
+        One file: a shipped label set, or the label without a field. None for other bilayers.
+    """
+    system = System.parse(frame)
+    if not (system.relaxed and system.field_V_per_A):
+        return []
+    wanted = system.model_copy(update={"field_V_per_A": 0.0}).name
+    of_settings = digest(settings_of(config, recipe))
+    sets = [name for name, known, of in shipped if known == wanted and of == of_settings]
+    if sets and config["labels"]["source"] != "compute":
+        return [f"{folder}/{min(sets)}.nc"]
+    return [f"results/labels/{recipe}/{wanted}.nc"]
+
+
 def audited_file(config: Mapping[str, Any], name: str, folder: str) -> str:
     """Return the file of a label set that is audited.
 
@@ -250,6 +284,36 @@ def is_recheckable(config: Mapping[str, Any], name: str) -> bool:
     maximum = config["labels"]["checks"]["maximum_atoms"]
     return name in own_sets(config) and any(
         System.parse(frame).n_atoms <= maximum for frame in frames(config, name)
+    )
+
+
+def labels_with(config: Mapping[str, Any], name: str) -> str:
+    """Return the file of the first label set that contains a bilayer.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str
+        The file.
+
+    Raises
+    ------
+    ConfigError
+        If no label set contains the bilayer.
+    """
+    sets = config["labels"]["sets"]
+    for label_set in sets:
+        if name in frames(config, label_set):
+            return f"results/labels/{label_set}.nc"
+    raise ConfigError(
+        f"{name}: no label set contains it, so there are no Wannier centres; "
+        f"allowed are bilayers of labels.sets ({', '.join(sets)})"
     )
 
 
@@ -341,12 +405,42 @@ def polarizability_file(config: Mapping[str, Any], slide: str, folder: str) -> s
         The shipped file if it was made with the present settings and `labels.source` is not
         `compute`; otherwise a file to compute.
     """
-    shipped = Path(folder) / f"{slide}.nc"
+    return _shipped_or_computed(config, f"{slide}.nc", folder, "in_plane")
+
+
+def monolayer_file(config: Mapping[str, Any], material: str, folder: str) -> str:
+    """Return the file of the constants of a monolayer.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    material
+        Name of the material.
+    folder
+        The folder of shipped constants.
+
+    Returns
+    -------
+    str
+        As `polarizability_file`.
+    """
+    return _shipped_or_computed(config, f"{material}.nc", folder, "bulk_modulus")
+
+
+def _shipped_or_computed(config, name, folder, variable):
+    shipped = Path(folder) / name
     if config["labels"]["source"] != "compute" and shipped.is_file():
         wanted = digest(settings_of(config, STANDARD))
-        if read_netcdf(shipped, "in_plane").attrs["settings_digest"] == wanted:
+        if _settings_digest(str(shipped), variable) == wanted:
             return str(shipped)
-    return f"results/polarizability/{slide}.nc"
+    return f"results/{Path(folder).name}/{name}"
+
+
+@cache
+def _settings_digest(file: str, variable: str) -> str:
+    """Digest of the settings of a file, which does not change while Snakemake plans the jobs."""
+    return read_netcdf(file, variable).attrs["settings_digest"]
 
 
 def finest_slides(
@@ -411,6 +505,40 @@ def slides_beside(config: Mapping[str, Any], name: str) -> tuple[str, int]:
     """
     family = System.parse(frames(config, name)[0]).family
     return finest_slides(config, family, set_recipe(config, name))
+
+
+def stackings_of_heights(config: Mapping[str, Any], family: str) -> int:
+    """Return the stackings along each primitive vector of the label sets of `heights`.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        `AA` or `AAp`.
+
+    Returns
+    -------
+    int
+        The n of the grids.
+
+    Raises
+    ------
+    ConfigError
+        If the grids differ.
+    """
+    names = [name for names in config["heights"][family].values() for name in names]
+    grids = {
+        grid["slides_per_axis"]
+        for name in names
+        for grid in config["labels"]["sets"][name].get("grids", [])
+    }
+    if len(grids) != 1:
+        raise ConfigError(
+            f"heights.{family}: slides_per_axis of the label sets is {sorted(grids)}, "
+            "allowed is one number"
+        )
+    return grids.pop()
 
 
 def trained_eta(config: Mapping[str, Any], family: str) -> list[float]:

@@ -88,6 +88,7 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
                             indices=(i, j, n),
                             strain_percent=strain,
                             distance_A=distance,
+                            relaxed=grid.get("relaxed", False),
                             field_V_per_A=field,
                         )
                         names.append(system.name)
@@ -106,15 +107,16 @@ def systems_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        The named systems, then the twisted bilayers nearest to the twist angles. Strain and field
-        are not applied.
+        The named systems, then the twisted bilayers nearest to the twist angles. A named system
+        may be a twist angle or a mismatch. Strain and field are not applied.
     """
     family = sweep.get("family", "AA")
     twists = [
         nearest(f"{family}_angle-{angle}", maximum_atoms=sys.maxsize).name
         for angle in sweep.get("twist_angles_deg", [])
     ]
-    return list(dict.fromkeys([*sweep.get("systems", []), *twists]))
+    named = [nearest(name, maximum_atoms=sys.maxsize).name for name in sweep.get("systems", [])]
+    return list(dict.fromkeys([*named, *twists]))
 
 
 def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
@@ -208,5 +210,5 @@ def shipped_frames(folder: str | Path) -> set[tuple[str, str, str]]:
     index = Path(folder) / INDEX
     if not index.is_file():
         return set()
-    with open(index, newline="") as file:
+    with open(index, encoding="utf-8", newline="") as file:
         return {(row["set"], row["frame"], row["digest"]) for row in csv.DictReader(file)}

@@ -5,6 +5,7 @@ from typing import Any
 
 from moirepol.errors import ConfigError
 from moirepol.structure.names import System
+from moirepol.workflow import own_structures
 from moirepol.workflow.coverage import predictors_of, system_of
 
 #: The protocol of a model that names none.
@@ -92,12 +93,14 @@ def members_for(config: Mapping[str, Any], kind: str, name: str) -> list[str]:
     ConfigError
         If the name is not spelled as in file names, or if the models do not cover the system.
     """
-    canonical = system_of(name).name
-    if system_of(name).distance_A == config["layer_distance_A"]:
-        plain = system_of(name).model_copy(update={"distance_A": None}).name
-        raise ConfigError(f"{name}: this is the configured layer distance; the name is {plain}")
+    canonical = own_structures.canonical_name(config, name) or system_of(name).name
     if name != canonical:
         raise ConfigError(f"{name}: files are named by the one spelling {canonical}")
+    if own_structures.canonical_name(config, name) is None:
+        system = system_of(name)
+        if system.distance_A == config["layer_distance_A"]:
+            plain = system.model_copy(update={"distance_A": None}).name
+            raise ConfigError(f"{name}: this is the configured layer distance; the name is {plain}")
     try:
         model = predictors_of(config, name).get(kind)
     except ConfigError as error:
@@ -124,6 +127,72 @@ def in_strongest_field(config: Mapping[str, Any], sweep: str, name: str) -> str:
     """
     field = max(config["sweeps"][sweep].get("fields_V_per_A", [0]), key=abs)
     return System.parse(name).model_copy(update={"field_V_per_A": field}).name
+
+
+def family_of(config: Mapping[str, Any], name: str) -> str:
+    """Return the stacking family of a system or of a structure of the user's own.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str
+        `AA` or `AAp`.
+
+    Raises
+    ------
+    ConfigError
+        If the name is no system's, or if the structure is not recognized.
+    """
+    own = own_structures.find(config, name)
+    return own.family if own else system_of(name).family
+
+
+def structure_file(config: Mapping[str, Any], name: str) -> str | list[str]:
+    """Return the file of a structure of the user's own; empty for a system.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str or list
+        The file, or an empty list.
+    """
+    own = own_structures.find(config, name)
+    return own.path if own else []
+
+
+def heights_file(config: Mapping[str, Any], name: str) -> str | list[str]:
+    """Return the file of the change of the dipoles with the heights of the atoms.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the bilayer.
+
+    Returns
+    -------
+    str or list
+        The file; an empty list if the heights are those of the models' labels, or without labels.
+    """
+    own = own_structures.find(config, name)
+    system = None if own else System.parse(name)
+    if system and not system.relaxed and system.distance_A is None:
+        return []
+    family = family_of(config, name)
+    return f"results/heights/{family}.nc" if family in config["heights"] else []
 
 
 def response_model(config: Mapping[str, Any], family: str) -> str | None:
@@ -174,6 +243,8 @@ def planned_models(config: Mapping[str, Any], name: str) -> dict[str, dict[str, 
     ConfigError
         If the name is no system's, or if its family has no zero-field model.
     """
+    if own_structures.canonical_name(config, name):
+        raise ConfigError(f"{name}: plans are for systems by name, not for structures of your own")
     family = system_of(name).family
     kinds = config["predictors"].get(family, {})
     if "zero_field" not in kinds:

@@ -1,10 +1,12 @@
 """NetCDF files with their provenance. A file with a final name is always complete."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,9 +15,12 @@ from typing import Any
 
 import xarray as xr
 
-from moirepol import __version__
 from moirepol.errors import JobError, full_disk
+from moirepol.version import __version__
 
+#: The project's folder, and the file in which `git archive` writes the commit.
+PROJECT = Path(__file__).resolve().parents[3]
+REVISION = Path(__file__).parents[1] / "revision.txt"
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 
 
@@ -67,22 +72,39 @@ def made_by() -> str:
     return f"moirepol {__version__}, revision {git_revision()}"
 
 
-def git_revision() -> str:
+def git_revision(project: Path = PROJECT) -> str:
     """Return the commit of the project.
+
+    Parameters
+    ----------
+    project
+        The project's folder. A repository around it does not count.
 
     Returns
     -------
     str
-        Short hash, with '-dirty' if there are uncommitted changes; 'unknown' outside a checkout.
+        Short hash, with '-dirty' if there are uncommitted changes. In an unpacked archive of a
+        commit, the hash of the archive. 'unknown' without either.
     """
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    here = Path(__file__).parent
-    answer = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
+    options = ["-c", f"safe.directory={project}"]  # the checkout of another user
+    command = ["git", *options, "describe", "--always", "--dirty", "--abbrev=12"]
+    foreign = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    environment = {key: value for key, value in os.environ.items() if key not in foreign}
+    environment["GIT_CEILING_DIRECTORIES"] = str(project.parent)
+    with contextlib.suppress(OSError):  # no git
+        answer = subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
+        if revision := answer.stdout.strip():
+            return revision
+    found = REVISION.read_text(encoding="utf-8").strip() if REVISION.is_file() else ""
+    return found if re.fullmatch("[0-9a-f]+", found) else "unknown"
 
 
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     """Write a compressed NetCDF file under a temporary name, then rename it.
+
+    The file follows the CF conventions [1]_. A variable without a long name gets its name.
 
     Parameters
     ----------
@@ -95,15 +117,23 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     ------
     JobError
         If the file cannot be written.
+
+    References
+    ----------
+    .. [1] http://cfconventions.org
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
-    encoding = {
-        name: {"zlib": True, "complevel": 5}
-        for name, variable in ds.variables.items()
-        if variable.dtype.kind in "fiu" and variable.ndim
-    }
+    ds = ds.copy()
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, variable in ds.variables.items():
+        if variable.dtype.kind in "fiu" and variable.ndim:
+            encoding[name] = {"zlib": True, "complevel": 5}
+        # The conventions CF want a long name of every variable, and complete coordinates.
+        variable.attrs.setdefault("long_name", str(name).replace("_", " "))
+        if name in ds.coords:
+            encoding.setdefault(name, {})["_FillValue"] = None
     try:
         ds.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
         os.replace(temporary, path)

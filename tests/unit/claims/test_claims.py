@@ -34,12 +34,12 @@ def a_charge(ds):
     return (
         xr.Dataset(
             {
-                "q": (("i", "j"), density[::5, ::5]),
-                "Q": (("grid", "method", "region"), both),
+                "charge_density": (("i", "j"), density[::5, ::5]),
+                "Q": (("grid", "scheme", "region"), both),
             },
             coords={
                 "grid": [5 * N],
-                "method": ["finite_difference", "berg_luscher", "sign_rule"],
+                "scheme": ["finite_difference", "berg_luscher", "sign_rule"],
                 "region": ["N", "M", "total"],
             },
         )

@@ -189,7 +189,7 @@ def test_charge_carries_the_error_of_grid_and_members(tmp_path):
     write_netcdf(stamp(polarization.map_of_bilayer(frame, 60), "map"), tmp_path / "map.nc")
     compute_charge(tmp_path / "map.nc", tmp_path / "charge.nc", [60, 120], 1e-6)
     ds = read_netcdf(tmp_path / "charge.nc")
-    sign = ds["Q_model_error"].sel({"method": "sign_rule", "region": ["N", "M"]})
+    sign = ds["Q_model_error"].sel(scheme="sign_rule", region=["N", "M"])
     assert np.allclose(sign, np.sqrt(1 / 2))  # two values one apart
     moved = ds["Q"].sel(grid=120) - ds["Q"].sel(grid=60)
     assert np.allclose(ds["Q_grid_error"], np.abs(moved))

@@ -20,6 +20,7 @@ from moirepol.structure.building import build
 from moirepol.structure.names import System
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.label_sets import geometries_of_sweep, systems_of_sweep
+from support.dictionary import faults
 
 LONG_RANGE = LongRange(0.4)
 COUPLING = 0.6
@@ -132,7 +133,7 @@ def a_geometry(system, strain, folder):
     P[:, :, 2] = eta + strain
     ds = xr.Dataset(
         {
-            "Q": (("field", "method", "region"), np.full((2, 1, 3), eta + strain)),
+            "Q": (("field", "scheme", "region"), np.full((2, 1, 3), eta + strain)),
             "P_point": (("field", "point", "component"), P),
             "threshold_field": ("deciding", [eta, strain, 0.0]),
         },
@@ -207,3 +208,35 @@ def test_a_sweep_that_cannot_be_is_rejected(root, path, value, words):
     with pytest.raises(ConfigError, match=words) as error:
         check_config(config)
     assert "\n" not in str(error.value)
+
+
+def test_systems_may_be_twist_angles_and_mismatches(root):
+    sweep = {"systems": ["AA_angle-2.0", "AA_eta+0.01", "AA_twist-16-17"]}
+    assert systems_of_sweep(sweep) == ["AA_twist-16-17", "AA_mismatch-99-100"]
+    config = yaml.safe_load((root / "config.yaml").read_text())
+    config["sweeps"]["mine"] = sweep
+    check_config(config)
+    config["sweeps"]["mine"] = {"systems": ["AA_angel-2.0"]}
+    with pytest.raises(ConfigError, match=r"^sweeps.mine.systems = 'AA_angel-2.0': "):
+        check_config(config)
+
+
+def test_a_sweep_over_twist_angles_is_described_and_selected_by_name(tmp_path):
+    """Every variable stands in docs/data.md, also those of two twist angles."""
+    files = []
+    for system in ("AA_mismatch-9-10", "AA_mismatch-11-10"):
+        with xr.open_dataset(a_geometry(system, 0.0, tmp_path)) as ds:
+            ds = ds.load().assign_coords(scheme=["sign_rule"], region=["N", "M", "total"])
+        ds["Q"].attrs["units"] = "1"
+        ds["P_point"].attrs["units"] = "e.angstrom"
+        for name in ("threshold_field", "field"):
+            ds[name].attrs["units"] = "V/angstrom"
+        files.append(tmp_path / f"{system}.nc")
+        ds.to_netcdf(files[-1])
+    path = tmp_path / "results/sweeps/angles.nc"
+    collect_sweep.collect_sweep(files, path, ["AA_twist-5-6", "AA_twist-8-9"], [0.0])
+    assert faults(path, path.relative_to(tmp_path)) == []
+    with xr.open_dataset(path) as ds:
+        assert "threshold_twist_angle" in ds
+        Q = ds["Q"].sel(system="AA_twist-5-6", field=0.02, scheme="sign_rule", region="N")
+        assert Q.item() == pytest.approx(0.1)

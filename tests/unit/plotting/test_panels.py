@@ -23,6 +23,7 @@ from plot_angles import plot_angles
 from plot_charge import plot_charge
 from plot_charges import plot_charges
 from plot_comparison import plot_comparison
+from plot_domains import plot_domains
 from plot_in_plane import plot_in_plane
 from plot_mismatch import plot_mismatch
 from plot_out_of_plane import plot_out_of_plane
@@ -30,9 +31,12 @@ from plot_parity import plot_parity
 from plot_paths import plot_paths
 from plot_pattern import plot_pattern
 from plot_phases import plot_phases
+from plot_relaxed_maps import plot_relaxed_maps
 from plot_site_dipoles import plot_site_dipoles
 from plot_stackings import plot_stackings
 from plot_structure import plot_structure
+from plot_switching import plot_switching
+from plot_walls import plot_walls
 from plot_wannier_centres import plot_wannier_centres
 from support.dictionary import faults
 from support.frames import A, D, stacked, with_dipoles
@@ -111,13 +115,75 @@ class TestMaps:
         """Half a charge around N, its opposite around M, and none in the whole cell."""
         compute_charge(file, str(tmp_path / "charge.nc"), [N, 8 * N], 1e-6)
         ds = draw(plot_charge, charge=str(tmp_path / "charge.nc"))
-        assert ds["q"].dims == ("i", "j")
+        assert ds["charge_density"].dims == ("i", "j")
         Q = ds["Q_finite_difference"]
         assert Q.sel(region="N").item() == pytest.approx(-0.5, abs=3e-3)
         assert Q.sel(region="M").item() == pytest.approx(0.5, abs=3e-3)
         np.testing.assert_allclose(Q, ds["Q_sign_rule"], atol=3e-3)
         area = abs(np.linalg.det(ds["cell"].values))
-        assert abs(ds["q"].mean().item() * area) < 1e-6
+        assert abs(ds["charge_density"].mean().item() * area) < 1e-6
+
+    def test_relaxed_maps(self, draw, tmp_path):
+        """Both rows have the same scale; data are on one grid."""
+        files = []
+        for number, name in enumerate(("AA_twist-5-6", "AA_twist-5-6_relaxed")):
+            ds = a_map(first_harmonics(perp=(number + 1) * 1e-3), name).assign_attrs(space="real")
+            write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
+            files.append(str(tmp_path / f"{name}.nc"))
+        ds = draw(plot_relaxed_maps, polarization_maps=files)
+        assert ds["P_perp"].dims == ("system", "i", "j")
+        largest = np.abs(ds["P_perp"]).max(("i", "j")).values
+        assert largest[1] / largest[0] == pytest.approx(2, rel=1e-6)
+        with pytest.raises(JobError, match="allowed are a rigid and its relaxed one"):
+            draw(plot_relaxed_maps, polarization_maps=files[::-1])
+
+    def test_domains(self, draw, tmp_path):
+        """Waves have walls as wide as their period, whatever their height."""
+        maps, charges = [], []
+        for name in ("AA_twist-5-6", "AA_twist-5-6_relaxed"):
+            ds = a_map(first_harmonics(), name).assign_attrs(space="real")
+            write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
+            maps.append(str(tmp_path / f"{name}.nc"))
+            charges.append(str(tmp_path / f"{name}_charge.nc"))
+            compute_charge(maps[-1], charges[-1], [N, 2 * N], 1e-6)
+        ds = draw(plot_domains, polarization_maps=maps, charges=charges)
+        assert ds["wall_width"].units == "angstrom"
+        widths = ds["wall_width"].values
+        assert widths[0] == pytest.approx(widths[1])
+        assert 0.2 < widths[0] < 1  # the cell vectors have the length 1
+        assert ((ds["domain_share"] > 0.2) & (ds["domain_share"] < 0.8)).all()
+        np.testing.assert_allclose(ds["Q_N"], -0.5, atol=0.01)
+
+    def test_switching(self, draw, tmp_path):
+        """The uniform polarization by a field changes no domain; a moved wall does."""
+        files = []
+        for field, shift in ((-0.02, 0.0), (0.0, 0.0), (0.02, 1e-3)):
+            name = System.parse(f"AA_twist-30-31_relaxed_field{field:+.4f}").name
+            ds = a_map(first_harmonics(offset=0.02 * field), name).assign_attrs(space="real")
+            away = np.ones((N, N))
+            away[N // 3, N // 3] = away[2 * N // 3, 2 * N // 3] = 0
+            ds["P"][2] += shift * away
+            write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
+            files.append(str(tmp_path / f"{name}.nc"))
+        ds = draw(plot_switching, polarization_maps=files).sortby("field")
+        assert ds["net_P"].units == "pC m-1"
+        area, net = ds["area_up"].values, ds["net_P"].values
+        assert area[0] == pytest.approx(area[1], abs=0.06)  # nodes on the border
+        assert net[:2] == pytest.approx(0, abs=1e-9)
+        assert area[2] > max(area[:2]) + 0.05
+        assert net[2] > 1e-3
+
+    def test_walls(self, draw, tmp_path):
+        """The lines of the contributions add up to the total."""
+        layers = np.stack([first_harmonics(par=k * 1e-3) for k in range(1, 6)])
+        names = ["local stacking", "heights", "relaxed ions", "first order", "long range"]
+        ds = a_map(first_harmonics(), "AA_twist-30-31_relaxed").drop_vars(["P", "P_layer"])
+        ds["P"] = ("term", "layer", "component", "i", "j"), layers
+        ds["P"].attrs["units"] = "e.angstrom"
+        write_netcdf(stamp(ds.assign_coords(term=names), "terms"), tmp_path / "terms.nc")
+        shown = draw(plot_walls, terms=[str(tmp_path / "terms.nc")])
+        sizes = np.abs(shown["P_par"]).max("step").squeeze().values
+        np.testing.assert_allclose(sizes / sizes[0], [1, 2, 3, 4, 5], rtol=1e-6)
 
     def test_paths_out_of_plane(self, draw, tmp_path):
         """A field adds a constant to P⊥ and nothing to P∥."""
@@ -154,8 +220,11 @@ class TestMaps:
             angle = System.parse(name).twist_angle_deg
             files.append(str(tmp_path / f"{name}.nc"))
             write_netcdf(stamp(a_map(first_harmonics(par=1e-4 * angle), name), "map"), files[-1])
-        ds = draw(plot_angles, polarization_maps=files)
-        assert variables(ds) == {"P_par_largest"}
+        labels = [str(Path(__file__).parents[3] / "resources" / "labels" / "twist_aap.nc")]
+        ds = draw(plot_angles, polarization_maps=files, labels=labels)
+        assert ds["label"].values.tolist() == ["AAp_twist-2-3"]
+        assert 2e-3 < ds["direct"].item() < 3e-3
+        assert variables(ds) == {"P_par_largest", "direct", "direct_angle"}
         assert (np.diff(ds["angle"]) > 0).all()
         np.testing.assert_allclose(ds["P_par_largest"] / ds["angle"], 1e-4)
 
@@ -198,11 +267,12 @@ class TestSlides:
             files.append(str(tmp_path / f"{name}.nc"))
             frame = scaled(name)
             frame.info["mesh_1"] = 2
-            write_netcdf(to_dataset([frame]), files[-1])
+            settings = {"recipe": {"ecutwfc_Ry": 30}}
+            write_netcdf(stamp(to_dataset([frame]), "labels", settings), files[-1])
         ds = draw(plot_amplitudes, dipoles=files, configuration_map=space, labels=files[:1])
         assert variables(ds) >= {"amplitude", "mapped", "angle", "source", "system"}
         assert ds["amplitude"].dims == ("case", "part")
-        assert list(ds["source"].values).count("direct DFT") == 1
+        assert list(ds["source"].values).count("direct DFT, 30 Ry") == 1
         for part in ("P_perp", "P_par"):
             mapped = ds["mapped"].sel(part=part).item()
             assert mapped > 1e-4
@@ -331,7 +401,7 @@ class TestSweeps:
         """One charge is whole between the thresholds of G and of N or M; beyond them both are 0."""
         fields = [-0.01, -0.003, 0.0, 0.003, 0.01]
         ds = draw(plot_charges, sweep=sweep(["AA_twist-3-4"], fields, 0.0))
-        assert ds["Q"].dims == ("field", "method", "region")
+        assert ds["Q"].dims == ("field", "scheme", "region")
         zero = ds["threshold_field"]
         assert abs(zero.sel(deciding="G").item()) < 1e-9
         assert zero.sel(deciding="N").item() == pytest.approx(-zero.sel(deciding="M").item())
@@ -339,7 +409,7 @@ class TestSweeps:
         for label in "NM":
             expected = -P.sel(point=label).item() / (2 * self.SLOPE)
             assert zero.sel(deciding=label).item() == pytest.approx(expected)
-        Q = ds["Q"].sel({"method": "berg_luscher", "region": ["N", "M"]})
+        Q = ds["Q"].sel(scheme="berg_luscher", region=["N", "M"])
         for field, expected in zip(fields, ([0, 0], [0, 1], [0.5, 0.5], [0, 1], [0, 0])):
             found = np.sort(np.abs(Q.sel(field=field)))
             np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -7,8 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from compare_maps import compare_maps
 from compute_charge import compute_charge
-from moirepol.physics.polarization import map_of_bilayer
+from compute_potential import compute_potential
+from moirepol.physics.polarization import along_diagonal, map_of_bilayer
 from moirepol.plotting import UNIT
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support import browser
@@ -29,17 +31,18 @@ START = """
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Map, charge and page of a made-up pattern of known values."""
+    """Map, potential and page of a made-up pattern of known values."""
     folder = tmp_path_factory.mktemp("views")
-    polarization_map, charge, page = (
-        folder / name for name in ("map.nc", "charge.nc", "page.html")
+    polarization_map, charge, potential, page = (
+        folder / name for name in ("map.nc", "charge.nc", "potential.nc", "page.html")
     )
     frame = stacked(SYSTEM)
     frame.arrays["dipole"] /= UNIT
     write_netcdf(stamp(map_of_bilayer(frame, 48), "Local polarization"), polarization_map)
     compute_charge(polarization_map, charge, [24, 48], 1e-6)
-    view_map(polarization_map, charge, page)
-    return read_netcdf(polarization_map), page
+    compute_potential(polarization_map, {"heights_A": [3.0, 8.0]}, potential)
+    view_map(polarization_map, charge, page, potential)
+    return read_netcdf(polarization_map), page, read_netcdf(potential)
 
 
 @pytest.fixture
@@ -75,6 +78,13 @@ def tooltip(page):
         })()"""
     )
     return dict(re.findall(r"(.+?):\s*(.+)", text))
+
+
+def number(text):
+    """The number at the start of a value with its unit."""
+    value, unit = text.split(maxsplit=1)
+    assert unit
+    return float(value.replace("\N{MINUS SIGN}", "-"))
 
 
 def button(page, group, label):
@@ -119,9 +129,9 @@ def test_the_pointer_reads_the_map(page, files, point):
         for name in ("P", "P_layer")
     )
     step = UNIT * np.ptp(ds["P"].values) / 40
-    assert float(at["P⊥"]) == pytest.approx(P[2], abs=step)
+    assert number(at["P⊥"]) == pytest.approx(P[2], abs=step)
     for layer, own in zip(("lower layer", "upper layer"), P_layer, strict=True):
-        read = [float(number) for number in at[layer].strip("()").split(",")]
+        read = [float(text) for text in re.findall(r"\((.+)\)", at[layer])[0].split(",")]
         assert read == pytest.approx(own, abs=step)
 
 
@@ -133,7 +143,7 @@ def test_the_pointer_on_the_cut_marks_the_map(page, files):
     page.move(px, py)
     at = tooltip(page)
     P_perp = UNIT * float(ds["P"].sel(component="z").values[16, 16])
-    assert abs(float(at["P⊥"])) == pytest.approx(abs(P_perp), rel=1e-3)
+    assert abs(number(at["P⊥"])) == pytest.approx(abs(P_perp), rel=1e-3)
     marked = page.evaluate("[model('marker').data.x[0], model('marker').data.y[0]]")
     N = [float(ds[f"point_{axis}"].sel(point="N")) for axis in "xy"]
     assert marked == pytest.approx(N, abs=length / 48)
@@ -171,3 +181,93 @@ def test_the_wheel_zooms(page):
     before = page.evaluate(width)
     page.wheel(*on_screen(page, "map", 5.0, 8.0), -300)
     page.wait_for(f"{width} < 0.9 * {before}")
+
+
+def test_the_cut_has_the_letters_of_the_map(files):
+    """Its middle is the point C of the map, not another midpoint."""
+    ds = files[0]
+    n = ds.sizes["i"]
+    _, places = along_diagonal(ds, ds["P"].values)
+    for letter, place in zip("GNCM", places[[0, n // 3, n // 2, 2 * n // 3]], strict=True):
+        point = np.array([float(ds[f"point_{axis}"].sel(point=letter)) for axis in "xy"])
+        apart = (place - point) @ np.linalg.inv(ds["cell"].values)
+        assert np.abs(apart - np.rint(apart)).max() < 1e-6, letter
+
+
+def test_the_potential_is_read_at_the_chosen_height(page, files, tmp_path):
+    ds, _, potential = files
+    x, y = (float(ds[f"point_{axis}"].sel(point="M")) for axis in "xy")
+    node = np.unravel_index(
+        np.argmin((ds["x"] - x).values ** 2 + (ds["y"] - y).values ** 2), (48, 48)
+    )
+    page.click(*button(page, "colours", "potential φ"))
+    page.wait_for("model('map').title.text == 'potential φ (mV)'")
+    for height, label in enumerate(("φ at 3 Å", "φ at 8 Å")):
+        if height:  # the first height is chosen already
+            page.click(*button(page, "heights", label))
+        page.wait_for(f"model('heights').active == {height}")
+        px, py = on_screen(page, "map", x, y)
+        page.move(px - 5, py)
+        page.move(px, py)
+        expected = potential["phi"].values[(height, *node)]
+        assert number(tooltip(page)["φ"]) == pytest.approx(expected, rel=0.1)
+    assert page.evaluate("model('colours').labels[model('colours').active]") == "potential φ"
+
+
+def test_keys_choose_colours_layers_and_zoom(page):
+    def press(key):
+        page.evaluate(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
+
+    press("2")
+    assert page.evaluate("model('colours').active") == 1
+    press("a")
+    assert 0 not in page.evaluate("model('layers').active")
+    press("a")
+    assert 0 in page.evaluate("model('layers').active")
+    width = "model('map').x_range.end - model('map').x_range.start"
+    before = page.evaluate(width)
+    press("+")
+    assert page.evaluate(width) == pytest.approx(0.8 * before)
+    press("0")
+    assert page.evaluate(width) == pytest.approx(before)
+
+
+def test_the_page_links_its_data(page):
+    links = page.evaluate("""
+        (() => {
+            const within = (root) => [...root.querySelectorAll('*')].flatMap((e) => [
+                ...(e.tagName == 'A' && e.getAttribute('href') ? [e.getAttribute('href')] : []),
+                ...(e.shadowRoot ? within(e.shadowRoot) : []),
+            ])
+            return within(document)
+        })()
+    """)
+    assert {"map.nc", "charge.nc", "potential.nc"} <= set(links)
+
+
+def test_two_maps_have_one_scale(files, tmp_path):
+    """The buttons of one map act on the other, and the colours have the same ends."""
+    if browser.find() is None:
+        pytest.skip("apt install chromium: no browser found")
+    maps, charges = [], []
+    for index, factor in enumerate((1.0, 0.5)):
+        frame = stacked(SYSTEM)
+        frame.arrays["dipole"] *= factor / UNIT
+        maps.append(tmp_path / f"map{index}.nc")
+        charges.append(tmp_path / f"charge{index}.nc")
+        write_netcdf(stamp(map_of_bilayer(frame, 48), "Local polarization"), maps[-1])
+        compute_charge(maps[-1], charges[-1], [24, 48], 1e-6)
+    compare_maps(maps, charges, tmp_path / "page.html")
+    with browser.page(tmp_path / "page.html", tmp_path / "profile") as page:
+        page.wait_for("typeof Bokeh != 'undefined' && Bokeh.documents[0]?.is_idle")
+        named = "[...Bokeh.documents[0]._all_models.values()].filter((m) => m.name == '%s')"
+        mappers = (
+            "[...Bokeh.documents[0]._all_models.values()]"
+            ".filter((m) => m.type == 'LinearColorMapper').map((m) => m.high)"
+        )
+        highs = [high for high in page.evaluate(mappers) if high]
+        # Separate scales would be five: P_perp and P_par of each map, and q.
+        assert len(highs) == 6 and len({round(high, 6) for high in highs}) == 3
+        page.evaluate(f"{named % 'colours'}[0].active = 1")
+        assert page.evaluate(f"{named % 'colours'}.map((m) => m.active)") == [1, 1]
+        assert not page.errors

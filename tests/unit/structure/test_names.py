@@ -14,7 +14,14 @@ from moirepol.errors import ConfigError
 from moirepol.physics.polarization import layer_fields
 from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build
-from moirepol.structure.names import OTHER_NAMES, PATTERN, System, describe, nearest
+from moirepol.structure.names import (
+    OTHER_NAMES,
+    PATTERN,
+    System,
+    describe,
+    describe_difference,
+    nearest,
+)
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.coverage import beyond_labels, parse_name, predictors_of
 from support.frames import stacked
@@ -114,7 +121,7 @@ def test_a_shift_moves_the_atoms_beneath_a_pattern_that_stays():
         ("AA_angle-0.01", ["AA_twist-", "atoms", "maps.maximum_atoms is 200000"]),
         ("AA_angle-45", ["up to 30 degrees"]),
         ("AA_eta+0.5", ["mismatch of up to 0.3"]),
-        ("AB_angle-2", ["no system is called", "AA_twist-21-22"]),
+        ("AB_angle-2", ["no system is called", "the family 'AB' is wrong", "allowed is AA or AAp"]),
         ("AA_slide-0-1-3_shift-1-1-3", ["no further shift"]),
         ("AA_angle-2_strain+30", ["strain must lie in"]),
     ],
@@ -131,8 +138,8 @@ def test_a_wish_without_a_cell_is_told_in_one_line(wish, words):
     ("name", "words"),
     [
         (
-            "AA_twist-2-3_d3.400",
-            ["layer distance of 3.4 Å", "model aa", "AA_twist-2-3_d3.400.yaml"],
+            "AA_twist-2-3_d3.900",
+            ["layer distance of 3.9 Å", "model aa", "AA_twist-2-3_d3.900.yaml"],
         ),
         ("AA_mismatch-2-3", ["strain of a layer of -33.33 %", "extrapolation.strain_percent"]),
         ("AA_twist-2-3_strain+15.00", ["strain of a layer of 15 %"]),
@@ -148,8 +155,9 @@ def test_what_the_models_do_not_cover_is_rejected(config, name, words):
 
 
 def test_labels_widen_what_the_models_cover(config):
-    name = "AA_twist-2-3_d3.400"
-    wider = put(config, "models.aa.labels", ["aa", "distance"])
+    name = "AA_twist-2-3_d3.900"
+    wide = {"grids": [{"family": "AA", "slides_per_axis": 3, "layer_distances_A": [3.33, 3.9]}]}
+    wider = put(put(config, "labels.sets.wide", wide), "models.aa.labels", ["aa", "wide"])
     assert predictors_of(wider, name)["zero_field"] == "aa"
     assert not beyond_labels(wider, name)
 
@@ -166,3 +174,26 @@ def test_descriptions_say_all():
     for word in ("Antiparallel", "2.036°", "+0.0102", "shifted", "+1 %", "3.4 Å", "-0.02 V/Å"):
         assert word in text
     assert describe("configuration_AAp") == "All stackings of AAp"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AA_angle-2.00", ""),
+        ("AA_twist-1-2", ""),
+        ("AA_eta+0.01", ""),
+        (
+            "AA_angle-30_field+0.02",
+            "twist angle of 21.79° instead of 30: .* AA_twist-4-11 has 30.16",
+        ),
+        (
+            "AAp_angle-16",
+            "twist angle of 13.17° instead of 16: .* AAp_twist-8-13 has 15.65° and 25",
+        ),
+        ("AA_angle-5_eta+0.2", "twist angle of 6.587° instead of 5, mismatch of 0.2053 instead of"),
+    ],
+)
+def test_a_large_difference_from_the_request_is_stated(name, words):
+    found = describe_difference(name, nearest(name, 10**9))
+    assert re.match(words, found)
+    assert bool(words) == bool(found)

@@ -177,7 +177,7 @@ def test_the_settings_are_quick_to_read(root):
         ("labels.sets.aa", {}, ["labels.sets.aa = {}", "at least 1"]),
         ("labels.sets", {"../aa": {"systems": ["AA_twist-1-2"]}}, ["labels.sets = '../aa'"]),
         ("labels.sets.aa", {"systems": ["AA_twist-2-2"]}, ["AA_twist-2-2", "two different"]),
-        ("labels.sets.aa", {"systems": ["AB_twist-1-2"]}, ["AB_twist-1-2", "AA_twist-21-22"]),
+        ("labels.sets.aa", {"systems": ["AB_twist-1-2"]}, ["AB_twist-1-2", "allowed is AA or AAp"]),
         ("labels.sets.aa", {"systems": ["AA_twist-1-2_strain+1"]}, ["AA_twist-1-2_strain+1.00"]),
         ("models.aa.labels", ["nothing"], ["models.aa.labels = 'nothing'", "aa_field"]),
         ("models.aa.protocol", "nothing", ["models.aa.protocol = 'nothing'", "paper"]),
@@ -222,7 +222,11 @@ def test_the_settings_are_quick_to_read(root):
         ("figures.fig4a.systems", [], ["figures.fig4a.systems = []", "at least 1 system"]),
         ("figures.fig4j.sweep", "time", ["figures.fig4j.sweep = 'time'", "one of field, mismatch"]),
         ("figures.fig4j.systems", ["AA_twist-1-2"], ["fig4j.systems", "plot, sweep, caption"]),
-        ("figures.fig2d.quantity", "P_par", ["fig2d.quantity = 'P_par'", "plot, systems, caption"]),
+        (
+            "figures.fig2d.quantity",
+            "P_par",
+            ["fig2d.quantity = 'P_par'", "plot, systems, largest_eA, caption"],
+        ),
         ("figures.mine", {"plot": "charge", "caption": "Mine."}, ["figures.mine", "'systems' is"]),
         ("figures.mine", {"plot": "parity"}, ["figures.mine.caption is missing"]),
         (

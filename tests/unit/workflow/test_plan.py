@@ -48,14 +48,14 @@ def planned(files, config, system, number=4):
 
 
 def test_a_plan_for_another_distance(files, config):
-    system = "AA_twist-2-3_d3.400"
+    system = "AA_twist-2-3_d3.900"
     settings, distance = planned(files, config, system)
     assert (np.diff(distance[:, 0]) < 0).all()
     assert (np.diff(distance[:, 1]) <= 0).all()
     assert distance[-1, 0] < distance[0, 0] / 2
     names = frames_of(settings["labels"]["sets"]["planned"])
     assert 1 <= len(names) <= 4
-    assert {System.parse(name).distance_A for name in names} == {3.4}
+    assert {System.parse(name).distance_A for name in names} == {3.9}
 
     merged = copy.deepcopy(config)
     update_config(merged, settings)
@@ -76,7 +76,7 @@ def test_the_cell_itself_is_proposed_where_it_is_small(files, config):
 
 
 def test_a_field_asks_for_pairs_of_labels(files, config):
-    settings, _ = planned(files, config, "AA_twist-2-3_d3.400_field+0.0100", number=1)
+    settings, _ = planned(files, config, "AA_twist-2-3_d3.900_field+0.0100", number=1)
     fields = [
         System.parse(name).field_V_per_A
         for name in settings["labels"]["sets"]["planned"]["systems"]

@@ -113,7 +113,7 @@ class TestLabels:
         assert label_plan.polarizability_file(config, slide, folder) == f"{folder}/{slide}.nc"
         other = put(config, "lattice_constant_A", 2.5)
         assert label_plan.polarizability_file(other, slide, folder) == computed
-        assert label_plan.polarizability_file(config, slide, "nowhere") == computed
+        assert label_plan.polarizability_file(config, slide, "nowhere/polarizability") == computed
 
     def test_trained_mismatches(self, config):
         assert 0.0 in label_plan.trained_eta(config, "AA")
@@ -156,7 +156,7 @@ class TestModels:
             ("AA_moire-4-0-3-0", "^AA_moire-4-0-3-0: files are .* spelling AA_mismatch-3-4$"),
             ("AA_twist-2-3_d3.330", "^AA_twist-2-3_d3.330: .*; the name is AA_twist-2-3$"),
             ("AA_twist-2-2", "^AA_twist-2-2: twist needs two different numbers"),
-            ("AA_twist-2-3_d3.400", "^AA_twist-2-3_d3.400: a layer distance of 3.4"),
+            ("AA_twist-2-3_d3.900", "^AA_twist-2-3_d3.900: a layer distance of 3.9"),
         ],
     )
     def test_a_system_without_members(self, config, name, message):
@@ -187,16 +187,24 @@ class TestFigures:
         {"plot": "out_of_plane", "systems": ["AA_twist-1-2"], "caption": "Mine."}
     )
 
+    def test_the_report_says_what_a_panel_shows(self, config):
+        words = {panel: figure_plan.first_sentence(config, panel) for panel in config["figures"]}
+        assert words["fig4b"].startswith("Out-of-plane polarization in a field of")
+        assert words["fig4b"].endswith("(AA_twist-30-31_field-0.0200)")
+        assert words["fig2g"].startswith("First harmonics")
+        assert all(words.values())
+
     def test_a_panel_of_your_own_needs_no_more_than_its_settings(self, config):
         for name, figure, category in (
-            ("fig5a", "fig5", "Fig. 5"),
+            ("fig6a", "fig6", "Fig. 6"),
             ("fig12b", "fig12", "Fig. 12"),
             ("mine", "mine", "Further panels"),
         ):
             own = check_config(put(config, f"figures.{name}", dict(self.MINE)))
             files = [f"results/figures/{name}.{ending}" for ending in ("pdf", "png")]
             assert figure_plan.figure_of(name) == figure
-            assert figure_plan.figure_files(own, figure) == files
+            whole = [] if name == "mine" else [f"results/figures/{figure}.pdf"]
+            assert figure_plan.figure_files(own, figure) == files + whole
             assert set(files) <= set(figure_plan.figure_files(own))
             assert (figure in figure_plan.numbered_figures(own)) == (name != "mine")
             assert name in figure_plan.panels_of(own, "out_of_plane")
@@ -258,11 +266,11 @@ class TestFigures:
     )
     def test_a_charge_needs_one_period(self, name, message):
         with pytest.raises(ConfigError, match=message):
-            figure_plan.map_of_one_period(name)
+            figure_plan.map_of_one_period({"structures": {}}, name)
 
     @pytest.mark.parametrize("name", ["AA_twist-1-2", "configuration_AA"])
     def test_a_map_with_one_period(self, name):
-        assert figure_plan.map_of_one_period(name) == f"results/maps/{name}.nc"
+        assert figure_plan.map_of_one_period({"structures": {}}, name) == f"results/maps/{name}.nc"
 
     def test_another_name_of_a_system(self, config):
         file = figure_plan.canonical_file(config, "views", "AA_angle-2.00", "html")

@@ -2,10 +2,11 @@
 
 from moirepol.structure.material import load_material
 from moirepol.workflow.settings.base import Family, Name, setting
-from moirepol.workflow.settings.figures import Panel
+from moirepol.workflow.settings.figures import Page, Panel
 from moirepol.workflow.settings.interlayer import InterlayerSettings
 from moirepol.workflow.settings.labels import Labels
 from moirepol.workflow.settings.maps import Maps, Sweep
+from moirepol.workflow.settings.potential import Potential
 from moirepol.workflow.settings.predictions import Extrapolation, Plans, Predictor, Study
 from moirepol.workflow.settings.training import Model, Protocol
 
@@ -48,5 +49,12 @@ class Settings(InterlayerSettings):
     )
     plans: Plans = setting("Labels that are proposed for a system.")
     maps: Maps = setting("Polarization maps of moiré cells.")
+    potential: Potential = setting("Electrostatic potential above moiré cells.")
+    structures: dict[Name, str] = setting(
+        "Files with bilayers of your own, by name. Any format that ASE reads. The name then stands "
+        "for the bilayer in the names of files, such as results/maps/mine.nc.",
+        default={},
+    )
     sweeps: dict[Name, Sweep] = setting("Sweeps, by name.")
     figures: dict[Name, Panel] = setting("Panels by name, with what they show and their caption.")
+    page: Page = setting("Page of a whole figure.")

@@ -39,4 +39,25 @@ class Panel(Section):
         default=ABSENT,
         otherwise="none",
     )
+    largest_eA: float = setting(
+        "|P⊥| at the ends of the colours of `out_of_plane`, so that panels have one scale.",
+        "e·Å",
+        default=ABSENT,
+        otherwise="the maximum of the map",
+        gt=0,
+        le=1,
+    )
     caption: Caption = setting("Caption in the report, as reStructuredText.")
+
+
+class Page(Section):
+    """Page of a whole figure, results/figures/fig<n>.pdf."""
+
+    width_cm: float = setting("Width, that of a journal's page.", "cm", default=17.8, ge=5, le=100)
+    height_cm: float = setting(
+        "Largest height. The panels are in two columns if they fit, otherwise in more.",
+        "cm",
+        default=24.0,
+        ge=5,
+        le=200,
+    )

@@ -11,6 +11,29 @@ from moirepol.workflow.settings.base import (
 )
 
 
+class HeightLabels(Section):
+    """Label sets of translated bilayers whose atoms have other heights, for one family."""
+
+    distance: SomeDistinct[Name] = setting(
+        "Sets of flat bilayers at further layer distances, without and in a field."
+    )
+    relaxed: SomeDistinct[Name] = setting(
+        "Sets of bilayers with relaxed heights, without and in a field."
+    )
+
+
+class Relaxation(Section):
+    """Mesh of the in-plane relaxation of moiré bilayers, results/relaxation/<system>.nc."""
+
+    mesh_spacing_A: float = setting("Largest spacing of the mesh.", "Å", ge=0.5, le=20)
+    mesh_points: int = setting(
+        "Smallest number of points of the mesh along each vector of a period.",
+        ge=12,
+        le=600,
+        multiple_of=6,
+    )
+
+
 class InterlayerSettings(Section):
     """Settings of predictions. `Settings` contains them at the top level."""
 
@@ -23,6 +46,11 @@ class InterlayerSettings(Section):
         "linear response. With it, predictions include the long-range electrostatics of the moiré "
         "pattern (moirepol.physics.long_range)."
     )
+    heights: dict[Family, HeightLabels] = setting(
+        "Label sets of translated bilayers at other layer distances and at relaxed heights. With "
+        "them, predictions accept the options d and relaxed of a name (moirepol.physics.heights)."
+    )
+    relaxation: Relaxation = setting("Relaxation of moiré bilayers.")
 
 
 class StudiedInterlayer(Section):

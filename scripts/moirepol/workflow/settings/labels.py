@@ -88,6 +88,12 @@ class Recipe(Section):
     projection_sigma_A: float = setting(
         "Width (sigma) of these Gaussian s functions.", "Å", ge=0.1, le=2
     )
+    dispersion: Literal["D3-BJ"] = setting(
+        "Dispersion correction with which relaxed bilayers are relaxed. D3-BJ = DFT-D3 with "
+        "Becke-Johnson damping. It does not change the density, so it does not change a dipole.",
+        default=ABSENT,
+        otherwise="none; relaxed bilayers cannot be labelled",
+    )
 
 
 class Variant(Recipe, Inheriting):
@@ -112,6 +118,7 @@ class Grid(Section):
     layer_distances_A: Some[LayerDistance] = setting(
         "Layer distances.", default=ABSENT, otherwise="[layer_distance_A]"
     )
+    relaxed: bool = setting("Whether the heights of the atoms are relaxed.", default=False)
 
 
 class LabelSet(Section):

@@ -52,7 +52,10 @@ class Sweep(Section):
     """All combinations of bilayers, strains and electric fields, results/sweeps/<name>.nc."""
 
     systems: SomeDistinct[SystemName] = setting(
-        "Moiré bilayers by name, without strain and field.", default=ABSENT, otherwise="none"
+        "Moiré bilayers by name, without strain and field. A name may be a twist angle or a "
+        "mismatch, such as AA_angle-2.0; it stands for the nearest cell.",
+        default=ABSENT,
+        otherwise="none",
     )
     twist_angles_deg: SomeDistinct[TwistAngle] = setting(
         "Twist angles. Each stands for the nearest twist-m-n with n = m + 1.",

@@ -1,0 +1,241 @@
+"""The workflow's predictions as Python objects, by the functions behind its rules."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import yaml
+from ase import Atoms
+
+from moirepol.errors import JobError
+from moirepol.export import exported
+from moirepol.physics.charge import charge_of_map
+from moirepol.physics.polarization import map_of_bilayer
+from moirepol.predictor import Predictor
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.building import build, sample
+from moirepol.structure.names import System, nearest
+from moirepol.structure.recognition import recognize
+from moirepol.workflow import model_plan
+from moirepol.workflow.configuration import check_config
+from moirepol.workflow.coverage import beyond_labels, predictors_of
+from moirepol.workflow.label_plan import polarizability_file
+from moirepol.workflow.own_structures import OwnStructure, check_smooth
+
+#: Name of a structure that has none.
+UNNAMED = "structure"
+
+
+def load(folder: str | Path = ".") -> "Models":
+    """Load the trained models of a project.
+
+    Parameters
+    ----------
+    folder
+        The folder of the project, in which `./run` has trained the models.
+
+    Returns
+    -------
+    Models
+        The models.
+
+    Raises
+    ------
+    ValueError
+        In one line, if the folder is no project.
+    """
+    folder = Path(folder).resolve()
+    settings = folder / "config.yaml"
+    if not settings.is_file():
+        raise ValueError(f"{folder} contains no config.yaml; allowed is the folder of a project")
+    return Models(folder, check_config(yaml.safe_load(settings.read_text(encoding="utf-8"))))
+
+
+@dataclass(frozen=True)
+class Models:
+    """Trained models of a project, which predict any bilayer.
+
+    Every method takes a bilayer: a name such as ``AA_angle-2.0``, or `ase.Atoms` of a structure of
+    the user's own. Lengths are in angstrom, dipoles in e.angstrom, fields in V/angstrom.
+
+    Attributes
+    ----------
+    folder
+        Folder of the project.
+    config
+        Its settings.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+
+    def dipoles(self, bilayer: str | Atoms, field: float | None = None) -> Atoms:
+        """Predict the dipole of every N atom.
+
+        Parameters
+        ----------
+        bilayer
+            Name or structure.
+        field
+            Electric field along z in V/angstrom; by default that of the name, or 0.
+
+        Returns
+        -------
+        Atoms
+            The structure with the arrays ``layer``, ``local_dipole``, ``local_dipole_error`` in
+            e.angstrom and ``onsite_shift`` in eV. A structure of the user's own keeps its cell,
+            axes and order. ``info["beyond_labels"]`` states where the prediction is less certain.
+
+        Raises
+        ------
+        ValueError
+            In one line, if the bilayer cannot be predicted.
+        """
+        known = self._known(bilayer, field, self.config["maps"]["maximum_atoms"])
+        predictor = self._predictor(known)
+        with _one_line():
+            if isinstance(known, System):
+                predicted = predictor.dipoles(build(known, *self._lengths))
+                plain = exported(predicted, predicted)
+            else:
+                own = known.recognized
+                predicted = predictor.dipoles(own.bilayer, known.field_V_per_A)
+                plain = exported(predicted, own.structure, own.rotation)
+        if beyond := self._beyond(known, predictor, predicted):
+            plain.info["beyond_labels"] = beyond
+        return plain
+
+    def map(self, bilayer: str | Atoms, field: float | None = None) -> xr.Dataset:
+        """Predict the polarization on a grid of the moire cell.
+
+        Parameters
+        ----------
+        bilayer, field
+            As in `dipoles`.
+
+        Returns
+        -------
+        xr.Dataset
+            The map, as of ``results/maps``: P (component, i, j) in e.angstrom per pair of N atoms.
+
+        Raises
+        ------
+        ValueError
+            In one line, if the bilayer cannot be predicted, or if its cell lacks stackings.
+        """
+        known = self._known(bilayer, field)
+        points = self.config["maps"]["points_per_period"]
+        if known.n_periods == 0:
+            raise ValueError(f"{known.name} does not contain all stackings and has no map")
+        predictor = self._predictor(known)
+        if isinstance(known, System):
+            sampled = sample(known, *self._lengths, points)
+        else:
+            sampled = known.recognized.sample(points)
+        with _one_line():
+            predicted = predictor.dipoles(sampled, known.field_V_per_A)
+        ds = map_of_bilayer(predicted, self.config["maps"]["grid_points"])
+        if beyond := self._beyond(known, predictor, sampled):
+            ds.attrs["beyond_labels"] = beyond
+        return ds
+
+    def charge(self, bilayer: str | Atoms, field: float | None = None) -> xr.Dataset:
+        """Compute the topological charge of the polarization.
+
+        Parameters
+        ----------
+        bilayer, field
+            As in `dipoles`.
+
+        Returns
+        -------
+        xr.Dataset
+            The charges, as of ``results/charge``: Q (grid, scheme, region) and charge_density.
+
+        Raises
+        ------
+        ValueError
+            In one line, if the bilayer cannot be predicted, or if its cell does not contain
+            exactly one period of the pattern.
+        """
+        known = self._known(bilayer, field)
+        if known.n_periods != 1:
+            raise ValueError(
+                f"{known.name}: its cell contains {known.n_periods} periods of the pattern; a "
+                "charge needs one"
+            )
+        maps = self.config["maps"]
+        ds = self.map(bilayer, field)
+        with _one_line():
+            return charge_of_map(ds, maps["charge_grids"], maps["zero_tolerance"])
+
+    @property
+    def _lengths(self) -> tuple[float, float]:
+        return self.config["lattice_constant_A"], self.config["layer_distance_A"]
+
+    def _known(
+        self, bilayer: str | Atoms, field: float | None, maximum_atoms: int = sys.maxsize
+    ) -> System | OwnStructure:
+        """Find the system of a name, or recognize the structure in atoms."""
+        if isinstance(bilayer, str):
+            system = nearest(bilayer, maximum_atoms)
+            changed = {} if field is None else {"field_V_per_A": float(field)}
+            return system.model_copy(update=changed)
+        found = recognize(bilayer, UNNAMED, self.config["lattice_constant_A"])
+        return OwnStructure(UNNAMED, "", float(field or 0.0), check_smooth(found))
+
+    def _predictor(self, known: System | OwnStructure) -> Predictor:
+        """Predictor of a bilayer in its range."""
+        predictors_of(self.config, known)  # is an error outside of the range
+        family = known.family
+        if family not in self._predictors:
+            wanted = self.config["predictors"][family]
+            files: dict[str, Any] = {
+                kind: self._trained(model_plan.members(self.config, model))
+                for kind, model in wanted.items()
+            }
+            if slide := self.config["long_range"].get(family):
+                shipped = self.folder / "resources" / "polarizability"
+                path = polarizability_file(self.config, slide, str(shipped))
+                files["polarizability"] = self._trained([path])[0]
+            if family in self.config["gradient"]:
+                files["gradient"] = self._trained([f"results/gradient/{family}.nc"])[0]
+            errors = self.folder / f"results/errors/{family}.nc"
+            if errors.is_file():
+                files["errors"] = str(errors)
+            with _one_line():
+                self._predictors[family] = Predictor.from_files(**files)
+        return self._predictors[family]
+
+    @cached_property
+    def _predictors(self) -> dict[str, Predictor]:
+        return {}
+
+    def _trained(self, paths: list[str]) -> list[str]:
+        """Paths in the folder of the project, all of which must exist."""
+        found = [self.folder / path for path in paths]
+        for path in found:
+            if not path.is_file():
+                raise ValueError(
+                    f"{path.relative_to(self.folder)} is missing in {self.folder}: no models are "
+                    "trained there; `./run` trains them"
+                )
+        return [str(path) for path in found]
+
+    def _beyond(self, known: System | OwnStructure, predictor: Predictor, bilayer: Bilayer) -> str:
+        reasons = beyond_labels(self.config, known), predictor.beyond(bilayer)
+        return "; ".join(filter(None, reasons))
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Turn failures of jobs into errors of values."""
+    try:
+        yield
+    except JobError as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,246 @@
+"""Change of the dipoles with the heights of the atoms: layer distance, rumpling and tilt.
+
+The networks are trained on flat layers at one distance d0. At another distance d, the dipole of a
+site of a translated bilayer changes by
+
+    D(tau, d) = sum_k c_k(tau) (d - d0)^k,
+
+where the c_k follow from labels at as many further distances. The layers of a relaxed bilayer are
+also rumpled. Labels of relaxed translated bilayers give the change H(tau) by the rumpling, after
+D(tau, d) at the distance of the label is subtracted. In a relaxed moire with the local distance
+d(r), the change is D(tau, d(r)) + H(tau).
+
+Where a layer is tilted, its dipole turns with it: p_par changes by -p_z grad h, with the height h
+of the layer. Where it is curved, it is polarized: p_z changes by mu laplace h, with the
+flexoelectric coefficient mu of the monolayer. The layers of a bilayer are curved in opposite
+directions, so these parts cancel in their sum.
+
+All changes have a part without a field and a part that is linear in it. Plane waves of the stacking
+interpolate them (`moirepol.physics.configuration`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from moirepol.errors import JobError
+from moirepol.physics.configuration import at_stackings, slide_waves
+from moirepol.physics.expansion import Expansion
+from moirepol.physics.long_range import slab_field
+from moirepol.physics.monolayer import RIPPLED_CELLS, Monolayer
+from moirepol.physics.relaxation import polar_strain_of_layers
+from moirepol.structure.bilayer import PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.symmetry import layer_symmetries, symmetry_copies, transform_slide
+from moirepol.workflow.provenance import read_netcdf
+
+#: Parts of a change, in the order of the power of the field.
+PARTS = ("zero_field", "response")
+#: Smallest change of a height in angstrom that counts.
+SMALLEST_A = 1e-6
+
+
+def flattened(frame: Bilayer, layer_distance_A: float) -> Bilayer:
+    """Return a relaxed translated bilayer as flat layers at one distance, with its dipoles."""
+    flat = frame.copy()
+    flat.positions[:, 2] = frame.cell.array[2, 2] / 2 + np.where(
+        frame.layer == UPPER, layer_distance_A / 2, -layer_distance_A / 2
+    )
+    return flat
+
+
+def on_grid(frames: Iterable[Bilayer], n: int, layer_distance_A: float) -> np.ndarray:
+    """Collect the dipoles of translated bilayers on the n x n grid of stackings.
+
+    Parameters
+    ----------
+    frames
+        Labels of one field and one layer distance, or relaxed.
+    n
+        Stackings along each primitive vector.
+    layer_distance_A
+        Layer distance of flattened relaxed bilayers.
+
+    Returns
+    -------
+    ndarray
+        Dipoles (n, n, 2, layer, 3) in e.angstrom: in the field of the labels, and in the opposite
+        one.
+
+    Raises
+    ------
+    JobError
+        If a stacking has no label.
+    """
+    found = np.full((n, n, 2, 2, 3), np.nan)
+    for frame in frames:
+        field = frame.system.field_V_per_A
+        flat = flattened(frame, layer_distance_A) if frame.system.relaxed else frame
+        if n % frame.system.indices[2]:
+            continue
+        for copy in symmetry_copies(flat, reverse_field=True):
+            i, j, steps = copy.system.indices
+            opposite = int(field != 0 and copy.system.field_V_per_A != field)
+            by_layer = copy.dipoles[np.argsort(copy.site_layers)]
+            found[i * n // steps, j * n // steps, opposite] = by_layer
+            if not field:
+                found[i * n // steps, j * n // steps, 1] = by_layer
+    if np.isnan(found).any():
+        missing = np.argwhere(np.isnan(found).any(axis=(2, 3, 4)))[0]
+        raise JobError(f"no label of the stacking {tuple(map(int, missing))} / {n}")
+    return found
+
+
+def symmetrized(values: np.ndarray, family: str, part: str) -> np.ndarray:
+    """Average values on the grid over the symmetry of the family; labels keep it but for noise.
+
+    Parameters
+    ----------
+    values
+        Values (n, n, layer, 3) of one of `PARTS`.
+    family
+        Stacking family.
+    part
+        The part. An exchange of the layers reverses the field, and so the response.
+
+    Returns
+    -------
+    ndarray
+        Values (n, n, layer, 3) that have the symmetry exactly.
+    """
+    n = len(values)
+    tau = np.indices((n, n)).reshape(2, -1).T / n
+    flat = values.reshape(n * n, 2, 3)
+    operations = layer_symmetries(family)
+    found = np.zeros_like(flat)
+    for matrix, swap in operations:
+        i, j = np.rint(n * transform_slide(tau, (matrix, swap))).astype(int).T % n
+        turned = flat @ matrix.T
+        if swap:
+            turned = turned[:, ::-1] * (-1 if part == "response" else 1)
+        found[i * n + j] += turned / len(operations)
+    return found.reshape(values.shape)
+
+
+def polynomial(steps_A: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Return the coefficients (power, ...) of powers 1, 2, ... through changes (step, ...)."""
+    matrix = np.asarray(steps_A)[:, None] ** np.arange(1, len(steps_A) + 1)
+    return np.linalg.solve(matrix, changes.reshape(len(steps_A), -1)).reshape(changes.shape)
+
+
+@dataclass(frozen=True)
+class Heights:
+    """The term of a `Predictor` for heights that differ from those of the networks' labels.
+
+    Attributes
+    ----------
+    changes
+        A file of `fit_heights`.
+    path
+        The file.
+    monolayer
+        Constants of a layer, for relaxed bilayers.
+    """
+
+    changes: xr.Dataset
+    path: str
+    monolayer: Monolayer | None = None
+
+    @classmethod
+    def from_files(
+        cls,
+        path: str | Path,
+        monolayer: str | Path | None = None,
+    ) -> "Heights":
+        """Read the files of `fit_heights` and `compute_monolayer`."""
+        needed = [f"{name}_{part}" for name in ("distance", "relaxed") for part in PARTS]
+        return cls(
+            read_netcdf(path, *needed, "reference_distance"),
+            str(path),
+            Monolayer.from_file(monolayer) if monolayer else None,
+        )
+
+    @property
+    def reference_distance_A(self) -> float:
+        """Layer distance of the networks' labels."""
+        return float(self.changes["reference_distance"])
+
+    def applies(self, bilayer: Bilayer) -> bool:
+        """Return whether the heights differ from those of the networks' labels."""
+        apart = bilayer.local_geometry.distances_A - self.reference_distance_A
+        return bilayer.is_relaxed or bool(np.abs(apart).max() > SMALLEST_A)
+
+    def without(self, name: str) -> "Heights":
+        """Return the term itself."""
+        return self
+
+    def change(self, bilayer: Bilayer, part: str) -> np.ndarray:
+        """Return the change (m, 3) of the dipoles of one of `PARTS` by distance and rumpling."""
+        geometry = bilayer.local_geometry
+        tau, d = geometry.stackings, geometry.distances_A
+        change = self._of_distance(part, tau, d)
+        if bilayer.is_relaxed:
+            change += self._interpolate(self.changes[f"relaxed_{part}"].values, tau)
+        own = change[np.arange(len(tau)), bilayer.site_layers]
+        return np.einsum("mij,mj->mi", geometry.orientations, own)
+
+    def _of_distance(self, part, tau, d):
+        coefficients = self.changes[f"distance_{part}"].values
+        step = (d - self.reference_distance_A)[:, None, None]
+        return sum(
+            step ** (power + 1) * self._interpolate(each, tau)
+            for power, each in enumerate(coefficients)
+        )
+
+    def _interpolate(self, values, tau):
+        """Values (m, layer, 3) at stackings of values (n, n, layer, 3) on the grid."""
+        n = len(values)
+        return at_stackings(*slide_waves(PRIMITIVE, values.reshape(n * n, 2, 3)), tau)
+
+    def ions(self, bilayer: Bilayer, response: float = 0.0) -> np.ndarray:
+        """Return the change (m, 3) of the dipoles by strain with relaxed ions, and by curvature.
+
+        `response` is the mean change of a site's out-of-plane dipole with a field, in e.A^2/V.
+        """
+        change = np.zeros((len(bilayer.sites), 3))
+        if bilayer.is_relaxed and self.monolayer is not None:
+            change[:, :2] = self.monolayer.ionic_piezoelectricity_eA * polar_strain_of_layers(
+                bilayer.local_geometry,
+                bilayer.reference_lattice_constant_A,
+                bilayer.site_layers,
+                bilayer.family,
+            )
+            curvature = bilayer.arrays["local_curvature"][bilayer.is_site]
+            # The ripple has polarized itself; the long-range term adds this to the bilayer.
+            q = 2 * np.pi / (RIPPLED_CELLS * bilayer.reference_lattice_constant_A)
+            wave, dipole = np.array([[q, 0.0]]), np.array([[0.0, 0.0, 1.0]])
+            area = float(bilayer.areas.mean())
+            own = slab_field(wave, dipole, 0, 0, area, bilayer.layer_distance_A)[0, 2].real
+            change[:, 2] = self.monolayer.flexoelectricity_eA2 * (1 - response * own) * curvature
+        return change
+
+    def contribute(self, expansion: Expansion) -> None:
+        """Add the changes to the dipoles without a field and to the response."""
+        bilayer = expansion.bilayer
+        slope = bilayer.arrays.get("local_slope")
+        for power, part in enumerate(PARTS):
+            if power not in expansion.coefficients:
+                continue
+            change = self.change(bilayer, part)
+            if power == 0:
+                responses = expansion.coefficients.get(1)
+                mean_response = 0.0 if responses is None else float(responses[..., 2].mean())
+                change = change + self.ions(bilayer, mean_response)
+            if slope is not None:
+                mean = expansion.coefficients[power].mean(axis=0) + change
+                change = change.copy()
+                change[:, :2] -= mean[:, 2:] * slope[bilayer.is_site]
+            expansion.add(power, change[None])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the term depends on, for the provenance of a file."""
+        return {"heights": self.path}

@@ -1,0 +1,49 @@
+"""Potential in the layers: its uniform limit, its sign, and its waves."""
+
+import numpy as np
+import pytest
+from scipy.constants import e, epsilon_0
+
+from moirepol.physics.long_range import Field
+from moirepol.physics.onsite import layer_potentials, onsite_shifts
+from moirepol.structure.bilayer import LOWER, UPPER
+from moirepol.structure.building import build
+
+A, D = 2.51, 3.33
+AREA = A**2 * np.sqrt(3) / 2
+
+
+def test_a_uniform_polarization_shifts_the_layers_by_a_quarter_of_the_step():
+    bilayer = build("AA_slide-1-1-3", A, D)
+    bilayer.set_site_array("dipole", np.array([[0.0, 0, 1e-3], [0.0, 0, 2e-3]]))
+    shifts = onsite_shifts(bilayer)
+    expected = 3e-3 * e / (4 * epsilon_0 * AREA * 1e-10)  # e A / (eps0 A^2) in V
+    assert shifts[bilayer.layer == UPPER] == pytest.approx(-expected, rel=1e-5)
+    assert shifts[bilayer.layer == LOWER] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_potential_is_that_of_the_long_range_field():
+    """E_par = -grad phi for any dipoles."""
+    bilayer = build("AA_twist-2-3", A, D)
+    dipoles = np.random.default_rng(0).normal(size=(len(bilayer.sites), 3))
+    field = Field(bilayer, D)
+    k = np.array([[1, 0], [2, -1]])
+    q = 2 * np.pi * k @ np.linalg.inv(bilayer.cell_2d).T
+    C = np.random.default_rng(1).normal(size=(2, 2, 3)) + 0j
+    phi = layer_potentials(q, C, bilayer.areas, D)
+    for here in (LOWER, UPPER):
+        E = sum(field._field(q, C[:, there], here, there) for there in (LOWER, UPPER))
+        np.testing.assert_allclose(E[:, :2], -1j * q * phi[:, here, None], atol=1e-12)
+    assert np.abs(field.of(dipoles)).max() > 0
+
+
+def test_a_wave_of_dipoles_shifts_the_atoms_by_its_potential():
+    bilayer = build("AA_twist-3-4", A, D)
+    q = 2 * np.pi * np.linalg.inv(bilayer.cell_2d)[:, 0]
+    dipoles = np.zeros((len(bilayer.sites), 3))
+    dipoles[:, 2] = 1e-3 * np.cos(bilayer.site_positions[:, :2] @ q)
+    bilayer.set_site_array("dipole", dipoles)
+    wave = np.array([[[0, 0, 1e-3], [0, 0, 1e-3]]])
+    phi = layer_potentials(q[None], wave, bilayer.areas, D)[0].real
+    expected = -phi[bilayer.layer] * np.cos(bilayer.positions[:, :2] @ q)
+    np.testing.assert_allclose(onsite_shifts(bilayer), expected, atol=1e-9)

@@ -1,0 +1,98 @@
+"""The launcher `run`: paths of the caller, and files of settings that are checked first."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from moirepol.workflow.command_line import request
+from moirepol.workflow.launch import resolve
+from support import ROOT
+
+
+@pytest.fixture
+def caller(tmp_path):
+    (tmp_path / "own.yaml").write_text("plans: {labels: 3}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resolved"),
+    [
+        (["fig1", "--configfile", "own.yaml"], ["fig1", "--configfile", "{}/own.yaml"]),
+        (["--configfile=own.yaml", "-n"], ["--configfile={}/own.yaml", "-n"]),
+        (["--configfile", "own.yaml", "fig1"], ["fig1", "--configfile", "{}/own.yaml"]),
+        (["--directory", "out", "fig1"], ["--directory", "{}/out", "fig1"]),
+        (["--report", "own.yaml", "all"], ["--report", "own.yaml", "all"]),
+        (["results/views/a.html", "-n"], ["results/views/a.html", "-n"]),
+    ],
+)
+def test_paths_are_those_of_the_caller(caller, arguments, resolved):
+    found, _ = resolve(arguments, caller)
+    assert found == [word.format(caller) for word in resolved]
+
+
+def test_a_file_of_the_project_is_found_from_elsewhere(caller, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found, settings = resolve(["--configfile", "tests/config-tiny.yaml"], caller)
+    assert settings == [str(ROOT / "tests/config-tiny.yaml")]
+    assert found[1:] == settings
+
+
+def test_broken_settings_end_in_one_line(caller):
+    (caller / "own.yaml").write_text("maps: [\n")
+    script = ROOT / "scripts/moirepol/workflow/launch.py"
+    command = [sys.executable, script, caller, "fig1", "--configfile", "own.yaml"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == (
+        f"config error: {caller}/own.yaml, line 2, column 1: no valid YAML, "
+        "did not find expected node content\n"
+    )
+
+
+def test_a_link_to_run_starts_the_project_in_spite_of_its_shell(tmp_path):
+    """A made-up project shows what `run` passes on: folder, caller, environment."""
+    project = tmp_path / "a b" / "project"
+    (project / "envs").mkdir(parents=True)
+    (project / "scripts/moirepol/workflow").mkdir(parents=True)
+    shutil.copy(ROOT / "run", project / "run")
+    shutil.copy(ROOT / "envs/setup.sh", project / "envs/setup.sh")
+    (project / "requirements.lock").write_text("nothing\n")
+    (project / ".venv/bin").mkdir(parents=True)
+    (project / ".venv/.requirements").write_text("nothing\n")
+    (project / ".venv/bin/python").symlink_to(sys.executable)
+    show = "import os, sys; print(os.getcwd(), sys.argv[1:], os.environ.get('PYTHONPATH'), "
+    show += "os.environ['PYTHONUTF8'], sep='|')"
+    (project / "scripts/moirepol/workflow/launch.py").write_text(show)
+    link = tmp_path / "link"
+    link.symlink_to(project / "run")
+    environment = os.environ | {"PYTHONPATH": "/foreign", "HOME": "/proc/none"}
+    run = subprocess.run(
+        [link, "-n", "a b"], cwd="/", env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.stdout.strip() == f"{project}|['/', '-n', 'a b']|None|1", run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs_jobs"),
+    [
+        (["fig1"], True),
+        (["-n", "fig1"], False),
+        (["-np", "fig1"], False),
+        (["--list"], False),
+        (["--summary", "fig1"], False),
+        (["fig1", "--cores", "2", "--keep-going"], True),
+    ],
+)
+def test_commands_that_run_no_job(arguments, runs_jobs):
+    assert request(arguments).runs_jobs is runs_jobs
+
+
+def test_requested_targets():
+    assert request(["fig1", "claims", "-n"]).targets == ("fig1", "claims")
+    assert Path(sys.argv[0]).name != "snakemake"
+    assert request() == request([])
