@@ -212,9 +212,9 @@ def python_page() -> str:
         if above != topic:
             topic = above
             page += f"\n## `{topic}`\n"
-        page += (
-            f"\n### `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n   :members:\n```\n"
-        )
+        level = "###" if above else "##"
+        page += f"\n{level} `{module}`\n\n```{{eval-rst}}\n.. automodule:: {module}\n"
+        page += "   :members:\n```\n"
     return page
 
 

@@ -58,7 +58,7 @@ def plot_switching(polarization_maps: Sequence[str], data: str, pdf: str, png: s
         style = {"color": color, "marker": "o", "markersize": 3, "label": f"{angle:.2f}°"}
         top.plot(10 * part["field"], part["area_up"], **style)
         bottom.plot(10 * part["field"], part["net_P"], **style)
-    top.set(ylabel="share of domains up", ylim=(0, 1))
+    top.set(ylabel="share of domains up")
     bottom.set(ylabel=r"net spontaneous $P_\perp$ (pC/m)", xlabel="field (V/nm)")
     bottom.axhline(0, color="0.7", linewidth=0.5, zorder=0)
     top.legend()

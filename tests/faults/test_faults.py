@@ -673,7 +673,13 @@ class TestLabelStage:
     def told(self, run):
         """The one line that says why a run failed."""
         assert run.returncode == 1, run.stdout
-        (line,) = {x.strip() for x in run.stdout.splitlines() if x.strip().startswith("error:")}
+        lines = {x.strip() for x in run.stdout.splitlines() if x.strip().startswith("error:")}
+        # The log of the job, which Snakemake prints, has the reason without the job.
+        (line,) = {
+            line
+            for line in lines
+            if not any(x != line and x.endswith(line.removeprefix("error: ")) for x in lines)
+        }
         return line
 
     def nothing_is_left(self, project):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 #: Options for the small settings of a whole chain.
-TINY = ("--configfile", "tests/config-tiny.yaml", "--directory", ".")
+TINY = ("--directory", ".", "--configfile", "tests/config-tiny.yaml")
 FILES = ("Snakefile", "config.yaml", "tests/config-tiny.yaml", "tests/config-short-range.yaml")
 FOLDERS = ("rules", "scripts", "envs", "profiles", "schemas", "report", "resources")
 

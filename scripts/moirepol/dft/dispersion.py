@@ -1,11 +1,11 @@
-"""Dispersion energy of a structure: DFT-D3 with Becke-Johnson damping for PBE [1]_.
+"""Dispersion energy of a structure: DFT-D3 with Becke-Johnson damping for PBE [Grimme2011]_.
 
 It includes the three-body term, as pw.x does. It depends on the positions alone, so it is added to
 the energy of a label after the DFT calculation.
 
 References
 ----------
-.. [1] S. Grimme, S. Ehrlich and L. Goerigk, J. Comput. Chem. 32, 1456 (2011).
+.. [Grimme2011] S. Grimme, S. Ehrlich and L. Goerigk, J. Comput. Chem. 32, 1456 (2011).
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ displacement u_l(r) of layer l minimizes
 with the local stacking tau0 of the rigid layers, the lattice A_l of a layer, the area A of a
 primitive cell, and the energy E of translated bilayers at relaxed heights. A field along z enters
 through E (`moirepol.physics.stackings`). `moire_metrology` minimizes the energy on a periodic mesh
-[1]_.
+[Halbertal2021]_.
 
 The layer distance d(r) follows the distance d0(tau) of the local stacking. The bending rigidity D
 of the layers smooths it:
@@ -20,7 +20,7 @@ with the force constant k of the layer distance of a cell. The layers move by +d
 
 References
 ----------
-.. [1] D. Halbertal et al., Nat. Commun. 12, 242 (2021).
+.. [Halbertal2021] D. Halbertal et al., Nat. Commun. 12, 242 (2021).
 """
 
 import warnings

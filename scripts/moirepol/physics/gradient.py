@@ -22,13 +22,15 @@ stacking: heterostrain cells (one layer stretched along a1) and simple-shear cel
 coupling of the long-range electrostatics, because both are linear in g at small gradients and only
 cells of several lengths separate them. The second order in g and a uniform in-plane dipole of each
 layer of each cell are nuisance parameters. The evidence of the labels determines
-their prior widths and the noise [1]_. The second order is not used in predictions, because uniaxial
-cells determine only a part of it. It enters the error of predictions: `second_order_deviation` is
-drawn from a prior whose width is calibrated on held-out cells (`moirepol.model.calibration`).
+their prior widths and the noise [Bishop2006]_. The second order is not used in predictions, because
+uniaxial cells determine only a part of it. It enters the error of predictions:
+`second_order_deviation` is drawn from a prior whose width is calibrated on held-out cells
+(`moirepol.model.calibration`).
 
 References
 ----------
-.. [1] C. M. Bishop, Pattern Recognition and Machine Learning, Springer (2006), section 3.5.
+.. [Bishop2006] C. M. Bishop, Pattern Recognition and Machine Learning, Springer (2006),
+   section 3.5.
 """
 
 from collections.abc import Callable, Sequence

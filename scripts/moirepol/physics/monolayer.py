@@ -2,7 +2,7 @@
 
 For the point group -6m2, a homogeneous strain e of a layer with a1 along x, and a displacement u of
 the dipole site against the rest of the cell, the energy and the dipole of a primitive cell of area
-A are
+A are::
 
     E = A [K (e_xx + e_yy)^2 / 2 + G ((e_xx - e_yy)^2 + 4 e_xy^2) / 2]
         + c u.v(e) + k u^2 / 2,

@@ -2,7 +2,7 @@
 
 Layer distance and rumpling are interpolated by plane waves from a grid of stackings. The energy and
 the dipole that couples to a field are expanded in six functions of the stacking tau = (t1, t2), the
-form that the relaxation of a moire needs. With v = 2 pi t1 and w = 2 pi t2 they are [1]_
+form that the relaxation of a moire needs. With v = 2 pi t1 and w = 2 pi t2 they are [Carr2018]_
 
     1,   cos v + cos w + cos(v + w),   cos(v + 2w) + cos(v - w) + cos(2v + w),
     cos 2v + cos 2w + cos(2v + 2w),   sin v + sin w - sin(v + w),
@@ -13,7 +13,7 @@ allow.
 
 References
 ----------
-.. [1] S. Carr et al., Phys. Rev. B 98, 224102 (2018).
+.. [Carr2018] S. Carr et al., Phys. Rev. B 98, 224102 (2018).
 """
 
 from collections.abc import Callable, Iterable

@@ -104,7 +104,7 @@ def git_revision(project: Path = PROJECT) -> str:
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     """Write a compressed NetCDF file under a temporary name, then rename it.
 
-    The file follows the CF conventions [1]_. A variable without a long name gets its name.
+    The file follows the CF conventions [CF]_. A variable without a long name gets its name.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
 
     References
     ----------
-    .. [1] http://cfconventions.org
+    .. [CF] http://cfconventions.org
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
