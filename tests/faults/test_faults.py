@@ -37,7 +37,7 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from ship_labels import ship_labels
 from support import ROOT
 from support.processes import make_program, mounted, processes_in, read_only, wait_for
-from support.projects import TINY, copy_project, snakemake
+from support.projects import TINY, copy_project, error_lines, snakemake
 from support.settings import shipped_config
 
 LABELS = "resources/labels/aa.nc"
@@ -673,13 +673,7 @@ class TestLabelStage:
     def told(self, run):
         """The one line that says why a run failed."""
         assert run.returncode == 1, run.stdout
-        lines = {x.strip() for x in run.stdout.splitlines() if x.strip().startswith("error:")}
-        # The log of the job, which Snakemake prints, has the reason without the job.
-        (line,) = {
-            line
-            for line in lines
-            if not any(x != line and x.endswith(line.removeprefix("error: ")) for x in lines)
-        }
+        (line,) = error_lines(run.stdout)
         return line
 
     def nothing_is_left(self, project):

@@ -13,7 +13,7 @@ from moirepol.dft.programs import PROGRAMS
 from moirepol.model import committee
 from moirepol.workflow.job import PARENT
 from support.processes import make_program, mounted, processes_in
-from support.projects import TINY, copy_project, snakemake
+from support.projects import TINY, copy_project, error_lines, snakemake
 
 pytestmark = [pytest.mark.slow, pytest.mark.chain]
 
@@ -50,7 +50,6 @@ kill -KILL $! $$ 2>/dev/null
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tools")
-    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE)
     for name in PROGRAMS:
         make_program(folder, name, PROGRAM.format(name=name, real=shutil.which(name)))
     return folder
@@ -58,7 +57,10 @@ def tools(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def project(root, tmp_path_factory):
-    return copy_project(root, tmp_path_factory.mktemp("second") / "clone")
+    clone = copy_project(root, tmp_path_factory.mktemp("second") / "clone")
+    # PYTHONPATH of the jobs is the folder of the scripts, whatever that of the shell is.
+    (clone / "scripts" / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    return clone
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def run(project, tools):
             *targets,
             *TINY,
             PATH=f"{tools}:{os.environ['PATH']}",
-            PYTHONPATH=str(tools),
+            PYTHONPATH=str(project / "scripts"),
             KILL_JOB=" ".join(jobs),
             KILL_RUN=" ".join(run),
         )
@@ -82,8 +84,7 @@ def run(project, tools):
 def told(run):
     """The lines that say why a run failed."""
     assert run.returncode == 1, run.stdout[-3000:]
-    lines = {line.strip() for line in run.stdout.splitlines()}
-    return sorted(line for line in lines if line.startswith("error:"))
+    return sorted(error_lines(run.stdout))
 
 
 PROGRAM_IN = {  # the file for which it runs when it is killed

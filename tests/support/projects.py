@@ -37,6 +37,19 @@ def snakemake(project: Path, *arguments: str, **environment: str):
     )
 
 
+def error_lines(output: str) -> set[str]:
+    """Lines that say why a run failed.
+
+    Snakemake prints the log of a failed job, too. It has the reason without the name of the job.
+    """
+    lines = {line.strip() for line in output.splitlines() if line.strip().startswith("error:")}
+    return {
+        line
+        for line in lines
+        if not any(x != line and x.endswith(line.removeprefix("error: ")) for x in lines)
+    }
+
+
 def jobs_of(dry_run: str) -> set[str]:
     """Rules in the job table of a dry run."""
     table = dry_run.partition("Job stats:")[2].partition("total")[0]

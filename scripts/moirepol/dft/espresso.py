@@ -203,7 +203,7 @@ def write_pw_input(
         "occupations": "'fixed'",
         "nbnd": atoms.material.occupied_bands(list(atoms.symbols)),
     }
-    if len(kpoints) != 2:
+    if np.ndim(kpoints) == 2:
         system |= {"nosym": ".true.", "noinv": ".true."}
     if forces:
         control["tprnfor"] = ".true."
@@ -239,7 +239,7 @@ def write_pw_input(
     lines += [" ".join(f"{x:.12f}" for x in vector) for vector in atoms.cell]
     lines.append("ATOMIC_POSITIONS angstrom")
     lines += [f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms]
-    if len(kpoints) == 2:
+    if np.ndim(kpoints) == 1:
         lines.append(f"K_POINTS automatic\n{kpoints[0]} {kpoints[1]} 1 0 0 0")
     elif np.any(kpoints) or electrostatics == "2D":
         lines.append(f"K_POINTS crystal\n{len(kpoints)}")
