@@ -82,7 +82,7 @@ def check_release(project: Path, draft: bool = False) -> str:
     """
     citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
     settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
-    version, date, notes = latest_changes((project / "CHANGELOG.md").read_text(encoding="utf-8"))
+    version, date, notes = newest_changes((project / "CHANGELOG.md").read_text(encoding="utf-8"))
     address = citation["repository-code"]
     for what, found, wanted in (
         ("the version at the top of CHANGELOG.md", version, __version__),
@@ -101,7 +101,7 @@ def check_release(project: Path, draft: bool = False) -> str:
     return notes
 
 
-def latest_changes(changelog: str) -> tuple[str, str, str]:
+def newest_changes(changelog: str) -> tuple[str, str, str]:
     """Return the latest entry of a changelog.
 
     Parameters

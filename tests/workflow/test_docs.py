@@ -51,7 +51,7 @@ def settings_of(page):
     return [yaml.safe_load(dedent(block).replace("<engine>", "gpaw")) for block in blocks]
 
 
-@pytest.mark.parametrize("page", ["usage", "howto/panel", "howto/dft-engine"])
+@pytest.mark.parametrize("page", ["usage", "howto/panel", "howto/structure", "howto/dft-engine"])
 def test_settings_of_a_page_are_valid(page):
     found = settings_of(ROOT / "docs" / f"{page}.md")
     assert found

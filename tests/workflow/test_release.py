@@ -13,7 +13,7 @@ import yaml
 import moirepol
 from moirepol.errors import JobError
 from moirepol.workflow.provenance import stamp
-from pack_release import check_release, latest_changes, pack_release
+from pack_release import check_release, newest_changes, pack_release
 from support import ROOT
 from tabulate_claims import tabulate_claims
 
@@ -52,7 +52,7 @@ def results(tmp_path):
 
 def test_the_version_is_the_same_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    version, date, notes = latest_changes((ROOT / "CHANGELOG.md").read_text())
+    version, date, notes = newest_changes((ROOT / "CHANGELOG.md").read_text())
     assert moirepol.__version__ == version == citation["version"]
     assert str(citation["date-released"]) == date
     assert notes
