@@ -34,7 +34,7 @@ try:
     own, shipped = config, read_settings(ROOT / "config.yaml")
     config = check_config(merged(shipped, own))
     check_shipped(ROOT / "resources", config["labels"]["source"])
-    if own and IS_MAIN and workflow.overwrite_workdir is None:
+    if own and IS_MAIN and REQUEST and workflow.overwrite_workdir is None:
         require_own_folder(check_config(shipped), config)
     if REQUEST and REQUEST.writes:
         require_writable(Path.cwd())
