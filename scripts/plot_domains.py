@@ -31,7 +31,7 @@ def plot_domains(
     for path, charge in zip(polarization_maps, charges, strict=True):
         ds, found = read_netcdf(path, "P"), read_netcdf(charge, "Q")
         system = System.parse(ds.attrs["system"])
-        Q = found["Q"].isel(grid=-1).sel(scheme="berg_luscher", region="N", drop=True)
+        Q = found["Q"].isel(grid=-1).sel(scheme="finite_difference", region="N", drop=True)
         rows.append(
             xr.Dataset(
                 {

@@ -145,7 +145,7 @@ class TestMaps:
             write_netcdf(stamp(ds, "map"), tmp_path / f"{name}.nc")
             maps.append(str(tmp_path / f"{name}.nc"))
             charges.append(str(tmp_path / f"{name}_charge.nc"))
-            compute_charge(maps[-1], charges[-1], [N, 2 * N], 1e-6)
+            compute_charge(maps[-1], charges[-1], [N, 8 * N], 1e-6)
         ds = draw(plot_domains, polarization_maps=maps, charges=charges)
         assert ds["wall_width"].units == "angstrom"
         widths = ds["wall_width"].values
