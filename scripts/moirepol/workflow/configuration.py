@@ -17,6 +17,8 @@ REMOVABLE = (
     ("models",),
     ("gradient",),
     ("long_range",),
+    ("heights",),
+    ("figures",),
     ("studies",),
     ("sweeps",),
     ("structures",),

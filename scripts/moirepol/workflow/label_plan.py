@@ -318,7 +318,7 @@ def labels_with(config: Mapping[str, Any], name: str) -> str:
 
 
 def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> list[str]:
-    """Return the files of audited label sets with cells of some geometries.
+    """Return the files of audited label sets with rigid cells of some geometries.
 
     Parameters
     ----------
@@ -338,7 +338,10 @@ def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> l
         audited_file(config, name, folder)
         for name in audited_sets(config, folder)
         if name in own_sets(config)
-        and any(System.parse(frame).geometry in geometries for frame in frames(config, name))
+        and any(
+            system.geometry in geometries and not system.relaxed
+            for system in map(System.parse, frames(config, name))
+        )
     ]
 
 

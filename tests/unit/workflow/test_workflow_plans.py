@@ -115,6 +115,12 @@ class TestLabels:
         assert label_plan.polarizability_file(other, slide, folder) == computed
         assert label_plan.polarizability_file(config, slide, "nowhere/polarizability") == computed
 
+    def test_relaxed_cells_are_no_direct_labels_of_rigid_ones(self, config, root):
+        folder = str(root / "resources" / "labels")
+        found = label_plan.direct_labels(config, folder, "twist")
+        assert f"{folder}/moire_large.nc" in found
+        assert f"{folder}/twist_relaxed.nc" not in found
+
     def test_trained_mismatches(self, config):
         assert 0.0 in label_plan.trained_eta(config, "AA")
         assert len(label_plan.trained_eta(config, "AA")) > 1
