@@ -9,8 +9,8 @@ from moirepol.workflow.settings.schema import allowed, resolve, settings_schema
 HEAD = """# Settings
 
 All settings are in `config.yaml`. Keys of another file replace them (`./run --configfile my.yaml`).
-null removes an entry of `labels.sets`, `protocols`, `models`, `gradient`, `long_range`, `heights`, `figures`,
-`studies`, `sweeps` or of a family's `predictors`.
+null removes an entry of `labels.sets`, `protocols`, `models`, `gradient`, `long_range`, `heights`,
+`figures`, `studies`, `sweeps` or of a family's `predictors`.
 
 An entry of `protocols`, `models` or `labels.variants` may name another one, `based_on: <name>`. It
 then has all settings of that entry, except for those that it names itself. What is required may be
