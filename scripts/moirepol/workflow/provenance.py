@@ -120,7 +120,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
 
     References
     ----------
-    .. [CF] http://cfconventions.org
+    .. [CF] https://cfconventions.org
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
