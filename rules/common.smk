@@ -12,6 +12,7 @@ from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
+from moirepol.structure.symmetry import distinct_slides
 from moirepol.workflow import figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
@@ -257,6 +258,19 @@ relaxation_of = of_relaxed(
 )
 
 
+def stackings_of_heights(wildcards) -> int:
+    """Stackings along each axis of the labels at other heights, of the family of a system."""
+    family = System.parse(wildcards.system).family
+    return planned(label_plan.stackings_of_heights, family)
+
+
+def translated_atoms(wildcards) -> list[str]:
+    """Input function: relaxed atoms of every distinct stacking of the grid of heights."""
+    family, n = System.parse(wildcards.system).family, stackings_of_heights(wildcards)
+    slides = [System.parse(f"{family}_slide-{i}-{j}-{n}") for i, j in distinct_slides(n, family)]
+    return [f"results/atoms/{slide.name}.nc" for slide in slides]
+
+
 def monolayer_file() -> str:
     return label_plan.monolayer_file(config, DEFAULT_MATERIAL, SHIPPED_MONOLAYERS)
 
@@ -350,6 +364,10 @@ def panels_of_figure(figure: str) -> list[str]:
 
 def systems_shown(*plots: str) -> list[str]:
     return figure_plan.systems_shown(config, *plots)
+
+
+def relaxed_systems(*plots: str) -> list[str]:
+    return figure_plan.relaxed_systems(config, *plots)
 
 
 def panel_inputs(plot: str) -> dict:
