@@ -183,6 +183,10 @@ def models_of(kind: str, asked=lambda wildcards: wildcards.system):
     return lambda wildcards: planned(model_plan.members_for, kind, asked(wildcards))
 
 
+def first_relaxed_cell(wildcards) -> str:
+    return planned(model_plan.relaxed_cells, wildcards.family)[0]
+
+
 def strongest_field(wildcards) -> str:
     return model_plan.in_strongest_field(config, wildcards.sweep, wildcards.system)
 
@@ -225,7 +229,10 @@ def errors_of(wildcards) -> str | list:
     """Input function: the calibration of the error of a system's family; empty if no study with
     this use can be made."""
     family = family_of(wildcards)
-    return f"results/errors/{family}.nc" if family in ERROR_STUDIES else []
+    if family not in ERROR_STUDIES:
+        return []
+    relaxed = not structure_of(wildcards) and System.parse(wildcards.system).relaxed
+    return planned(model_plan.errors_file, family, relaxed)
 
 
 def polarizability_of(wildcards) -> str | list:
@@ -237,7 +244,7 @@ def polarizability_of(wildcards) -> str | list:
 def heights_of(wildcards) -> str | list:
     """Input function: the change with the heights, for bilayers whose heights are not those of the
     models' labels."""
-    return planned(model_plan.heights_file, wildcards.system)
+    return planned(model_plan.heights_of, wildcards.system)
 
 
 def of_relaxed(file):

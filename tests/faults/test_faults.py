@@ -79,6 +79,16 @@ READERS = {
     "export_map": {"polarization_map": "map.nc"},
     "export_sweep": {"sweep": "sweep.nc"},
     "calibrate_errors": {"study": "study.nc"},
+    "calibrate_relaxation": {
+        "labels": LABELS,
+        "polarizability": "polarizability.nc",
+        **GRADIENT,
+        **ERRORS,
+        "heights": "heights.nc",
+        "stackings": "stackings.nc",
+        "monolayer": MONOLAYER,
+        "relaxations": ["relaxation.nc"],
+    },
     "fit_heights": {"stackings": "stackings.nc", "distance": [LABELS], "relaxed": [LABELS]},
     "fit_stackings": {"labels": LABELS, "field_labels": LABELS, "distance_labels": LABELS},
     "fit_gradient": {
