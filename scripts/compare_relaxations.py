@@ -119,7 +119,9 @@ def force_field(paths: Sequence[str], ours: Stackings, n: int) -> Stackings:
     frames = [read_frames(path)[0] for path in paths]
     energies = [float(read_netcdf(path, "energy")["energy"]) for path in paths]
     family = frames[0].family
-    tau = np.array([np.divide(frame.system.indices[:2], n) for frame in frames])
+    tau = np.array(
+        [np.divide(frame.system.indices[:2], frame.system.indices[2]) for frame in frames]
+    )
     layers = [[frame.positions[frame.layer == k, 2].mean() for k in (0, 1)] for frame in frames]
     distance = np.diff(layers, axis=1)[:, 0]
     coefficients, _ = fit(tau, np.array(energies) - min(energies), family, 1)

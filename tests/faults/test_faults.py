@@ -73,7 +73,7 @@ READERS = {
         "losses": ["loss.nc"],
         "labels": [LABELS],
     },
-    "find_critical_field": {"labels": LABELS},
+    "find_critical_field": {"labels": LABELS, "heights": "heights.nc"},
     "export_centres": {"labels": LABELS},
     "export_dipoles": {"dipoles": LABELS},
     "export_map": {"polarization_map": "map.nc"},
