@@ -7,6 +7,7 @@ import pytest
 from ase import Atoms
 
 import moirepol
+from moirepol.claims.measures import node
 from relax_bilayer import relax_bilayer
 from support import ROOT
 from support.trained import trained_project
@@ -59,6 +60,15 @@ def test_a_relaxed_bilayer_is_relaxed(models):
     assert np.ptp(relaxed.positions[:, 2]) > np.ptp(rigid.positions[:, 2]) + 0.1
     maps = [models.map(f"AA_twist-5-6{option}")["P"].values for option in ("", "_relaxed")]
     assert np.abs(maps[1][:, ::2, ::2] - maps[0]).max() > 1e-5  # the relaxed map is finer
+
+
+def test_the_middle_of_a_wide_domain_is_a_relaxed_stacking(models):
+    """At 0.5 degrees the domains are 15 nm wide."""
+    wide = models.map("AA_twist-65-66_relaxed")
+    middle = wide["P"].values[(slice(None), *node(wide, "N"))]
+    stacking = np.nansum(models.dipoles("AA_slide-1-1-3_relaxed").arrays["local_dipole"], axis=0)
+    rigid = np.nansum(models.dipoles("AA_slide-1-1-3").arrays["local_dipole"], axis=0)
+    assert abs(middle[2] - stacking[2]) < 0.03 * abs(rigid[2] - stacking[2])
 
 
 def test_the_relaxation_of_the_workflow_is_used(models):
