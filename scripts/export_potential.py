@@ -33,13 +33,14 @@ def export_potential(
     polarizability
         As of `compute_potential`.
     """
+    frames = read_frames(dipoles)
     responses = read_polarizabilities(polarizability) if polarizability else RIGID
     ds = read_netcdf(polarization_map, *NEEDED)
+    (bilayer,) = frames
     volume = settings["volume"]
     heights = np.linspace(volume["lowest_A"], volume["highest_A"], volume["planes"])
     phi = potential_of_map(ds, responses, heights.tolist(), Surroundings.from_settings(settings))
     planes = np.moveaxis(resample(phi, volume["grid_points"]), 0, -1) / 1e3
-    (bilayer,) = read_frames(dipoles)
     atoms = bilayer.to_atoms()
     # The map of a structure of the user's own starts at a stacking G.
     point = ds.sel(point="G")

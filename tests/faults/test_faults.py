@@ -141,7 +141,7 @@ READERS = {
     "compute_potential": {"polarization_map": "map.nc", "polarizability": "polarizability.nc"},
     "export_potential": {
         "polarization_map": "map.nc",
-        "dipoles": "dipoles.nc",
+        "dipoles": LABELS,
         "polarizability": "polarizability.nc",
     },
     "export_waves": {"potential": "potential.nc"},
