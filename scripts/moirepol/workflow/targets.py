@@ -9,6 +9,7 @@ from typing import Any
 
 from moirepol.errors import ConfigError
 from moirepol.workflow.coverage import parse_name
+from moirepol.workflow.figure_plan import numbered_figures
 
 #: Folders with one file for each bilayer.
 BY_SYSTEM = tuple(f"results/{stage}" for stage in ("dipoles", "maps", "charge", "views", "plans"))
@@ -73,7 +74,7 @@ def _entries(config):
     labels = config["labels"]
     yield "results/models", "models", config["models"]
     yield "results/sweeps", "sweeps", config["sweeps"]
-    yield "results/figures", "figures", config["figures"]
+    yield "results/figures", "figures", [*config["figures"], *numbered_figures(config)]
     yield "results/studies", "studies", config["studies"]
     yield "results/audit", "labels.sets", labels["sets"]
     yield "results/labels(?=/[^/]+$)", "labels.sets", labels["sets"]

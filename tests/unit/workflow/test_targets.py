@@ -58,6 +58,7 @@ def test_the_wrong_part_is_named(config, target, words):
 
 def test_targets_that_are_made_pass(config):
     targets = ["fig1", "results/views/AA_angle-2.html", "results/sweeps/field.nc"]
+    targets += ["results/figures/fig1.pdf", "results/figures/fig1a.png"]
     check_targets(config, targets, ["fig1"], PATTERNS, lambda _: True)
 
 
