@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from moirepol.structure.names import ANY_FAMILY
 from moirepol.workflow.provenance import git_revision, read_netcdf
 
 COMMAND = "snakemake --cores 2 docs_tables"
@@ -95,7 +96,7 @@ def claims_table(rows: pd.DataFrame) -> str:
 
 def accuracy_table(rows: pd.DataFrame) -> str:
     """Return errors and committee standard deviations of untwisted bilayers, in 1e-6 e.A."""
-    in_cell = rows["on"].str.match(r"AAp?_")
+    in_cell = rows["on"].str.match(f"{ANY_FAMILY}_")
     rows = rows[(rows["axis"] != "all") & ~in_cell].replace("", np.nan)
     order = list(dict.fromkeys(zip(rows["on"], rows["model"], strict=True)))
     table = []

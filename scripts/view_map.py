@@ -1,6 +1,7 @@
 """Write a map as one HTML page for any browser, with a cut and values under the pointer."""
 
 import html
+import re
 from collections.abc import Sequence
 from os.path import relpath
 from pathlib import Path
@@ -162,7 +163,7 @@ def _summary(view, charges, heading, files, page):
         "z and a positive field point from the lower to the upper layer.",
         "The layers are rigid and flat." if "relaxed" not in ds.attrs["system"] else "",
         f"P⊥ is below {VISIBLE:.0%} of |P∥|. "
-        + (NO_P_PERP if ds.attrs["system"].startswith(("AAp", "configuration_AAp")) else "")
+        + (NO_P_PERP if re.search("AAp(_|$)", ds.attrs["system"]) else "")
         if view.negligible
         else "",
         PHI_NOTE if view.heights else "",

@@ -25,6 +25,7 @@ from moirepol.workflow import model_plan
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.coverage import beyond_labels, predictors_of
 from moirepol.workflow.label_plan import polarizability_file
+from moirepol.workflow.label_sets import lengths_of
 from moirepol.workflow.own_structures import OwnStructure, check_smooth
 
 #: Name of a structure that has none.
@@ -100,7 +101,7 @@ class Models:
         predictor = self._predictor(known)
         with _one_line():
             if isinstance(known, System):
-                predicted = predictor.dipoles(build(known, *self._lengths))
+                predicted = predictor.dipoles(build(known, **self._lengths(known)))
                 plain = exported(predicted, predicted)
             else:
                 own = known.recognized
@@ -134,7 +135,7 @@ class Models:
             raise ValueError(f"{known.name} does not contain all stackings and has no map")
         predictor = self._predictor(known)
         if isinstance(known, System):
-            sampled = sample(known, *self._lengths, points)
+            sampled = sample(known, **self._lengths(known), points_per_period=points)
         else:
             sampled = known.recognized.sample(points)
         with _one_line():
@@ -174,9 +175,8 @@ class Models:
         with _one_line():
             return charge_of_map(ds, maps["charge_grids"], maps["zero_tolerance"])
 
-    @property
-    def _lengths(self) -> tuple[float, float]:
-        return self.config["lattice_constant_A"], self.config["layer_distance_A"]
+    def _lengths(self, system: System) -> dict[str, float]:
+        return lengths_of(self.config, system.material)
 
     def _known(
         self, bilayer: str | Atoms, field: float | None, maximum_atoms: int = sys.maxsize

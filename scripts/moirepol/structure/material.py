@@ -164,6 +164,17 @@ class Material(_Section):
         return electrons // ELECTRONS_PER_FUNCTION
 
 
+def known_materials() -> list[str]:
+    """Return the names of all materials.
+
+    Returns
+    -------
+    list of str
+        Names of the files in `FOLDER`, without their ending.
+    """
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
 @cache
 def load_material(name: str = DEFAULT_MATERIAL) -> Material:
     """Read a material.
@@ -185,8 +196,9 @@ def load_material(name: str = DEFAULT_MATERIAL) -> Material:
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
-        raise ValueError(f"material = {name!r}: allowed is one of {known}")
+        raise ValueError(
+            f"material = {name!r}: allowed is one of {', '.join(known_materials())}"
+        )
     try:
         return Material(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:

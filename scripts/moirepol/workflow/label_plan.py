@@ -10,9 +10,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
 from moirepol.errors import ConfigError
-from moirepol.structure.names import System
-from moirepol.workflow.label_sets import STANDARD, digest, frames_of, recipe_of, settings_of
+from moirepol.structure.material import DEFAULT_MATERIAL, load_material
+from moirepol.structure.names import System, material_of
+from moirepol.workflow.label_sets import (
+    STANDARD,
+    digest,
+    frames_of,
+    material_of_set,
+    recipe_of,
+    settings_of,
+)
 from moirepol.workflow.provenance import read_netcdf
 
 #: (set, frame, digest of the settings) of every shipped label, see `label_sets.shipped_frames`.
@@ -35,6 +44,25 @@ def set_recipe(config: Mapping[str, Any], name: str) -> str:
         Name of its recipe, `standard` if the set names none.
     """
     return config["labels"]["sets"][name].get("recipe", STANDARD)
+
+
+def set_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return all settings that the labels of a set depend on.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    dict
+        As `label_sets.settings_of`.
+    """
+    material = material_of_set(config["labels"]["sets"][name])
+    return settings_of(config, set_recipe(config, name), material)
 
 
 def frames(config: Mapping[str, Any], name: str) -> list[str]:
@@ -77,7 +105,7 @@ def shipping(config: Mapping[str, Any], name: str, shipped: Shipped) -> list[boo
     list of bool
         One entry for each frame.
     """
-    wanted = digest(settings_of(config, set_recipe(config, name)))
+    wanted = digest(set_settings(config, name))
     return [(name, frame, wanted) in shipped for frame in frames(config, name)]
 
 
@@ -193,7 +221,7 @@ def relaxed_structure(
     if not (system.relaxed and system.field_V_per_A):
         return []
     wanted = system.model_copy(update={"field_V_per_A": 0.0}).name
-    of_settings = digest(settings_of(config, recipe))
+    of_settings = digest(settings_of(config, recipe, system.material))
     sets = [name for name, known, of in shipped if known == wanted and of == of_settings]
     if sets and config["labels"]["source"] != "compute":
         return [f"{folder}/{min(sets)}.nc"]
@@ -225,7 +253,7 @@ def audited_file(config: Mapping[str, Any], name: str, folder: str) -> str:
 
 
 def own_sets(config: Mapping[str, Any]) -> list[str]:
-    """Return the label sets by the DFT code of the standard recipe; the others are comparisons.
+    """Return the label sets by the first DFT code of their material; the others are comparisons.
 
     Parameters
     ----------
@@ -237,12 +265,15 @@ def own_sets(config: Mapping[str, Any]) -> list[str]:
     list of str
         Names of label sets.
     """
-    standard = config["labels"]["recipe"].get("engine")
-    return [
-        name
-        for name in config["labels"]["sets"]
-        if recipe_of(config, set_recipe(config, name)).get("engine") == standard
-    ]
+    found = []
+    for name, label_set in config["labels"]["sets"].items():
+        standard = config["labels"]["recipe"].get("engine", DEFAULT_ENGINE)
+        material = material_of_set(label_set)
+        if material != DEFAULT_MATERIAL:
+            standard = next(iter(load_material(material).pseudopotentials))
+        if recipe_of(config, set_recipe(config, name)).get("engine", DEFAULT_ENGINE) == standard:
+            found.append(name)
+    return found
 
 
 def audited_sets(config: Mapping[str, Any], folder: str) -> list[str]:
@@ -408,7 +439,10 @@ def polarizability_file(config: Mapping[str, Any], slide: str, folder: str) -> s
         The shipped file if it was made with the present settings and `labels.source` is not
         `compute`; otherwise a file to compute.
     """
-    return _shipped_or_computed(config, f"{slide}.nc", folder, "in_plane")
+    recipe = family_recipe(config, System.parse(slide).family)
+    return _shipped_or_computed(
+        config, recipe, material_of(slide), f"{slide}.nc", folder, "in_plane"
+    )
 
 
 def monolayer_file(config: Mapping[str, Any], material: str, folder: str) -> str:
@@ -428,13 +462,15 @@ def monolayer_file(config: Mapping[str, Any], material: str, folder: str) -> str
     str
         As `polarizability_file`.
     """
-    return _shipped_or_computed(config, f"{material}.nc", folder, "bulk_modulus")
+    return _shipped_or_computed(
+        config, STANDARD, material, f"{material}.nc", folder, "bulk_modulus"
+    )
 
 
-def _shipped_or_computed(config, name, folder, variable):
+def _shipped_or_computed(config, recipe, material, name, folder, variable):
     shipped = Path(folder) / name
     if config["labels"]["source"] != "compute" and shipped.is_file():
-        wanted = digest(settings_of(config, STANDARD))
+        wanted = digest(settings_of(config, recipe, material))
         if _settings_digest(str(shipped), variable) == wanted:
             return str(shipped)
     return f"results/{Path(folder).name}/{name}"
@@ -446,8 +482,48 @@ def _settings_digest(file: str, variable: str) -> str:
     return read_netcdf(file, variable).attrs["settings_digest"]
 
 
+def family_recipe(config: Mapping[str, Any], family: str) -> str:
+    """Return the recipe of the labels that the predictions of a family rest on.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+
+    Returns
+    -------
+    str
+        Recipe of the labels of its zero-field model; of its first label set without such a model,
+        `standard` without labels.
+    """
+    model = config["predictors"].get(family, {}).get("zero_field")
+    own = config["models"][model]["labels"] if model in config["models"] else []
+    sets = [name for name in config["labels"]["sets"] if family in families_in(config, name)]
+    return set_recipe(config, next(iter([*own, *sets]))) if own or sets else STANDARD
+
+
+def families_in(config: Mapping[str, Any], name: str) -> set[str]:
+    """Return the stacking families of a label set.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    set of str
+        The families.
+    """
+    return {System.parse(frame).family for frame in frames(config, name)}
+
+
 def finest_slides(
-    config: Mapping[str, Any], family: str, recipe: str = STANDARD
+    config: Mapping[str, Any], family: str, recipe: str | None = None
 ) -> tuple[str, int]:
     """Find the label set with the finest grid of unstrained stackings of a family without a field.
 
@@ -456,9 +532,9 @@ def finest_slides(
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
     recipe
-        Name of the recipe of the labels.
+        Name of the recipe of the labels; None for `family_recipe`.
 
     Returns
     -------
@@ -470,6 +546,7 @@ def finest_slides(
     ConfigError
         If no label set has such a grid.
     """
+    recipe = recipe or family_recipe(config, family)
     found = [
         (grid["slides_per_axis"], name)
         for name, label_set in config["labels"]["sets"].items()
@@ -518,7 +595,7 @@ def stackings_of_heights(config: Mapping[str, Any], family: str) -> int:
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
 
     Returns
     -------
@@ -552,7 +629,7 @@ def trained_eta(config: Mapping[str, Any], family: str) -> list[float]:
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
 
     Returns
     -------
