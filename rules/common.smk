@@ -167,7 +167,7 @@ def say_labels() -> None:
 
 def label_group(wildcards) -> str | None:
     """Return the group of small labels. A profile may run several of them in one job."""
-    return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
+    return "small_labels" if System.parse(wildcards.frame).geometry == "slide" else None
 
 
 def polarizability_file(slide: str) -> str:

@@ -27,6 +27,7 @@ from moirepol.dft.pseudopotentials import (
     valence_charge,
 )
 from moirepol.dft.relaxation import relaxed_heights
+from moirepol.dft.trial_functions import TrialFunctions
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
 from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
@@ -65,7 +66,7 @@ def require_programs() -> None:
 def calculate(
     atoms: Bilayer,
     kpoints: np.ndarray,
-    sites: np.ndarray,
+    functions: TrialFunctions,
     recipe: Mapping[str, Any],
     folder: Path,
     threads: int = 1,
@@ -86,7 +87,7 @@ def calculate(
     unfold_time_reversal(save, kpoints)
     run_pw2wannier90(folder, threads)
     waves = (read_wavefunctions(save / f"wfc{n}.dat") for n in range(1, len(kpoints) + 1))
-    a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
+    a = wannier.projections(waves, atoms, functions)
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
     if forces:
         atoms.set_array("force", read_forces(folder))

@@ -17,6 +17,7 @@ from ase.units import Ry
 
 from moirepol.dft import programs, pseudopotentials, wannier
 from moirepol.dft.grids import grid_on_atoms
+from moirepol.dft.trial_functions import TrialFunctions
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
 
@@ -91,7 +92,7 @@ def relax_heights(
 def calculate(
     atoms: Bilayer,
     kpoints: np.ndarray,
-    sites: np.ndarray,
+    functions: TrialFunctions,
     recipe: Mapping[str, Any],
     folder: Path,
     threads: int = 1,
@@ -125,7 +126,7 @@ def calculate(
         "field_V_per_A": atoms.field_V_per_A,
         "kpoints": np.asarray(kpoints).tolist(),
         "neighbours": neighbours[..., 1:].tolist(),
-        "bands": sites.shape[0] * sites.shape[1],
+        "bands": len(functions.orbitals),
         "mixing_beta": recipe["mixing_beta"],
         "convergence": {
             "density": recipe["conv_thr_Ry_per_atom"] ** 0.5,
@@ -141,7 +142,7 @@ def calculate(
         mmn = folder / f"{wannier.SEED}.mmn"
         wannier.write_mmn(mmn, neighbours, found["overlaps"])
         waves = ((k, found[f"miller_{n}"], found[f"waves_{n}"]) for n, k in enumerate(kpoints))
-        a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
+        a = wannier.projections(waves, atoms, functions)
         audit = {name: float(found[name]) for name in ("energy_eV", "density_dipole_eA")}
         audit["scf_iterations"] = int(found["scf_iterations"])
     return a, audit | {"programs": f"GPAW {_version(python())}"}

@@ -124,7 +124,8 @@ def overlaps(calc: GPAW, kpoints: np.ndarray, neighbours: np.ndarray, found: lis
         box[(slice(None), *(miller - low).T)] = waves
     flat = boxes.reshape(*boxes.shape[:2], -1).conj()
     reciprocal = 2 * np.pi * calc.atoms.cell.reciprocal() * Bohr
-    positions = calc.atoms.positions / Bohr
+    # Where GPAW has the spheres: an atom at -1e-17 is at the other side of the cell there.
+    positions = calc.spos_ac @ calc.atoms.cell.array / Bohr
 
     @cache
     def augmentation(number, *b):

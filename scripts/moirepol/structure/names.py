@@ -34,7 +34,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from moirepol.structure.material import DEFAULT_MATERIAL, known_materials
+from moirepol.structure.material import DEFAULT_MATERIAL, known_materials, load_material
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 STACKINGS = ("AA", "AAp")
@@ -174,8 +174,8 @@ class System(BaseModel):
             raise ValueError(f"{self.geometry} needs numbers without a common factor")
         if not -20 <= self.strain_percent <= 20:
             raise ValueError(f"strain must lie in -20 ... 20 %, got {self.strain_percent}")
-        if self.distance_A is not None and not 2.0 <= self.distance_A <= 6.0:
-            raise ValueError(f"layer distance must lie in 2 ... 6 A, got {self.distance_A}")
+        if self.distance_A is not None and not 2.0 <= self.distance_A <= 10.0:
+            raise ValueError(f"layer distance must lie in 2 ... 10 A, got {self.distance_A}")
         if self.relaxed and self.distance_A is not None:
             raise ValueError(
                 f"relaxation determines the layer distance, got d{self.distance_A:g} and relaxed; "
@@ -309,7 +309,8 @@ class System(BaseModel):
     @property
     def n_atoms(self) -> int:
         """Number of atoms of the periodic cell."""
-        return sum(2 * _determinant(*cell) for cell in self.supercells)
+        of_layer = len(load_material(self.material).basis)
+        return sum(of_layer * _determinant(*cell) for cell in self.supercells)
 
     @property
     def n_periods(self) -> int:
@@ -354,7 +355,8 @@ class System(BaseModel):
     @property
     def description(self) -> str:
         """Description of the system for readers."""
-        parts = [f"{'parallel' if self.stacking == 'AA' else 'antiparallel'} layers ({self.family})"]
+        word = "parallel" if self.stacking == "AA" else "antiparallel"
+        parts = [f"{word} layers ({self.family})"]
         if self.geometry == "slide":
             i, j, n = self.indices
             parts.append(f"slid by ({i} a₁ + {j} a₂)/{n}")

@@ -98,6 +98,8 @@ SystemName = Annotated[
     str,
     Field(json_schema_extra={"x-allowed": "a system's name such as AA_twist-21-22"}),
 ]
+
+
 def _known_family(family: str) -> str:
     if family not in FAMILIES:
         raise ValueError(f"allowed is one of {', '.join(FAMILIES)}")
@@ -133,7 +135,7 @@ def _number(unit: str, low: float, high: float) -> Any:
 
 Strain = Annotated[float, _number("%", -20, 20)]
 ElectricField = Annotated[float, _number("V/Å", -1, 1)]
-LayerDistance = Annotated[float, _number("Å", 2, 6)]
+LayerDistance = Annotated[float, _number("Å", 2, 10)]
 
 
 class Inheriting(Section):
