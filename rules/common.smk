@@ -8,6 +8,7 @@ from functools import cache
 
 from moirepol.console import say
 from moirepol.errors import ConfigError, JobError
+from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import ANY_FAMILY, OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System, material_of
