@@ -88,16 +88,10 @@ def _by_field(frames: list[Bilayer]) -> dict[str, dict[float, Bilayer]]:
     for frame in frames:
         found.setdefault(_without_field(frame), {}).setdefault(frame.field_V_per_A, frame)
     for frame in frames:
-        fields = found[_without_field(frame)]
-        if (
-            frame.system.geometry == "slide"
-            and not frame.system.relaxed
-            and frame.field_V_per_A
-            and -frame.field_V_per_A not in fields
-        ):
+        if frame.system.geometry == "slide" and not frame.system.relaxed and frame.field_V_per_A:
             for copy in symmetry_copies(frame, reverse_field=True):
-                if copy.field_V_per_A == -frame.field_V_per_A and _without_field(copy) in found:
-                    found[_without_field(copy)].setdefault(copy.field_V_per_A, copy)
+                if (name := _without_field(copy)) in found:
+                    found[name].setdefault(copy.field_V_per_A, copy)
     return found
 
 

@@ -25,8 +25,8 @@ def config(root):
     ("target", "words"),
     [
         ("results/views/AA_angel-2.html", ["'angel-2'", "angle-2.00"]),
-        ("results/views/AB_angle-2.html", ["family 'AB'", "AA or AAp"]),
-        ("results/views/aa_angle-2.html", ["family 'aa'", "AA or AAp"]),
+        ("results/views/AB_angle-2.html", ["family 'AB'", "AA, AAp"]),
+        ("results/views/aa_angle-2.html", ["family 'aa'", "AA, AAp"]),
         ("results/views/AA_angle--2.html", ["has a sign", "twist-22-21"]),
         ("results/views/AA_twist-5-6_field0.02.html", ["needs a sign", "field+0.02"]),
         ("results/views/AA_twist-5-6_field+0.02_d3.4.html", ["order", "shift, strain, d, field"]),
