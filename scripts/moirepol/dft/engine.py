@@ -67,6 +67,38 @@ class Engine(Protocol):
             density and the ions), ``programs`` (versions).
         """
 
+    def band_energies(
+        self,
+        atoms: Bilayer,
+        mesh: tuple[int, int],
+        path: np.ndarray,
+        bands: int,
+        recipe: Mapping[str, Any],
+        folder: Path,
+    ) -> np.ndarray:
+        """Compute band energies along a path.
+
+        Parameters
+        ----------
+        atoms
+            The bilayer.
+        mesh
+            Divisions of the Gamma-centred mesh of the density.
+        path
+            k points (nk, 3) in crystal units.
+        bands
+            Number of bands, empty ones included.
+        recipe
+            The settings ``labels.recipe``.
+        folder
+            Working folder.
+
+        Returns
+        -------
+        ndarray
+            Energies (nk, bands) in eV.
+        """
+
     def relax_heights(
         self,
         atoms: Bilayer,

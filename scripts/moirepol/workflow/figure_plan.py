@@ -68,7 +68,13 @@ def _names(panel: Panel) -> list[str]:
 
 def _direct(*geometries: str) -> Files:
     """Return the audited label sets that contain cells of some geometries."""
-    return lambda config, panel, labels: label_plan.direct_labels(config, labels, *geometries)
+
+    def files(config: Config, panel: Panel, labels: str) -> list[str]:
+        named = panel if "systems" in panel else config["sweeps"][panel["sweep"]]
+        material = material_of(systems_of_sweep(named)[0])
+        return label_plan.direct_labels(config, labels, *geometries, material=material)
+
+    return files
 
 
 def _slides(family: str) -> Files:

@@ -348,7 +348,9 @@ def labels_with(config: Mapping[str, Any], name: str) -> str:
     )
 
 
-def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> list[str]:
+def direct_labels(
+    config: Mapping[str, Any], folder: str, *geometries: str, material: str = DEFAULT_MATERIAL
+) -> list[str]:
     """Return the files of audited label sets with rigid cells of some geometries.
 
     Parameters
@@ -359,6 +361,8 @@ def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> l
         The folder of shipped labels.
     *geometries
         Geometries of `moirepol.structure.names.System`.
+    material
+        Material of the cells.
 
     Returns
     -------
@@ -369,6 +373,7 @@ def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> l
         audited_file(config, name, folder)
         for name in audited_sets(config, folder)
         if name in own_sets(config)
+        and material_of_set(config["labels"]["sets"][name]) == material
         and any(
             system.geometry in geometries and not system.relaxed
             for system in map(System.parse, frames(config, name))
