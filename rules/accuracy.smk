@@ -11,9 +11,7 @@ TABULATED = [
     and all(ready(s) for s in MODELS[name]["labels"])
 ]
 #: Studies of the accuracy table. `./run materials` tabulates those of other materials.
-OWN_STUDIES = [
-    name for name in STUDIES if material_of(family_of_study(name)) == DEFAULT_MATERIAL
-]
+OWN_STUDIES = [name for name in STUDIES if material_of(family_of_study(name)) == DEFAULT_MATERIAL]
 #: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the first order fails.
 LARGEST_VALIDATED_ETA = 0.1
 CELL_STUDIES = {name: terms_of_study(name) for name in studies_used_for("cells", STUDIES)}
@@ -135,6 +133,46 @@ rule calibrate_errors:
         "calibrate the error of predictions, {wildcards.family}"
     script:
         "../scripts/calibrate_errors.py"
+
+
+rule calibrate_relaxation:
+    input:
+        labels=lambda wildcards: label_file(config["heights"][wildcards.family]["validation"]),
+        zero_field=models_of("zero_field", first_relaxed_cell),
+        response=models_of("response", first_relaxed_cell),
+        curvature=models_of("curvature", first_relaxed_cell),
+        polarizability=lambda wildcards: polarizability_file(config["long_range"][wildcards.family]),
+        gradient="results/gradient/{family}.nc",
+        relaxations=lambda wildcards: expand(
+            "results/relaxation/{system}.nc",
+            system=planned(model_plan.relaxed_cells, wildcards.family),
+        ),
+        stackings="results/stackings/{family}.nc",
+        monolayer=lambda wildcards: monolayer_file(material_of(wildcards.family)),
+        heights="results/heights/{family}.nc",
+        errors="results/errors/{family}.nc",
+    output:
+        relaxed_errors="results/errors/{family}_relaxed.nc",
+    log:
+        "logs/calibrate_relaxation/{family}.log",
+    benchmark:
+        "benchmarks/calibrate_relaxation/{family}.tsv"
+    wildcard_constraints:
+        family="|".join(ERROR_STUDIES) or "none",
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        lattice_constant_A=of_material("lattice_constant_A", lambda wildcards: wildcards.family),
+        layer_distance_A=of_material("layer_distance_A", lambda wildcards: wildcards.family),
+        code=code_digest("calibrate_relaxation"),
+    message:
+        "calibrate the error of relaxed bilayers, {wildcards.family}"
+    script:
+        "../scripts/calibrate_relaxation.py"
 
 
 rule plot_cells:
