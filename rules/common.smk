@@ -8,10 +8,10 @@ from functools import cache
 
 from moirepol.console import say
 from moirepol.errors import ConfigError, JobError
-from moirepol.structure.material import DEFAULT_MATERIAL
-from moirepol.structure.names import ANY_FAMILY, OTHER_NAMES
+from moirepol.structure.material import DEFAULT_MATERIAL, known_materials
+from moirepol.structure.names import ANY_FAMILY, FAMILIES, OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
-from moirepol.structure.names import System, material_of
+from moirepol.structure.names import System, material_of, nearest, stacking_of
 from moirepol.structure.symmetry import distinct_slides
 from moirepol.workflow import figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels

@@ -104,7 +104,7 @@ class Models:
         predictor = self._predictor(known)
         with _one_line():
             if isinstance(known, System):
-                rigid = build(known, **self._lengths(known))
+                rigid = build(known, *self._lengths(known))
                 predicted = predictor.dipoles(self._relaxed(known, rigid, self._relaxation(known)))
                 plain = exported(predicted, predicted)
             else:
@@ -142,7 +142,7 @@ class Models:
         if isinstance(known, System):
             relaxation = self._relaxation(known)
             points = max(points, relaxation.points if relaxation else 0)
-            rigid = sample(known, **self._lengths(known), points_per_period=points)
+            rigid = sample(known, *self._lengths(known), points)
             sampled = self._relaxed(known, rigid, relaxation)
         else:
             sampled = known.recognized.sample(points)
@@ -183,8 +183,9 @@ class Models:
         with _one_line():
             return charge_of_map(ds, maps["charge_grids"], maps["zero_tolerance"])
 
-    def _lengths(self, system: System) -> dict[str, float]:
-        return lengths_of(self.config, system.material)
+    def _lengths(self, system: System) -> tuple[float, float]:
+        found = lengths_of(self.config, system.material)
+        return found["lattice_constant_A"], found["layer_distance_A"]
 
     def _known(
         self, bilayer: str | Atoms, field: float | None, maximum_atoms: int = sys.maxsize
@@ -244,7 +245,7 @@ class Models:
                 return Relaxation.from_file(path)
             from moirepol.physics import continuum  # its library is slow to import
 
-            rigid = sample(known, **self._lengths(known), points_per_period=1)
+            rigid = sample(known, *self._lengths(known), 1)
             mesh = self.config["relaxation"]
             points = continuum.points_of_mesh(rigid, mesh["mesh_spacing_A"], mesh["mesh_points"])
             stackings = Stackings.from_file(self._stackings(known.family))

@@ -119,6 +119,15 @@ class Audit(_Section):
     spread_A2: Annotated[float, Field(gt=0, description="of a Wannier function")] = 3.0
 
 
+class Published(_Section):
+    """A published polarization of two parallel layers."""
+
+    P_perp_pC_per_m: Annotated[float, Field(description="as published")]
+    source: Annotated[
+        str, Field(min_length=1, description="where it stands, and how it is defined")
+    ]
+
+
 class Material(_Section):
     """A monolayer material. Units are in the names; see the YAML file of h-BN."""
 
@@ -141,6 +150,7 @@ class Material(_Section):
     basis: Annotated[tuple[BasisAtom, ...], Field(min_length=1)]
     dipole_site: DipoleSite
     audit: Audit = Audit()
+    published: Published | None = None
 
     @model_validator(mode="after")
     def _lattice_constant_in_range(self) -> "Material":

@@ -527,6 +527,92 @@ def families_in(config: Mapping[str, Any], name: str) -> set[str]:
     return {System.parse(frame).family for frame in frames(config, name)}
 
 
+def plain_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> list[str]:
+    """Return the ready label sets with grids of unstrained stackings by the recipe of a family.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    list of str
+        Label sets with zero-field labels or labels in a field, in the order of the settings.
+    """
+    recipe = family_recipe(config, family)
+    return [
+        name
+        for name, label_set in config["labels"]["sets"].items()
+        if set_recipe(config, name) == recipe
+        and label_set.get("use") != "validation"
+        and is_ready(config, name, shipped)
+        and any(
+            grid["family"] == family
+            and 0 in grid.get("strains_percent", [0])
+            and "layer_distances_A" not in grid
+            for grid in label_set.get("grids", [])
+        )
+    ]
+
+
+def is_mapped(config: Mapping[str, Any], family: str, shipped: Shipped) -> bool:
+    """Return whether the configuration space of a family needs no further label.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    bool
+        True if the label set of `finest_slides` is ready.
+    """
+    try:
+        file, _ = finest_slides(config, family)
+    except ConfigError:
+        return False
+    return is_ready(config, Path(file).stem, shipped)
+
+
+#: Settings of a recipe that a label converges with.
+CONVERGING = ("ecutwfc_Ry", "ecutrho_Ry", "mesh_4_atom_cell", "cell_height_A")
+
+
+def finer_recipes(config: Mapping[str, Any], family: str) -> dict[str, dict[str, Any]]:
+    """Return the recipes that differ from that of a family in one larger cut-off, mesh or height.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+
+    Returns
+    -------
+    dict
+        Name -> the changed setting with its value.
+    """
+    own = recipe_of(config, family_recipe(config, family))
+    found = {}
+    for name in config["labels"]["variants"]:
+        other = recipe_of(config, name)
+        keys = [key for key in {**own, **other} if own.get(key) != other.get(key)]
+        if len(keys) == 1 and keys[0] in CONVERGING and other[keys[0]] > own[keys[0]]:
+            found[name] = {keys[0]: other[keys[0]]}
+    return found
+
+
 def finest_slides(
     config: Mapping[str, Any], family: str, recipe: str | None = None
 ) -> tuple[str, int]:

@@ -46,9 +46,8 @@ class TestMaterials:
         assert label_plan.set_settings(config, "sic_aa") == settings
 
     def test_a_code_without_its_data_sets_is_one_line(self, config):
-        sets = "labels.sets.mos2_aa"
-        wrong = put(config, sets, config["labels"]["sets"]["mos2_aa"] | {"recipe": STANDARD})
-        with pytest.raises(ConfigError, match="mos2_aa: .*'espresso': MoS2 has .* for gpaw alone"):
+        wrong = put(config, "labels.sets.aa", {"systems": ["MoS2-AA_slide-1-1-3"]})
+        with pytest.raises(ConfigError, match="aa: .*'espresso': MoS2 has .* for gpaw alone"):
             check_config(wrong)
 
     def test_a_set_is_of_one_material(self, config):
@@ -59,13 +58,21 @@ class TestMaterials:
     def test_recipes_follow_the_labels_of_a_family(self, config):
         assert label_plan.family_recipe(config, "AA") == STANDARD
         assert label_plan.family_recipe(config, "SiC-AA") == STANDARD
+        grid = {"family": "MoS2-AA", "slides_per_axis": 6}
+        config = put(config, "labels.sets.mine", {"recipe": "mos2", "grids": [grid]})
         assert label_plan.family_recipe(config, "MoS2-AA") == "mos2"
-        assert label_plan.finest_slides(config, "MoS2-AA") == ("results/labels/mos2_aa.nc", 6)
+        assert label_plan.finest_slides(config, "MoS2-AA") == ("results/labels/mine.nc", 6)
 
     def test_comparisons_are_sets_by_another_code_than_the_first(self, config):
-        own = label_plan.own_sets(config)
-        assert {"aa", "sic_aa", "mos2_aa"} <= set(own)
+        slides = {"recipe": "gpaw", "systems": ["MoS2-AA_slide-1-1-3"]}
+        own = label_plan.own_sets(put(config, "labels.sets.mine", slides))
+        assert {"aa", "sic_aa", "mine"} <= set(own)
         assert "aa_gpaw" not in own
+
+    def test_finer_recipes_change_one_setting(self, config):
+        found = label_plan.finer_recipes(config, "SiC-AA")
+        assert found["mesh_12"] == {"mesh_4_atom_cell": 12}
+        assert {"wfc_35", "mesh_6", "large", "gpaw", "relaxed"}.isdisjoint(found)
 
     def test_a_run_trains_no_other_material(self, config):
         named = {name for name, model in config["models"].items() if not model.get("study")}
