@@ -74,16 +74,16 @@ def describe_material(
     page, table
         HTML and CSV (convergence) to write.
     """
-    of = load_material(material)
+    ds = read_netcdf(bands, "energy")
     frames = {frame.name: frame for frame in read_frames(labels)}
-    files = iter(finer)
+    others = iter([read_frames(file)[0] for file in finer])
+    of = load_material(material)
     rows = {"recipe": [frames[name] for name in slides]}
     for recipe, change in changes.items():
         words = ", ".join(f"{key} = {value:g}" for key, value in change.items())
-        rows[f"{recipe}: {words}"] = [read_frames(next(files))[0] for _ in slides]
+        rows[f"{recipe}: {words}"] = [next(others) for _ in slides]
     convergence = _convergence(rows)
     convergence.to_csv(table, float_format="%.6g")
-    ds = read_netcdf(bands, "energy")
     N = frames[slides[0]]
     per_area = PC_PER_M / N.areas[0]
     summary = (
