@@ -7,7 +7,15 @@ import pandas as pd
 import xarray as xr
 
 from moirepol.physics.polarization import PC_PER_M
-from moirepol.plotting import UNIT, draw_cell, draw_in_plane, draw_out_of_plane, new_figure, save
+from moirepol.plotting import (
+    UNIT,
+    draw_cell,
+    draw_in_plane,
+    draw_out_of_plane,
+    new_figure,
+    save,
+    window,
+)
 from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.frames import read_frames
 from moirepol.structure.material import load_material
@@ -102,15 +110,17 @@ def _critical_field(of_N):
 
 
 def _draw(maps, rows, pdf, png):
-    figure, axes = new_figure(1.75 * len(maps) + 0.3, nrows=len(maps), ncols=2, squeeze=False)
+    figure, axes = new_figure(1.0 * len(maps) + 0.2, nrows=len(maps), ncols=2, squeeze=False)
     for (left, right), ds, (name, row) in zip(axes, maps, rows.iterrows(), strict=True):
         P = UNIT * ds["P"].values
+        xlim, ylim = window(ds["cell"].values)
+        for ax in (left, right):
+            ax.set(xlim=xlim, ylim=ylim, aspect="equal", xticks=[], yticks=[])
         draw_out_of_plane(left, ds, P[2])
         draw_in_plane(right, ds, P[:2])
         for ax in (left, right):
             draw_cell(ax, ds)
-            ax.set(aspect="equal", xticks=[], yticks=[])
-        left.set_title(f"{name}: {row['one_domain']:.2f} pC/m, {row['ratio']:.2f} times the first")
+        left.set_ylabel(f"{name}\n{row['one_domain']:.2f} pC/m")
     save(figure, pdf, png)
 
 
