@@ -22,7 +22,6 @@ from moirepol.structure.material import ELECTRONS_PER_FUNCTION
 MAXIMUM_SINGULAR_VALUE = 1 + 1e-6
 MINIMUM_SINGULAR_VALUE = 0.3
 MINIMUM_PROJECTION = 0.05
-MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
 AUDIT_UNITS = {
     "energy_eV": "eV",
     "scf_accuracy_Ry": "13.605693 eV",  # a rydberg: UDUNITS has no name for it
@@ -226,7 +225,7 @@ def fault(frame: Bilayer) -> str:
         ("smallest_singular_value", ">=", MINIMUM_SINGULAR_VALUE),
         ("smallest_projection", ">=", MINIMUM_PROJECTION),
         ("spread_A2", "<=", frame.material.audit.spread_A2),
-        ("symmetry_residual_eA", "<=", MAXIMUM_SYMMETRY_RESIDUAL_EA),
+        ("symmetry_residual_eA", "<=", frame.material.audit.symmetry_residual_eA),
         ("wannier90_difference_A", "<=", 1e-4),
     )
     for name, relation, limit in limits:

@@ -111,12 +111,15 @@ class DipoleSite(_Section):
 
 
 class Audit(_Section):
-    """Limits of the Wannier functions of a label."""
+    """Limits beyond which a label is rejected."""
 
     centre_distance_A: Annotated[
         float, Field(gt=0, description="of a centre from the place that it belongs to")
     ] = 0.75
     spread_A2: Annotated[float, Field(gt=0, description="of a Wannier function")] = 3.0
+    symmetry_residual_eA: Annotated[
+        float, Field(gt=0, description="of a dipole component from its symmetry copies")
+    ] = 2e-5
 
 
 class Published(_Section):
