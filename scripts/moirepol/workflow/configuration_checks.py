@@ -183,7 +183,7 @@ def _check_systems_of_panel(key: str, panel: Mapping[str, Any], config: Mapping[
     allowed = {
         "system": "one system",
         "map": "one system or configuration space",
-        "space": "one configuration space, such as configuration_AA",
+        "space": "one configuration space, such as configuration_AA or configuration_AAp",
         "systems": "at least 1 system",
     }[plot.shows]
     if not names or (plot.shows != "systems" and len(names) > 1):
