@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -48,12 +49,13 @@ def calibrate_relaxation(
     zero_field, response, curvature, polarizability, gradient, stackings, monolayer, heights
         As in `predict_dipoles`.
     relaxations
-        Files of `relax_bilayer` for the cells, in the order of the set.
+        Files of `relax_bilayer` for the cells, named by them.
     errors
         File of `calibrate_errors`.
     relaxed_errors
         NetCDF to write: the data of `errors`, with ``relative_error`` (direction) and, for every
-        relaxed cell, the fraction of components within one and two errors.
+        relaxed cell, the fraction of components within one and two errors, calibrated with and
+        without this cell.
     lattice_constant_A, layer_distance_A
         Settings in angstrom.
 
@@ -68,9 +70,10 @@ def calibrate_relaxation(
     full = Predictor.from_files(*files)
     scaled = Predictor([_with_unit_error(term) for term in full.terms])
     cells, largest = [], 0.0
-    for frame, relaxation in zip(frames, relaxations, strict=True):
+    by_name = {Path(path).stem: path for path in relaxations}
+    for frame in frames:
         rigid = build(frame.name, lattice_constant_A, layer_distance_A)
-        bilayer = relaxed_from_files(rigid, stackings, monolayer, relaxation)
+        bilayer = relaxed_from_files(rigid, stackings, monolayer, by_name[frame.name])
         apart = np.abs((bilayer.positions - frame.positions)[:, :2]).max()
         if apart > SAME_ATOMS_A:
             raise JobError(
@@ -81,15 +84,26 @@ def calibrate_relaxation(
         cells.append(validated(frame, full.dipoles(bilayer), scaled.dipoles(bilayer)))
     calibration = calibrate_widths(cells, saturation=1.0)
     # A cell of size 0: the width is the factor itself.
-    within = [[calibration.coverage(cell, times) for times in (1, 2)] for cell in cells]
+    others = [
+        calibrate_widths([cell for cell in cells if cell is not left_out] or cells, saturation=1.0)
+        for left_out in cells
+    ]
     ds["relative_error"] = "direction", list(calibration.scale)
     ds["relative_error"].attrs.update(
         units="1", long_name="error of the change by relaxation, relative to it"
     )
-    ds["within_relaxed"] = ("relaxed_cell", "times", "direction"), np.array(within)
-    ds["within_relaxed"].attrs.update(
-        units="1", long_name="fraction of components of relaxed cells within the error"
-    )
+    for name, widths in (
+        ("within_relaxed", [calibration] * len(cells)),
+        ("within_relaxed_left_out", others),
+    ):
+        within = [
+            [own.coverage(cell, times) for times in (1, 2)]
+            for cell, own in zip(cells, widths, strict=True)
+        ]
+        ds[name] = ("relaxed_cell", "times", "direction"), np.array(within)
+        ds[name].attrs.update(
+            units="1", long_name="fraction of components of relaxed cells within the error"
+        )
     ds["largest_displacement"] = (), largest
     ds["largest_displacement"].attrs.update(
         units="angstrom", long_name="largest in-plane displacement of the relaxed cells"

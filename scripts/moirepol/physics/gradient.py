@@ -409,6 +409,10 @@ def second_order_deviations(family: str) -> np.ndarray:
     return np.tensordot(np.random.default_rng(1).normal(size=(DRAWS, len(basis))), basis, 1)
 
 
+#: A relaxed bilayer rotates and strains its layers a little more than the rigid one.
+SLACK = 1.01
+
+
 @dataclass(frozen=True)
 class DisplacementGradient:
     """The term of a `Predictor` for the first order in the displacement gradient.
@@ -480,9 +484,9 @@ class DisplacementGradient:
         gradients, known = local_gradients(bilayer), "the error was calibrated on cells of up to"
         strain, twist = strain_of(gradients).max(), np.abs(np.degrees(gradients[:, 6])).max()
         words = []
-        if strain > self.largest_strain + 1e-6:
+        if strain > SLACK * self.largest_strain:
             words.append(f"strains of size {strain:.3f}, {known} {self.largest_strain:.3f}")
-        if twist > self.largest_twist_deg + 1e-6:
+        if twist > SLACK * self.largest_twist_deg:
             words.append(f"a twist of {twist:.2f}°, {known} {self.largest_twist_deg:.2f}°")
         return "; ".join(words)
 
