@@ -9,7 +9,9 @@ import numpy as np
 from moirepol.errors import JobError
 from moirepol.model.calibration import DIRECTIONS, Calibration, ValidatedCell, calibrate_widths
 from moirepol.physics.heights import Heights
-from moirepol.physics.relaxation import relaxed_from_files
+from moirepol.physics.monolayer import Monolayer
+from moirepol.physics.relaxation import Relaxation, relaxed
+from moirepol.physics.stackings import Stackings
 from moirepol.predictor import Predictor
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
@@ -70,10 +72,11 @@ def calibrate_relaxation(
     full = Predictor.from_files(*files)
     scaled = Predictor([_with_unit_error(term) for term in full.terms])
     cells, largest = [], 0.0
-    by_name = {Path(path).stem: path for path in relaxations}
+    fields = {Path(path).stem: Relaxation.from_file(path) for path in relaxations}
+    of_stackings, constants = Stackings.from_file(stackings), Monolayer.from_file(monolayer)
     for frame in frames:
         rigid = build(frame.name, lattice_constant_A, layer_distance_A)
-        bilayer = relaxed_from_files(rigid, stackings, monolayer, by_name[frame.name])
+        bilayer = relaxed(rigid, of_stackings, constants, fields[frame.name])
         apart = np.abs((bilayer.positions - frame.positions)[:, :2]).max()
         if apart > SAME_ATOMS_A:
             raise JobError(
