@@ -258,7 +258,8 @@ def _number(value, factor: float, form: str = "") -> str:
     if value is None or pd.isna(value):
         return ""
     number = factor * float(value) + 0.0
-    return form.format(number) if form else f"{float(f'{number:.3g}'):g}"
+    text = form.format(number) if form else f"{float(f'{number:.3g}'):g}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _place(path: str) -> str:
