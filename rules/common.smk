@@ -426,3 +426,21 @@ def panel_params(plot: str) -> dict:
 def any_panel_of(plot: str) -> str:
     """Regular expression of the panels of a kind of plot."""
     return "|".join(figure_plan.panels_of(config, plot))
+
+
+# Materials
+
+#: Stackings N, A and G.
+PAGE_SLIDES = ["slide-1-1-3", "slide-0-1-2", "slide-0-0-1"]
+
+
+def parallel_family(material: str) -> str:
+    return "AA" if material == DEFAULT_MATERIAL else f"{material}-AA"
+
+
+def page_slides(material: str) -> list[str]:
+    return [f"{parallel_family(material)}_{slide}" for slide in PAGE_SLIDES]
+
+
+def finer_recipes(material: str) -> dict[str, dict]:
+    return planned(label_plan.finer_recipes, parallel_family(material))

@@ -3,26 +3,12 @@
 # by DFT. Makes: results/materials/comparison.{nc,csv,pdf,png}, results/materials/<material>.html,
 # results/bands/<system>.nc.
 
-#: Stackings N, A and G.
-PAGE_SLIDES = ["slide-1-1-3", "slide-0-1-2", "slide-0-0-1"]
 #: Families of parallel layers whose stackings are all labelled, the default material first.
 COMPARED = [
     family
     for family in FAMILIES
     if stacking_of(family) == "AA" and planned(label_plan.is_mapped, family, SHIPPED_FRAMES)
 ]
-
-
-def parallel_family(material: str) -> str:
-    return "AA" if material == DEFAULT_MATERIAL else f"{material}-AA"
-
-
-def page_slides(material: str) -> list[str]:
-    return [f"{parallel_family(material)}_{slide}" for slide in PAGE_SLIDES]
-
-
-def finer_recipes(material: str) -> dict[str, dict]:
-    return planned(label_plan.finer_recipes, parallel_family(material))
 
 
 rule materials:
