@@ -66,7 +66,7 @@ include: "rules/docs.smk"
 
 
 onstart:
-    say_labels()
+    start_labels()
 
 
 rule all:
