@@ -131,6 +131,46 @@ rule calibrate_errors:
         "../scripts/calibrate_errors.py"
 
 
+rule calibrate_relaxation:
+    input:
+        labels=lambda wildcards: label_file(config["heights"][wildcards.family]["validation"]),
+        zero_field=models_of("zero_field", first_relaxed_cell),
+        response=models_of("response", first_relaxed_cell),
+        curvature=models_of("curvature", first_relaxed_cell),
+        polarizability=lambda wildcards: polarizability_file(config["long_range"][wildcards.family]),
+        gradient="results/gradient/{family}.nc",
+        relaxations=lambda wildcards: expand(
+            "results/relaxation/{system}.nc",
+            system=planned(model_plan.relaxed_cells, wildcards.family),
+        ),
+        stackings="results/stackings/{family}.nc",
+        monolayer=monolayer_file(),
+        heights="results/heights/{family}.nc",
+        errors="results/errors/{family}.nc",
+    output:
+        relaxed_errors="results/errors/{family}_relaxed.nc",
+    log:
+        "logs/calibrate_relaxation/{family}.log",
+    benchmark:
+        "benchmarks/calibrate_relaxation/{family}.tsv"
+    wildcard_constraints:
+        family="|".join(ERROR_STUDIES) or "none",
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        code=code_digest("calibrate_relaxation"),
+    message:
+        "calibrate the error of relaxed bilayers, {wildcards.family}"
+    script:
+        "../scripts/calibrate_relaxation.py"
+
+
 rule plot_cells:
     input:
         studies=expand("results/studies/{study}.nc", study=CELL_STUDIES),

@@ -3,6 +3,7 @@
 # with results/audit/<set>.nc behind it, results/checks/, results/convergence.{nc,csv,pdf,png}.
 
 CONVERGENCE_SLIDES = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]  # AB, A and G
+CRITICAL_STACKING = "AA_slide-1-1-3"
 ONE_CHANGE = {
     name: changes
     for name in config["labels"]["variants"]
@@ -138,6 +139,9 @@ rule engine:
 rule find_critical_field:
     input:
         labels=audited_file("distance"),
+        zero_field=models_of("zero_field", lambda wildcards: CRITICAL_STACKING),
+        response=models_of("response", lambda wildcards: CRITICAL_STACKING),
+        heights="results/heights/AA.nc",
     output:
         critical_field="results/checks/critical_field.nc",
         pdf="results/checks/critical_field.pdf",
@@ -147,12 +151,15 @@ rule find_critical_field:
     benchmark:
         "benchmarks/find_critical_field.tsv"
     conda:
-        "../envs/analyze.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        distances_A=[3.15, 3.7],
         code=code_digest("find_critical_field"),
     message:
         "critical field against layer distance"

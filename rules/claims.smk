@@ -1,6 +1,6 @@
 # Claims of the paper, compared with the results.
 # Needs: the maps, charges and parities of the configured figures, and the available labels of moire
-# cells. Makes: results/claims.{csv,html}.
+# cells. Makes: results/claims.{csv,html}, results/claims_relaxed.csv.
 
 SHOWN_SYSTEMS = systems_shown()
 #: Claims about single atoms: the cells compared with direct DFT, and the mismatched cells.
@@ -53,6 +53,35 @@ rule evaluate_claims:
         "evaluate the claims of the paper"
     script:
         "../scripts/evaluate_claims.py"
+
+
+# Requested by name only: what relaxation does to the claims.
+rule relax_claims:
+    input:
+        table=CLAIMS_TABLE,
+        claims="results/claims.csv",
+        configurations=expand("results/maps/{system}.nc", system=CONFIGURATIONS),
+        maps=expand("results/maps/{system}.nc", system=relaxed_systems()),
+        charges=expand("results/charge/{system}.nc", system=relaxed_systems("charge")),
+        dipoles=expand("results/dipoles/{system}.nc", system=relaxed_systems()),
+    output:
+        relaxed_claims="results/claims_relaxed.csv",
+    log:
+        "logs/relax_claims.log",
+    benchmark:
+        "benchmarks/relax_claims.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_digest("relax_claims"),
+    message:
+        "evaluate the claims for relaxed bilayers"
+    script:
+        "../scripts/relax_claims.py"
 
 
 rule tabulate_claims:

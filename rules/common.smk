@@ -13,6 +13,7 @@ from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
+from moirepol.structure.symmetry import distinct_slides
 from moirepol.workflow import figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
@@ -190,6 +191,10 @@ def models_of(kind: str, asked=lambda wildcards: wildcards.system):
     return lambda wildcards: planned(model_plan.members_for, kind, asked(wildcards))
 
 
+def first_relaxed_cell(wildcards) -> str:
+    return planned(model_plan.relaxed_cells, wildcards.family)[0]
+
+
 def strongest_field(wildcards) -> str:
     return model_plan.in_strongest_field(config, wildcards.sweep, wildcards.system)
 
@@ -232,7 +237,10 @@ def errors_of(wildcards) -> str | list:
     """Input function: the calibration of the error of a system's family; empty if no study with
     this use can be made."""
     family = family_of(wildcards)
-    return f"results/errors/{family}.nc" if family in ERROR_STUDIES else []
+    if family not in ERROR_STUDIES:
+        return []
+    relaxed = not structure_of(wildcards) and System.parse(wildcards.system).relaxed
+    return planned(model_plan.errors_file, family, relaxed)
 
 
 def polarizability_of(wildcards) -> str | list:
@@ -244,7 +252,7 @@ def polarizability_of(wildcards) -> str | list:
 def heights_of(wildcards) -> str | list:
     """Input function: the change with the heights, for bilayers whose heights are not those of the
     models' labels."""
-    return planned(model_plan.heights_file, wildcards.system)
+    return planned(model_plan.heights_of, wildcards.system)
 
 
 def of_relaxed(file):
@@ -263,6 +271,19 @@ monolayer_of = of_relaxed(lambda system: monolayer_file())
 relaxation_of = of_relaxed(
     lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
 )
+
+
+def stackings_of_heights(wildcards) -> int:
+    """Stackings along each axis of the labels at other heights, of the family of a system."""
+    family = System.parse(wildcards.system).family
+    return planned(label_plan.stackings_of_heights, family)
+
+
+def translated_atoms(wildcards) -> list[str]:
+    """Input function: relaxed atoms of every distinct stacking of the grid of heights."""
+    family, n = System.parse(wildcards.system).family, stackings_of_heights(wildcards)
+    slides = [System.parse(f"{family}_slide-{i}-{j}-{n}") for i, j in distinct_slides(n, family)]
+    return [f"results/atoms/{slide.name}.nc" for slide in slides]
 
 
 def monolayer_file() -> str:
@@ -358,6 +379,10 @@ def panels_of_figure(figure: str) -> list[str]:
 
 def systems_shown(*plots: str) -> list[str]:
     return figure_plan.systems_shown(config, *plots)
+
+
+def relaxed_systems(*plots: str) -> list[str]:
+    return figure_plan.relaxed_systems(config, *plots)
 
 
 def panel_inputs(plot: str) -> dict:

@@ -2,17 +2,23 @@
 # Needs: the tables of claims, of accuracy and of the audit. Makes: docs/tables/*.md.
 
 
+# Bilayers whose terms are tabulated: those of the panels of walls.
+TABULATED_TERMS = systems_shown("walls")
+
+
 rule docs_tables:
     input:
         expand(
             "docs/tables/{table}.md",
-            table=["claims", "accuracy", "cells", "errors", "learning", "labels"],
+            table=["claims", "accuracy", "cells", "errors", "learning", "labels", "terms"],
         ),
 
 
 rule tabulate_docs:
     input:
         claims="results/claims.csv",
+        relaxed_claims="results/claims_relaxed.csv",
+        terms=expand("results/terms/{system}.nc", system=TABULATED_TERMS),
         accuracy="results/accuracy.csv",
         cells="results/range.csv",
         errors=expand("results/errors/{family}.nc", family=ERROR_STUDIES),
@@ -25,6 +31,7 @@ rule tabulate_docs:
         errors_page="docs/tables/errors.md",
         learning_page="docs/tables/learning.md",
         labels_page="docs/tables/labels.md",
+        terms_page="docs/tables/terms.md",
     log:
         "logs/tabulate_docs.log",
     benchmark:

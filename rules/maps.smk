@@ -182,6 +182,39 @@ rule relax_atoms:
         "../scripts/relax_atoms.py"
 
 
+# Requested by name only, as `relax_atoms`.
+rule compare_relaxations:
+    input:
+        relaxation="results/relaxation/{system}_relaxed.nc",
+        stackings=lambda wildcards: f"results/stackings/{System.parse(wildcards.system).family}.nc",
+        monolayer=monolayer_file(),
+        atoms="results/atoms/{system}.nc",
+        translated_atoms=translated_atoms,
+    output:
+        comparison="results/checks/relaxations_{system}.nc",
+        pdf="results/checks/relaxations_{system}.pdf",
+        png="results/checks/relaxations_{system}.png",
+    log:
+        "logs/compare_relaxations/{system}.log",
+    benchmark:
+        "benchmarks/compare_relaxations/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        lattice_constant_A=config["lattice_constant_A"],
+        layer_distance_A=config["layer_distance_A"],
+        slides_per_axis=stackings_of_heights,
+        code=code_digest("compare_relaxations"),
+    message:
+        "compare the relaxations of {wildcards.system}"
+    script:
+        "../scripts/compare_relaxations.py"
+
+
 rule compute_potential:
     input:
         polarization_map="results/maps/{system}.nc",

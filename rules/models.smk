@@ -4,6 +4,10 @@
 # first order in the displacement gradient), and results/dipoles/<system>.nc.
 
 
+# Relaxed bilayers from 6.01 to 0.10 degrees.
+BENCHMARKED_RELAXED = [f"AA_twist-{m}-{m + 1}_relaxed" for m in (5, 10, 16, 30, 65, 165, 330)]
+
+
 rule models:
     input:
         expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
@@ -223,6 +227,33 @@ rule benchmarks:
         "results/benchmarks/training.csv",
         "results/benchmarks/dag.csv",
         "results/benchmarks/rules.csv",
+        "results/benchmarks/relaxation.csv" if config["heights"] else [],
+
+
+# The times are those of the last run of every job, as below.
+rule benchmark_relaxation:
+    input:
+        mapped=expand("results/maps/{system}.nc", system=BENCHMARKED_RELAXED),
+        relaxations=expand("results/relaxation/{system}.nc", system=BENCHMARKED_RELAXED),
+    output:
+        relaxation_costs="results/benchmarks/relaxation.csv",
+    log:
+        "logs/benchmark_relaxation.log",
+    benchmark:
+        "benchmarks/benchmark_relaxation.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        folder="benchmarks",
+        code=code_digest("benchmark_relaxation"),
+    message:
+        "tabulate the cost of relaxed maps"
+    script:
+        "../scripts/benchmark_relaxation.py"
 
 
 # No digest of the results: the times are those of the last run of every job.

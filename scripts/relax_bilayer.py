@@ -1,11 +1,7 @@
 """Relax a moire bilayer in the continuum."""
 
-from math import ceil
-
-import numpy as np
-
 from moirepol.console import say
-from moirepol.physics.continuum import relax
+from moirepol.physics.continuum import points_of_mesh, relax
 from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.stackings import Stackings
 from moirepol.structure.building import sample
@@ -49,8 +45,7 @@ def relax_bilayer(
         Smallest number of points of the mesh along each vector of a period.
     """
     bilayer = sample(system, lattice_constant_A, layer_distance_A, 1)
-    period = float(np.linalg.norm(bilayer.pattern_2d, axis=1).max())
-    points = max(mesh_points, 6 * ceil(period / mesh_spacing_A / 6))
+    points = points_of_mesh(bilayer, mesh_spacing_A, mesh_points)
     found, summary = relax(
         bilayer,
         Stackings.from_file(stackings),

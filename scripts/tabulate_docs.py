@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from moirepol.claims.measures import node
 from moirepol.workflow.provenance import git_revision, read_netcdf
 
 COMMAND = "snakemake --cores 2 docs_tables"
@@ -34,6 +35,8 @@ AUDIT = {
 
 def tabulate_docs(
     claims: str,
+    relaxed_claims: str,
+    terms: Sequence[str],
     accuracy: str,
     cells: str,
     errors: Sequence[str],
@@ -45,6 +48,7 @@ def tabulate_docs(
     errors_page: str,
     learning_page: str,
     labels_page: str,
+    terms_page: str,
 ) -> None:
     """Write one Markdown file for each table of results.
 
@@ -52,6 +56,10 @@ def tabulate_docs(
     ----------
     claims
         Table of `evaluate_claims` (CSV).
+    relaxed_claims
+        Table of `relax_claims` (CSV).
+    terms
+        Files of `decompose_map` (NetCDF).
     accuracy, cells
         Tables of `tabulate_accuracy` (CSV).
     errors
@@ -60,13 +68,16 @@ def tabulate_docs(
         Table of `study_learning` (CSV).
     audit
         Table of `tabulate_audit` (CSV).
-    claims_page, accuracy_page, cells_page, errors_page, learning_page, labels_page
+    claims_page, accuracy_page, cells_page, errors_page, learning_page, labels_page, terms_page
         Files to write. Each states its unit, the command that makes it and the git revision.
     """
+    parts = [read_netcdf(path, "P") for path in terms]
     families = {Path(path).stem: read_netcdf(path, "within") for path in errors}
     _write(errors_page, "Errors of moiré cells", errors_table(families), "results/errors/*.nc")
+    _write(terms_page, "Terms of relaxed bilayers", terms_table(parts), "results/terms/*.nc")
+    rows, relaxed = (pd.read_csv(path, keep_default_na=False) for path in (claims, relaxed_claims))
+    _write(claims_page, "Claims of the paper", claims_table(rows, relaxed), _place(claims))
     pages = (
-        (claims_page, "Claims of the paper", claims_table, claims),
         (accuracy_page, "Errors of the models", accuracy_table, accuracy),
         (cells_page, "Moiré cells: models against direct DFT", cells_table, cells),
         (learning_page, "Error against the number of training stackings", learning_table, learning),
@@ -85,12 +96,20 @@ def _write(page: str, title: str, text: str, source: str) -> None:
     Path(page).write_text(heading + text, encoding="utf-8")
 
 
-def claims_table(rows: pd.DataFrame) -> str:
-    """Return the number of claims with each verdict, and one row for each claim."""
+def claims_table(rows: pd.DataFrame, relaxed: pd.DataFrame) -> str:
+    """Return the number of claims with each verdict, and one row for each claim.
+
+    The column `relaxed` is empty if the claim is not about a moire bilayer that can be relaxed.
+    """
     counts = rows["verdict"].value_counts()
+    found = {row.id: f"{row.relaxed_verdict}: {row.relaxed}" for row in relaxed.itertuples()}
+    rows = rows.assign(relaxed=[found.get(name, "") for name in rows["id"]])
     score = pd.DataFrame([{verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS}])
-    columns = ["id", "claim", "paper", "ours", "unit", "verdict", "figure"]
-    return f"{markdown(score)}\n{markdown(rows[columns])}"
+    columns = ["id", "claim", "paper", "ours", "unit", "verdict", "relaxed", "figure"]
+    words = (
+        "Relaxed: the same evaluation with relaxed bilayers, which the paper does not treat.\n\n"
+    )
+    return f"{markdown(score)}\n{words}{markdown(rows[columns])}"
 
 
 def accuracy_table(rows: pd.DataFrame) -> str:
@@ -147,6 +166,31 @@ def cells_table(rows: pd.DataFrame) -> str:
     order = table.assign(angle=rows["twist_angle_deg"].astype(float).abs())
     order = order.sort_values(["angle", "cell"], kind="stable").drop(columns="angle")
     return words + markdown(order)
+
+
+def terms_table(files: Sequence[xr.Dataset]) -> str:
+    """Return what each term contributes at the named points of relaxed bilayers, in 1e-3 e.A.
+
+    The in-plane part is the component along the total in-plane polarization.
+    """
+    table = []
+    for ds in files:
+        P = ds["P"].sum("layer").transpose("term", "component", "i", "j").values
+        at = {label: P[:, :, *node(ds, label)] for label in "GNMA"}
+        total = at["A"][:, :2].sum(axis=0)
+        along = at["A"][:, :2] @ (total / np.linalg.norm(total))
+        for k, term in enumerate([*ds["term"].values, "sum"]):
+            pick = slice(None) if term == "sum" else slice(k, k + 1)
+            row = {"bilayer": ds.attrs["system"], "term": str(term)}
+            for label, values in at.items():
+                row[f"P⊥ {label}"] = _number(values[pick, 2].sum(), MILLI, "{:.3f}")
+            table.append(row | {"P∥ A": _number(along[pick].sum(), MILLI, "{:.3f}")})
+    words = (
+        "Contributions to the sum of the layers, in 1e-3 e·Å. A is the middle of a domain wall. "
+        "P∥ vanishes at G, N and M; the column gives its component along the total P∥. "
+        "[relaxed.md](../relaxed.md) defines the terms.\n\n"
+    )
+    return words + markdown(pd.DataFrame(table))
 
 
 def errors_table(families: Mapping[str, xr.Dataset]) -> str:

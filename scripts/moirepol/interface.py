@@ -15,16 +15,20 @@ from ase import Atoms
 from moirepol.errors import JobError
 from moirepol.export import exported
 from moirepol.physics.charge import charge_of_map
+from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.polarization import map_of_bilayer
+from moirepol.physics.relaxation import Relaxation, relaxed
+from moirepol.physics.stackings import Stackings
 from moirepol.predictor import Predictor
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build, sample
+from moirepol.structure.material import DEFAULT_MATERIAL
 from moirepol.structure.names import System, nearest
 from moirepol.structure.recognition import recognize
 from moirepol.workflow import model_plan
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.coverage import beyond_labels, predictors_of
-from moirepol.workflow.label_plan import polarizability_file
+from moirepol.workflow.label_plan import monolayer_file, polarizability_file
 from moirepol.workflow.own_structures import OwnStructure, check_smooth
 
 #: Name of a structure that has none.
@@ -100,7 +104,8 @@ class Models:
         predictor = self._predictor(known)
         with _one_line():
             if isinstance(known, System):
-                predicted = predictor.dipoles(build(known, *self._lengths))
+                rigid = build(known, *self._lengths)
+                predicted = predictor.dipoles(self._relaxed(known, rigid, self._relaxation(known)))
                 plain = exported(predicted, predicted)
             else:
                 own = known.recognized
@@ -130,16 +135,20 @@ class Models:
         """
         known = self._known(bilayer, field)
         points = self.config["maps"]["points_per_period"]
+        grid_points = self.config["maps"]["grid_points"]
         if known.n_periods == 0:
             raise ValueError(f"{known.name} does not contain all stackings and has no map")
         predictor = self._predictor(known)
         if isinstance(known, System):
-            sampled = sample(known, *self._lengths, points)
+            relaxation = self._relaxation(known)
+            points = max(points, relaxation.points if relaxation else 0)
+            rigid = sample(known, *self._lengths, points)
+            sampled = self._relaxed(known, rigid, relaxation)
         else:
             sampled = known.recognized.sample(points)
         with _one_line():
             predicted = predictor.dipoles(sampled, known.field_V_per_A)
-        ds = map_of_bilayer(predicted, self.config["maps"]["grid_points"])
+        ds = map_of_bilayer(predicted, max(grid_points, points))
         if beyond := self._beyond(known, predictor, sampled):
             ds.attrs["beyond_labels"] = beyond
         return ds
@@ -193,7 +202,10 @@ class Models:
         """Predictor of a bilayer in its range."""
         predictors_of(self.config, known)  # is an error outside of the range
         family = known.family
-        if family not in self._predictors:
+        is_relaxed = isinstance(known, System) and known.relaxed
+        heights = model_plan.heights_file(self.config, known)
+        key = family, bool(heights), is_relaxed
+        if key not in self._predictors:
             wanted = self.config["predictors"][family]
             files: dict[str, Any] = {
                 kind: self._trained(model_plan.members(self.config, model))
@@ -205,15 +217,51 @@ class Models:
                 files["polarizability"] = self._trained([path])[0]
             if family in self.config["gradient"]:
                 files["gradient"] = self._trained([f"results/gradient/{family}.nc"])[0]
-            errors = self.folder / f"results/errors/{family}.nc"
+            errors = self.folder / model_plan.errors_file(self.config, family, is_relaxed)
             if errors.is_file():
                 files["errors"] = str(errors)
+            if heights:
+                files["heights"] = self._trained([str(heights)])[0]
+            if is_relaxed:
+                files["monolayer"] = self._monolayer
             with _one_line():
-                self._predictors[family] = Predictor.from_files(**files)
-        return self._predictors[family]
+                self._predictors[key] = Predictor.from_files(**files)
+        return self._predictors[key]
+
+    @property
+    def _monolayer(self) -> str:
+        shipped = self.folder / "resources" / "monolayer"
+        return self._trained([monolayer_file(self.config, DEFAULT_MATERIAL, str(shipped))])[0]
+
+    def _stackings(self, family: str) -> str:
+        return self._trained([f"results/stackings/{family}.nc"])[0]
+
+    def _relaxation(self, known: System) -> Relaxation | None:
+        """Relaxed fields of a moire: those of the workflow, or computed here."""
+        if not known.relaxed or not known.n_periods:
+            return None
+        path = self.folder / "results" / "relaxation" / f"{known.name}.nc"
+        with _one_line():
+            if path.is_file():
+                return Relaxation.from_file(path)
+            from moirepol.physics import continuum  # its library is slow to import
+
+            rigid = sample(known, *self._lengths, 1)
+            mesh = self.config["relaxation"]
+            points = continuum.points_of_mesh(rigid, mesh["mesh_spacing_A"], mesh["mesh_points"])
+            stackings = Stackings.from_file(self._stackings(known.family))
+            constants = Monolayer.from_file(self._monolayer)
+            return continuum.relax(rigid, stackings, constants, points)[0]
+
+    def _relaxed(self, known: System, rigid: Bilayer, relaxation: Relaxation | None) -> Bilayer:
+        if not known.relaxed:
+            return rigid
+        with _one_line():
+            stackings = Stackings.from_file(self._stackings(known.family))
+            return relaxed(rigid, stackings, Monolayer.from_file(self._monolayer), relaxation)
 
     @cached_property
-    def _predictors(self) -> dict[str, Predictor]:
+    def _predictors(self) -> dict[tuple[str, bool, bool], Predictor]:
         return {}
 
     def _trained(self, paths: list[str]) -> list[str]:

@@ -106,7 +106,8 @@ class Predictor:
         gradient
             File of `fit_gradient`: adds the first order in the displacement gradient.
         errors
-            File of `calibrate_errors`: adds the second order to the error.
+            File of `calibrate_errors`, which adds the second order to the error, or of
+            `calibrate_relaxation`, which adds the relaxation, too.
         heights
             File of `fit_heights`: adds the change of the dipoles with the heights of the atoms.
         monolayer
@@ -127,7 +128,7 @@ class Predictor:
             NetworkTerm(kind, committee(paths)) for kind, paths in files.items() if paths
         ]
         if heights:
-            terms.append(Heights.from_files(heights, monolayer))
+            terms.append(Heights.from_files(heights, monolayer, errors))
         if gradient:
             terms.append(DisplacementGradient.from_files(gradient, errors))
         if polarizability:
@@ -171,7 +172,8 @@ class Predictor:
         str
             One line, empty if the bilayer lies within.
         """
-        return self.gradient.beyond(bilayer) if self.gradient else ""
+        checked = [term for term in self.terms if isinstance(term, DisplacementGradient | Heights)]
+        return "; ".join(filter(None, (term.beyond(bilayer) for term in checked)))
 
     def without(self, name: str) -> "Predictor | None":
         """Return the predictor without what was trained on or fitted to a frame.

@@ -73,12 +73,22 @@ READERS = {
         "losses": ["loss.nc"],
         "labels": [LABELS],
     },
-    "find_critical_field": {"labels": LABELS},
+    "find_critical_field": {"labels": LABELS, "heights": "heights.nc"},
     "export_centres": {"labels": LABELS},
     "export_dipoles": {"dipoles": LABELS},
     "export_map": {"polarization_map": "map.nc"},
     "export_sweep": {"sweep": "sweep.nc"},
     "calibrate_errors": {"study": "study.nc"},
+    "calibrate_relaxation": {
+        "labels": LABELS,
+        "polarizability": "polarizability.nc",
+        **GRADIENT,
+        **ERRORS,
+        "heights": "heights.nc",
+        "stackings": "stackings.nc",
+        "monolayer": MONOLAYER,
+        "relaxations": ["relaxation.nc"],
+    },
     "fit_heights": {"stackings": "stackings.nc", "distance": [LABELS], "relaxed": [LABELS]},
     "fit_stackings": {"labels": LABELS, "field_labels": LABELS, "distance_labels": LABELS},
     "fit_gradient": {
@@ -118,6 +128,13 @@ READERS = {
     "plot_stackings": {"configuration_map": "map.nc"},
     "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
     "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
+    "relax_claims": {
+        "configurations": ["map.nc"],
+        "maps": ["map.nc"],
+        "charges": ["charge.nc"],
+        "dipoles": [LABELS],
+    },
+    "benchmark_relaxation": {"relaxations": ["relaxation.nc"]},
     "relax_bilayer": {"stackings": "stackings.nc", "monolayer": MONOLAYER},
     "recheck_labels": {"labels": LABELS},
     "study_learning": {"labels": [LABELS]},
@@ -128,7 +145,7 @@ READERS = {
         "labels": [LABELS],
     },
     "study_convergence": {"standard": LABELS, "variants": [LABELS]},
-    "tabulate_docs": {"errors": ["coverage.nc"]},
+    "tabulate_docs": {"errors": ["coverage.nc"], "terms": ["terms.nc"]},
     "tabulate_audit": {"audits": ["audit.nc"], "checks": ["check.nc"]},
     "train_model": {"labels": [LABELS]},
     "view_sweep": {"sweep": "sweep.nc"},
@@ -138,6 +155,13 @@ READERS = {
         "potential": "potential.nc",
     },
     "compare_maps": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
+    "compare_relaxations": {
+        "relaxation": "relaxation.nc",
+        "stackings": "stackings.nc",
+        "monolayer": MONOLAYER,
+        "atoms": LABELS,
+        "translated_atoms": [LABELS],
+    },
     "compute_potential": {"polarization_map": "map.nc", "polarizability": "polarizability.nc"},
     "export_potential": {
         "polarization_map": "map.nc",
@@ -152,8 +176,8 @@ READING = re.compile(
 )
 #: Inputs that are no NetCDF files: trained models, a table.
 OTHER_INPUTS = {"members", "zero_field", "response", "curvature", "table", "claims"}
-OTHER_INPUTS |= {"structure"}
-OTHER_INPUTS |= {"accuracy", "audit", "cells", "learning"}
+OTHER_INPUTS |= {"structure", "mapped"}
+OTHER_INPUTS |= {"relaxed_claims", "accuracy", "audit", "cells", "learning"}
 
 
 class AnyKind(str):

@@ -2,6 +2,8 @@
 
 import yaml
 
+from fit_heights import fit_heights
+from fit_stackings import fit_stackings
 from moirepol.model import committee
 from support import ROOT
 from support.networks import SLIDES, labelled, member
@@ -22,4 +24,34 @@ def trained_project(folder):
         for seed in (0, 1):
             data = member(frames, seed, kind, 0.02, steps=2)[0]
             committee.save(data, folder / f"results/models/{model}/{seed}.dp")
+    add_heights(folder)
     return folder
+
+
+def add_heights(folder):
+    """Fit energies and heights of translated bilayers to the shipped labels."""
+    (folder / "resources").symlink_to(ROOT / "resources")
+    labels = {
+        name: str(ROOT / f"resources/labels/{name}.nc")
+        for name in ("aa_relaxed", "aa_relaxed_field", "aa_distance", "aa_distance_field")
+    }
+    for kind in ("stackings", "heights"):
+        (folder / "results" / kind).mkdir()
+    stackings = str(folder / "results/stackings/AA.nc")
+    relaxed, in_field, apart, apart_in_field = labels.values()
+    fit_stackings("AA", relaxed, in_field, apart, stackings, 3.33, 6)
+    models = [
+        [str(folder / f"results/models/{model}/{seed}.dp") for seed in (0, 1)]
+        for model in ("aa", "aa_response")
+    ]
+    fit_heights(
+        "AA",
+        [apart, apart_in_field],
+        [relaxed, in_field],
+        stackings,
+        *models,
+        str(folder / "results/heights/AA.nc"),
+        2.51,
+        3.33,
+        6,
+    )

@@ -11,6 +11,7 @@ import yaml
 from snakemake.utils import update_config
 
 import tabulate_docs
+from moirepol.physics.polarization import cell_points
 from moirepol.workflow.configuration import check_config
 from support import ROOT
 
@@ -88,6 +89,7 @@ def test_tables_have_units_and_a_source(tmp_path):
     sources = {
         "claims": {"id": ["F1"], "claim": ["|P| = 0"], "paper": [""], "ours": ["0"]}
         | {"unit": [""], "verdict": ["undecided"], "figure": ["fig1a"]},
+        "relaxed_claims": {"id": ["F1"], "relaxed": ["0.1"], "relaxed_verdict": ["reproduced"]},
         "accuracy": {"on": ["copies"] * 3, "model": ["aa"] * 3, "axis": ["in_plane", "z", "all"]}
         | {"mae_eA": [1e-6, 2e-6, 1e-6], "spread_eA": [3e-6, "", ""], "n": [4, 2, 6]},
         "cells": {"cell": ["AA_twist-1-2"], "model": ["cells_6"], "twist_angle_deg": [21.79]}
@@ -107,7 +109,8 @@ def test_tables_have_units_and_a_source(tmp_path):
     inputs, pages = {}, {}
     for name, columns in sources.items():
         inputs[name] = str(tmp_path / "results" / f"{name}.csv")
-        pages["labels" if name == "audit" else name] = tmp_path / f"{name}.md"
+        if name != "relaxed_claims":
+            pages["labels" if name == "audit" else name] = tmp_path / f"{name}.md"
         (tmp_path / "results").mkdir(exist_ok=True)
         pd.DataFrame(columns).to_csv(inputs[name], index=False)
     pages["errors"], errors = tmp_path / "errors.md", tmp_path / "results" / "AA.nc"
@@ -117,12 +120,24 @@ def test_tables_have_units_and_a_source(tmp_path):
         {"cell": ["AA_twist-5-6"], "times": [1, 2], "direction": ["in-plane", "out-of-plane"]},
     ).to_netcdf(errors)
     inputs["errors"] = [str(errors)]
+    pages["terms"], terms = tmp_path / "terms.md", tmp_path / "results" / "AA_twist-5-6.nc"
+    P = np.zeros((2, 2, 3, 6, 6))
+    P[0, 0, 2, 2, 2], P[1, 1, 2, 2, 2] = 1e-3, 2e-3
+    P[0, 0, 0, 3, 0], P[1, 0, 0, 3, 0] = -3e-3, 1e-3
+    points = {"G": (0, 0), "N": (1 / 3, 1 / 3), "M": (2 / 3, 2 / 3), "A": (1 / 2, 0)}
+    ds = cell_points(np.eye(2), points).assign_coords(term=["one", "two"])
+    ds["P"] = ("term", "layer", "component", "i", "j"), P
+    ds.assign_attrs(system="AA_twist-5-6_relaxed").to_netcdf(terms)
+    inputs["terms"] = [str(terms)]
     outputs = {f"{name}_page": str(path) for name, path in pages.items()}
     tabulate_docs.tabulate_docs(**inputs, **outputs)
     text = {name: path.read_text(encoding="utf-8") for name, path in pages.items()}
     assert all("from `results/" in page and "revision" in page for page in text.values())
     assert "| 0 | 0 | 1 | 0 |" in text["claims"]
     assert "\\|P\\| = 0" in text["claims"]
+    assert "| undecided | reproduced: 0.1 | fig1a |" in text["claims"]
+    assert "_relaxed | two | 0.000 | 2.000 | 0.000 | 0.000 | -1.000 |" in text["terms"]
+    assert "_relaxed | sum | 0.000 | 3.000 | 0.000 | 0.000 | 2.000 |" in text["terms"]
     assert "| copies | aa | 1 | 2 | 3 |  | 6 |" in text["accuracy"]
     assert "| AA_twist-1-2 | cells_6 | 21.79 | 0.000 | 0.853 |  |" in text["cells"]
     assert "| AA | AA_twist-5-6 | 0.105 | 70%, 95% | 60%, 90% |" in text["errors"]

@@ -7,9 +7,12 @@ import pytest
 from ase import Atoms
 
 import moirepol
+from moirepol.claims.measures import node
+from relax_bilayer import relax_bilayer
 from support import ROOT
 from support.trained import trained_project
 
+MONOLAYER = ROOT / "resources/monolayer/hBN.nc"
 EXAMPLES = re.findall(
     r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text("utf-8"), re.M | re.S
 )
@@ -48,6 +51,43 @@ def test_the_field_of_a_name_is_the_default(models):
         for arguments in (("AA_twist-2-3_field+0.0200",), ("AA_twist-2-3", 0.02))
     )
     assert (by_name == by_argument).all()
+
+
+def test_a_relaxed_bilayer_is_relaxed(models):
+    rigid, relaxed = (models.dipoles(f"AA_twist-5-6{option}") for option in ("", "_relaxed"))
+    moved = relaxed.positions - rigid.positions
+    assert 1e-3 < np.linalg.norm(moved[:, :2], axis=1).max() < 0.05
+    assert np.ptp(relaxed.positions[:, 2]) > np.ptp(rigid.positions[:, 2]) + 0.1
+    maps = [models.map(f"AA_twist-5-6{option}")["P"].values for option in ("", "_relaxed")]
+    assert np.abs(maps[1][:, ::2, ::2] - maps[0]).max() > 1e-5  # the relaxed map is finer
+
+
+def test_the_middle_of_a_wide_domain_is_a_relaxed_stacking(models):
+    """At 0.5 degrees the domains are 15 nm wide."""
+    wide = models.map("AA_twist-65-66_relaxed")
+    middle = wide["P"].values[(slice(None), *node(wide, "N"))]
+    stacking = np.nansum(models.dipoles("AA_slide-1-1-3_relaxed").arrays["local_dipole"], axis=0)
+    rigid = np.nansum(models.dipoles("AA_slide-1-1-3").arrays["local_dipole"], axis=0)
+    assert abs(middle[2] - stacking[2]) < 0.03 * abs(rigid[2] - stacking[2])
+
+
+def test_the_relaxation_of_the_workflow_is_used(models):
+    name = "AA_twist-5-6_relaxed"
+    computed = models.dipoles(name)
+    (models.folder / "results/relaxation").mkdir()
+    stackings = str(models.folder / "results/stackings/AA.nc")
+    path = str(models.folder / f"results/relaxation/{name}.nc")
+    relax_bilayer(name, stackings, str(MONOLAYER), path, 2.51, 3.33, 6, 48)
+    np.testing.assert_allclose(models.dipoles(name).positions, computed.positions, atol=1e-9)
+    (models.folder / f"results/relaxation/{name}.nc").write_text("broken")
+    with pytest.raises(ValueError, match="is no readable NetCDF file"):
+        models.dipoles(name)
+
+
+def test_another_layer_distance_changes_the_dipoles(models):
+    near, far = (models.dipoles(f"AA_twist-2-3{option}") for option in ("", "_d3.600"))
+    change = far.arrays["local_dipole"] - near.arrays["local_dipole"]
+    assert np.nanmax(np.abs(change)) > 1e-4
 
 
 @pytest.mark.parametrize(

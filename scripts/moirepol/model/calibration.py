@@ -135,14 +135,32 @@ def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
     """
     best, found = -np.inf, Calibration((0.0, 0.0), 1.0)
     for saturation in SATURATIONS * min(cell.size for cell in cells):
-        scale = tuple(_scale(cells, number, saturation) for number in range(len(DIRECTIONS)))
-        calibration = Calibration((scale[0], scale[1]), float(saturation))
+        calibration = calibrate_widths(cells, float(saturation))
         likelihood = np.mean(
             [_log_density(cell.error, calibration.errors(cell)).mean() for cell in cells]
         )
         if likelihood > best:
             best, found = float(likelihood), calibration
     return found
+
+
+def calibrate_widths(cells: Sequence[ValidatedCell], saturation: float) -> Calibration:
+    """Find the widths of the second-order term for a given g0.
+
+    Parameters
+    ----------
+    cells
+        Cells that no model was fitted to.
+    saturation
+        Size g0 of the displacement gradient.
+
+    Returns
+    -------
+    Calibration
+        The widths.
+    """
+    in_plane, out_of_plane = (_scale(cells, k, saturation) for k in range(len(DIRECTIONS)))
+    return Calibration((in_plane, out_of_plane), saturation)
 
 
 def _log_density(error, width):

@@ -24,6 +24,7 @@ References
 """
 
 import warnings
+from math import ceil
 
 import numpy as np
 from moire_metrology import RelaxationSolver
@@ -45,6 +46,27 @@ MEV_PER_EV, A_PER_NM = 1000.0, 10.0
 #: Convergence of the gradient of the energy, relative to its start.
 RELATIVE_GRADIENT = 1e-6
 MAXIMUM_ITERATIONS = 500
+
+
+def points_of_mesh(bilayer: Bilayer, spacing_A: float, smallest: int) -> int:
+    """Return the number of points of the mesh along each vector of a period, a multiple of 6.
+
+    Parameters
+    ----------
+    bilayer
+        Bilayer of one period or more.
+    spacing_A
+        Largest spacing of the mesh.
+    smallest
+        Smallest number of points.
+
+    Returns
+    -------
+    int
+        Number of points.
+    """
+    period = float(np.linalg.norm(bilayer.pattern_2d, axis=1).max())
+    return max(smallest, 6 * ceil(period / spacing_A / 6))
 
 
 def relax(

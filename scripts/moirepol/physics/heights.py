@@ -20,7 +20,7 @@ interpolate them (`moirepol.physics.configuration`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,25 +143,43 @@ class Heights:
         The file.
     monolayer
         Constants of a layer, for relaxed bilayers.
+    relative_error
+        Error of the change of a dipole by relaxation, in-plane and out-of-plane, relative to the
+        change; None leaves it out of the error.
+    largest_displacement_A
+        Largest in-plane displacement of the cells that the error was calibrated on.
     """
 
     changes: xr.Dataset
     path: str
     monolayer: Monolayer | None = None
+    relative_error: tuple[float, float] | None = None
+    largest_displacement_A: float = 0.0
 
     @classmethod
     def from_files(
         cls,
         path: str | Path,
         monolayer: str | Path | None = None,
+        errors: str | Path | None = None,
     ) -> "Heights":
-        """Read the files of `fit_heights` and `compute_monolayer`."""
+        """Read the files of `fit_heights`, `compute_monolayer` and `calibrate_relaxation`.
+
+        A file of `calibrate_errors` in place of the last one has no error of the relaxation.
+        """
         needed = [f"{name}_{part}" for name in ("distance", "relaxed") for part in PARTS]
-        return cls(
+        term = cls(
             read_netcdf(path, *needed, "reference_distance"),
             str(path),
             Monolayer.from_file(monolayer) if monolayer else None,
         )
+        calibrated = read_netcdf(errors, "scale") if errors else {}
+        if "relative_error" not in calibrated:
+            return term
+        in_plane, out_of_plane = calibrated["relative_error"].values.tolist()
+        largest = float(calibrated["largest_displacement"])
+        relative = in_plane, out_of_plane
+        return replace(term, relative_error=relative, largest_displacement_A=largest)
 
     @property
     def reference_distance_A(self) -> float:
@@ -176,6 +194,20 @@ class Heights:
     def without(self, name: str) -> "Heights":
         """Return the term itself."""
         return self
+
+    def beyond(self, bilayer: Bilayer) -> str:
+        """Describe in what a bilayer lies beyond the relaxed cells that the error rests on."""
+        if not _is_relaxed_moire(bilayer):
+            return ""
+        if self.relative_error is None:
+            return f"no relaxed cell of {bilayer.family} was validated by direct DFT"
+        moved = float(np.linalg.norm(bilayer.displacement[:, :2], axis=1).max())
+        if moved <= self.largest_displacement_A + SMALLEST_A:
+            return ""
+        return (
+            f"in-plane displacements of up to {moved:.3f} Å, the error was calibrated on relaxed "
+            f"cells of up to {self.largest_displacement_A:.3f} Å"
+        )
 
     def change(self, bilayer: Bilayer, part: str) -> np.ndarray:
         """Return the change (m, 3) of the dipoles of one of `PARTS` by distance and rumpling."""
@@ -239,8 +271,16 @@ class Heights:
                 change = change.copy()
                 change[:, :2] -= mean[:, 2:] * slope[bilayer.is_site]
             expansion.add(power, change[None])
+            if power == 0 and self.relative_error and _is_relaxed_moire(bilayer):
+                in_plane, out_of_plane = self.relative_error
+                expansion.deviate(0, np.array([in_plane, in_plane, out_of_plane]) * change[None])
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the term depends on, for the provenance of a file."""
         return {"heights": self.path}
+
+
+def _is_relaxed_moire(bilayer: Bilayer) -> bool:
+    """Whether a bilayer is relaxed and its layer distance varies."""
+    return bilayer.is_relaxed and bool(np.ptp(bilayer.local_geometry.distances_A) > SMALLEST_A)

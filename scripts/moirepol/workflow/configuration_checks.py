@@ -99,8 +99,8 @@ def _check_predictors(config: Mapping[str, Any]) -> None:
 def _check_heights(config: Mapping[str, Any]) -> None:
     """Label sets of other heights are known, of their family and not held out."""
     for family, kinds in config["heights"].items():
-        for kind, names in kinds.items():
-            for name in names:
+        for kind in ("distance", "relaxed"):
+            for name in kinds[kind]:
                 key = f"heights.{family}.{kind}"
                 _known(key, name, config["labels"]["sets"])
                 label_set = config["labels"]["sets"][name]
@@ -115,6 +115,19 @@ def _check_heights(config: Mapping[str, Any]) -> None:
                         f"{'flat' if kind == 'distance' else 'relaxed'} translated bilayers of "
                         f"{family}, not held out"
                     )
+        if name := kinds.get("validation"):
+            key = f"heights.{family}.validation"
+            _known(key, name, config["labels"]["sets"])
+            label_set = config["labels"]["sets"][name]
+            systems = [System.parse(frame) for frame in frames_of(label_set)]
+            if label_set.get("use") != "validation" or not all(
+                system.family == family and system.relaxed and system.n_periods
+                for system in systems
+            ):
+                raise ConfigError(
+                    f"{key} = {name!r}: allowed is a set of relaxed moiré cells of {family}, with "
+                    "use: validation"
+                )
 
 
 def _check_sweeps(config: Mapping[str, Any]) -> None:

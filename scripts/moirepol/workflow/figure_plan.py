@@ -346,6 +346,29 @@ def systems_shown(config: Config, *plots: str) -> list[str]:
     )
 
 
+def relaxed_systems(config: Config, *plots: str) -> list[str]:
+    """Return the relaxed counterparts of the rigid moire bilayers that panels show.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    *plots
+        As for `systems_shown`.
+
+    Returns
+    -------
+    list of str
+        Names with the option ``relaxed``, for the stacking families that can be relaxed.
+    """
+    systems = map(System.parse, systems_shown(config, *plots))
+    return [
+        system.model_copy(update={"relaxed": True}).name
+        for system in systems
+        if system.n_periods and not system.relaxed and system.family in config["heights"]
+    ]
+
+
 def parity_models(config: Mapping[str, Any]) -> list[str]:
     """Return the models whose dipoles the plot `parity` compares with DFT.
 

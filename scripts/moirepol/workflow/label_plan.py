@@ -530,7 +530,8 @@ def stackings_of_heights(config: Mapping[str, Any], family: str) -> int:
     ConfigError
         If the grids differ.
     """
-    names = [name for names in config["heights"][family].values() for name in names]
+    heights = config["heights"][family]
+    names = [*heights["distance"], *heights["relaxed"]]
     grids = {
         grid["slides_per_axis"]
         for name in names

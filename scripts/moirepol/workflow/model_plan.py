@@ -7,6 +7,7 @@ from moirepol.errors import ConfigError
 from moirepol.structure.names import System
 from moirepol.workflow import own_structures
 from moirepol.workflow.coverage import predictors_of, system_of
+from moirepol.workflow.label_sets import frames_of
 
 #: The protocol of a model that names none.
 PAPER = "paper"
@@ -172,27 +173,72 @@ def structure_file(config: Mapping[str, Any], name: str) -> str | list[str]:
     return own.path if own else []
 
 
-def heights_file(config: Mapping[str, Any], name: str) -> str | list[str]:
+def heights_file(
+    config: Mapping[str, Any], system: System | own_structures.OwnStructure
+) -> str | list[str]:
     """Return the file of the change of the dipoles with the heights of the atoms.
 
     Parameters
     ----------
     config
         The settings.
-    name
-        Name of the bilayer.
+    system
+        The bilayer.
 
     Returns
     -------
     str or list
         The file; an empty list if the heights are those of the models' labels, or without labels.
     """
-    own = own_structures.find(config, name)
-    system = None if own else System.parse(name)
-    if system and not system.relaxed and system.distance_A is None:
+    flat = isinstance(system, System) and not system.relaxed and system.distance_A is None
+    if flat or system.family not in config["heights"]:
         return []
-    family = family_of(config, name)
-    return f"results/heights/{family}.nc" if family in config["heights"] else []
+    return f"results/heights/{system.family}.nc"
+
+
+def heights_of(config: Mapping[str, Any], name: str) -> str | list[str]:
+    """Return `heights_file` for the name of a bilayer."""
+    return heights_file(config, own_structures.find(config, name) or System.parse(name))
+
+
+def relaxed_cells(config: Mapping[str, Any], family: str) -> list[str]:
+    """Return the relaxed cells that the error of relaxation is calibrated on.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+
+    Returns
+    -------
+    list of str
+        Names, in the order of the label set; empty without such a set.
+    """
+    name = config["heights"].get(family, {}).get("validation")
+    return list(frames_of(config["labels"]["sets"][name])) if name else []
+
+
+def errors_file(config: Mapping[str, Any], family: str, relaxed: bool) -> str:
+    """Return the file of the calibrated error of a family.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+    relaxed
+        Whether the error of relaxation is needed.
+
+    Returns
+    -------
+    str
+        The file; that of rigid bilayers if no relaxed cell is labelled.
+    """
+    option = "_relaxed" if relaxed and relaxed_cells(config, family) else ""
+    return f"results/errors/{family}{option}.nc"
 
 
 def response_model(config: Mapping[str, Any], family: str) -> str | None:

@@ -18,6 +18,7 @@ from moirepol.physics.topology import charges
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.workflow.provenance import stamp, write_netcdf
+from relax_claims import relax_claims
 from support import ROOT
 from support.maps import N, a_map, first_harmonics
 
@@ -420,3 +421,29 @@ def test_models_of_field_and_of_antiparallel_layers():
         assert verdict(name, parities=[a_parity(1e-5)]) == "not yet"
         assert verdict(name, parities=[a_parity(1e-5, **what)]) == "reproduced"
         assert verdict(name, parities=[a_parity(1e-4, **what)]) == "not reproduced"
+
+
+def test_claims_are_evaluated_with_relaxed_bilayers(tmp_path):
+    """Maps of relaxed bilayers stand for rigid ones; claims of Fig. 1 are not among them."""
+    configuration = a_map(first_harmonics())
+    evaluate_claims(TABLE, tmp_path / "claims.csv")
+    maps = []
+    for system, factor in (("AA_twist-21-22", 1.01), ("AA_twist-5-6", 1.2)):
+        ds = a_map(factor * first_harmonics(), system)
+        maps.append(str(tmp_path / f"{system}_relaxed.nc"))
+        write_netcdf(stamp(ds.assign_attrs(system=f"{system}_relaxed"), "map"), maps[-1])
+    write_netcdf(stamp(configuration, "map"), tmp_path / "configuration_AA.nc")
+    relax_claims(
+        str(TABLE),
+        str(tmp_path / "claims.csv"),
+        [str(tmp_path / "configuration_AA.nc")],
+        maps,
+        [],
+        [],
+        str(tmp_path / "relaxed.csv"),
+    )
+    with open(tmp_path / "relaxed.csv", newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert not [name for name in rows if name.startswith("F1")]
+    assert rows["F2-map"]["relaxed_verdict"] == "reproduced"
+    assert rows["F2-map"]["change"] == "not yet -> reproduced"

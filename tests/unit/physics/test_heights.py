@@ -1,5 +1,7 @@
 """Change of the dipoles with layer distance, rumpling, tilt and curvature."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -141,3 +143,37 @@ def test_labels_have_the_symmetry():
     frames = [f for f in read_frames(LABELS / "aa_distance.nc") if f.system.distance_A == 3.45]
     values = heights.on_grid(frames, 6, D)[:, :, 0]
     np.testing.assert_allclose(heights.symmetrized(values, "AA", "zero_field"), values, atol=5e-6)
+
+
+def relaxed_moire():
+    """A bilayer whose layer distance varies, with a change of known size."""
+    bilayer = build("AA_twist-2-3", A, D)
+    geometry = bilayer.local_geometry
+    distances = D + 0.1 * np.cos(2 * np.pi * geometry.stackings[:, 0])
+    bilayer.set_local_geometry(replace(geometry, distances_A=distances))
+    bilayer.arrays["local_slope"] = np.zeros((len(bilayer), 2))
+    bilayer.arrays["local_curvature"] = np.zeros(len(bilayer))
+    bilayer.displace(np.full((len(bilayer), 3), 0.01))
+    return bilayer
+
+
+def test_the_error_is_a_fraction_of_the_change():
+    bilayer = relaxed_moire()
+    term = Heights(changes(), "heights.nc", relative_error=(0.5, 0.25), largest_displacement_A=1)
+    found = expansion(bilayer)
+    term.contribute(found)
+    mean, spread = found.coefficients[0].mean(axis=0), found.coefficients[0].std(axis=0)
+    np.testing.assert_allclose(spread, np.abs(mean) * [0.5, 0.5, 0.25], atol=1e-12)
+    assert term.beyond(bilayer) == ""
+
+
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        ({}, "no relaxed cell of AA was validated"),
+        ({"relative_error": (0.5, 0.2), "largest_displacement_A": 0.003}, "0.014 Å, the error"),
+    ],
+)
+def test_relaxation_beyond_the_validated_cells_is_described(term, words):
+    assert words in Heights(changes(), "heights.nc", **term).beyond(relaxed_moire())
+    assert Heights(changes(), "heights.nc", **term).beyond(build("AA_twist-2-3", A, D)) == ""

@@ -20,6 +20,12 @@ class HeightLabels(Section):
     relaxed: SomeDistinct[Name] = setting(
         "Sets of bilayers with relaxed heights, without and in a field."
     )
+    validation: Name = setting(
+        "Set of relaxed moiré cells, held out of every fit, that the error of relaxation is "
+        "calibrated on.",
+        default=ABSENT,
+        otherwise="the error does not contain the relaxation, and every page says so",
+    )
 
 
 class Relaxation(Section):
