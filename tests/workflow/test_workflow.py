@@ -11,6 +11,7 @@ import xarray as xr
 import yaml
 
 import moirepol
+from moirepol.claims.fig2 import LARGE_CELL
 from moirepol.dft.programs import PROGRAMS
 from moirepol.workflow import digest as code
 from support.dictionary import faults
@@ -43,6 +44,15 @@ def test_a_system_in_other_words_is_the_one_that_files_are_named_by(project):
     linked = "results/views/AA_twist-16-17_field+0.0150.html"
     assert f"link AA_angle-2.00_field+0.015 to {linked}" in run.stdout
     assert {"map_polarization", "view_map", "link_name"} <= jobs_of(run.stdout)
+
+
+def test_the_claims_get_the_atoms_that_they_use(project):
+    """Dipoles of the other systems are not predicted for them."""
+    run = snakemake(project, "-n", "--", "results/claims.csv")
+    assert run.returncode == 0, run.stdout
+    predicted = set(re.findall(r"output: results/dipoles/(\S+)\.nc", run.stdout))
+    assert predicted >= {LARGE_CELL, "AA_mismatch-9-10", "AA_mismatch-99-100"}
+    assert not [name for name in predicted if "relaxed" in name]
 
 
 @pytest.mark.parametrize(
