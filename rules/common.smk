@@ -14,7 +14,7 @@ from moirepol.structure.names import OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
 from moirepol.structure.names import System
 from moirepol.structure.symmetry import distinct_slides
-from moirepol.workflow import figure_plan, label_plan, model_plan, own_structures
+from moirepol.workflow import coverage, figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.configuration_checks import studies_used_for
@@ -298,6 +298,10 @@ def potential_of(wildcards) -> str | list:
 
 def planned_models(wildcards) -> dict[str, dict]:
     return planned(model_plan.planned_models, wildcards.system)
+
+
+def kept_at_distance(wildcards) -> str:
+    return planned(coverage.kept_at_distance, wildcards.system)
 
 
 # Studies

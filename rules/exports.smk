@@ -1,7 +1,7 @@
 # Exports: files for other programs.
-# Needs: results/{dipoles,maps,sweeps}/<name>.nc, and label sets for Wannier centres. Makes:
-# results/exports/<name>.{extxyz,csv,json}, results/exports/<name>_wannier.extxyz and
-# results/sweeps/<sweep>.csv.
+# Needs: results/{dipoles,maps,potentials,sweeps}/<name>.nc, and label sets for Wannier centres.
+# Makes: results/exports/<name>.{extxyz,csv,json}, results/exports/<name>_potential.{cube,json},
+# results/exports/<name>_wannier.extxyz and results/sweeps/<sweep>.csv.
 
 
 rule export_dipoles:
@@ -97,3 +97,52 @@ rule export_sweep:
         "export the sweep {wildcards.sweep}"
     script:
         "../scripts/export_sweep.py"
+
+
+rule export_potential:
+    input:
+        polarization_map="results/maps/{system}.nc",
+        dipoles="results/dipoles/{system}.nc",
+        polarizability=polarizability_of,
+    output:
+        cube="results/exports/{system}_potential.cube",
+    log:
+        "logs/export_potential/{system}.log",
+    benchmark:
+        "benchmarks/export_potential/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=config["potential"],
+        code=code_digest("export_potential"),
+    message:
+        "export the potential above {wildcards.system}"
+    script:
+        "../scripts/export_potential.py"
+
+
+rule export_waves:
+    input:
+        potential="results/potentials/{system}.nc",
+    output:
+        waves="results/exports/{system}_potential.json",
+    log:
+        "logs/export_waves/{system}.log",
+    benchmark:
+        "benchmarks/export_waves/{system}.tsv"
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("export_waves"),
+    message:
+        "export the waves of the potential above {wildcards.system}"
+    script:
+        "../scripts/export_waves.py"

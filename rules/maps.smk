@@ -2,8 +2,7 @@
 # Relaxed bilayers: results/relaxation/<system>.nc. Contributions: results/terms/<system>.nc.
 # Needs: models, or the labels of slides for the configuration space.
 # Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc and
-# results/potentials/<system>.nc,
-# results/exports/<system>_potential.{cube,json}.
+# results/potentials/<system>.nc.
 
 
 rule map_polarization:
@@ -238,33 +237,3 @@ rule compute_potential:
         "compute the potential above {wildcards.system}"
     script:
         "../scripts/compute_potential.py"
-
-
-rule export_potential:
-    input:
-        polarization_map="results/maps/{system}.nc",
-        potential="results/potentials/{system}.nc",
-        polarizability=polarizability_of,
-    output:
-        cube="results/exports/{system}_potential.cube",
-        waves="results/exports/{system}_potential.json",
-    log:
-        "logs/export_potential/{system}.log",
-    benchmark:
-        "benchmarks/export_potential/{system}.tsv"
-    conda:
-        "../envs/analyze.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        settings=config["potential"],
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
-        maximum_atoms=config["maps"]["maximum_atoms"],
-        code=code_digest("export_potential"),
-    message:
-        "export the potential above {wildcards.system}"
-    script:
-        "../scripts/export_potential.py"

@@ -125,6 +125,7 @@ rule plan_labels:
         runtime=growing(15),
     params:
         models=planned_models,
+        kept=kept_at_distance,
         number=config["plans"]["labels"],
         slides_per_axis=config["plans"]["slides_per_axis"],
         maximum_atoms=config["plans"]["maximum_atoms"],

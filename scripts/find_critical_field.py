@@ -63,8 +63,8 @@ def find_critical_field(
     JobError
         If no layer distance has all four labels.
     """
-    distance, P_perp, R = labelled(labels, layer_distance_A)
     predictor = Predictor.from_files(zero_field, response, heights=heights)
+    distance, P_perp, R = labelled(labels, layer_distance_A)
     lowest, highest = distances_A
     curve = np.linspace(lowest, highest, POINTS)
     lengths = lattice_constant_A, layer_distance_A

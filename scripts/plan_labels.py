@@ -27,6 +27,7 @@ def plan_labels(
     maximum_atoms: int,
     lattice_constant_A: float,
     layer_distance_A: float,
+    kept: str = "",
 ):
     """Select labels one by one; each reduces the mean distance most per atom.
 
@@ -44,7 +45,7 @@ def plan_labels(
     plan
         YAML file to write: settings on top of config.yaml.
     models
-        Settings of the models of the family by name.
+        Settings of the models that predict the bilayer, by name.
     number
         Largest number of labels.
     slides_per_axis
@@ -53,6 +54,8 @@ def plan_labels(
         Largest number of atoms of a candidate.
     lattice_constant_A, layer_distance_A
         Lattice constant and layer distance in angstrom.
+    kept
+        What a prediction takes from another layer distance, also with these labels.
     """
     frames = [frame for path in labels for frame in read_frames(path)]
     network = load(members[0]).network
@@ -90,7 +93,7 @@ def plan_labels(
         name = max(worth, key=lambda name: gains[name] / System.parse(name).n_atoms)
         nearest = np.minimum(nearest, candidates.pop(name))
         rows.append((name, nearest))
-    _write(plan, system, rows, models)
+    _write(plan, system, rows, models, kept)
 
 
 def _candidates(system, slides_per_axis, maximum_atoms):
@@ -126,7 +129,7 @@ def _small(geometry, pairs, system, maximum_atoms, common):
     return [cell for cell in cells if cell.n_atoms <= maximum_atoms]
 
 
-def _write(path, system, rows, models):
+def _write(path, system, rows, models, kept):
     """Write the plan as settings, with the distances as comments."""
     names = [name for name, _ in rows[1:]]
     lines = [
@@ -140,12 +143,8 @@ def _write(path, system, rows, models):
         lines.append(f"#   {nearest.mean():8.3f} {nearest.max():8.3f}  {label}")
     settings = {}
     if names:
-        field = System.parse(system).field_V_per_A
-        learning = {
-            name: model for name, model in models.items() if model["kind"] == "zero_field" or field
-        }
         fields = {0.0}
-        for model in learning.values():
+        for model in models.values():
             if "field_V_per_A" in model:
                 fields |= {model["field_V_per_A"], -model["field_V_per_A"]}
         planned = [
@@ -155,12 +154,12 @@ def _write(path, system, rows, models):
         ]
         settings = {
             "labels": {"sets": {SET: {"systems": planned}}},
-            "models": {
-                name: {"labels": [*model["labels"], SET]} for name, model in learning.items()
-            },
+            "models": {name: {"labels": [*model["labels"], SET]} for name, model in models.items()},
         }
     else:
         lines.append("# No candidate reduces this distance.")
+    if kept:
+        lines.append(f"# Also with these labels, {kept}.")
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
         if settings:

@@ -160,7 +160,7 @@ def _summary(view, charges, heading, files, page):
     notes = [
         "P is per pair of N atoms, one in each layer. The dipoles of the layers are per N atom. "
         "z and a positive field point from the lower to the upper layer.",
-        "The layers are rigid and flat." if "relaxed" not in ds.attrs["system"] else "",
+        _layers_in_words(ds),
         f"P⊥ is below {VISIBLE:.0%} of |P∥|. "
         + (NO_P_PERP if ds.attrs["system"].startswith(("AAp", "configuration_AAp")) else "")
         if view.negligible
@@ -182,6 +182,15 @@ def _summary(view, charges, heading, files, page):
         + f"<p>Data: {links}.</p><p>{KEYS_IN_WORDS}</p>"
         f"<p style='color:gray'>{html.escape(made)}</p>"
     )
+
+
+def _layers_in_words(ds):
+    """State where the atoms of the layers are."""
+    if "description" in ds.attrs:
+        return "The layers are those of the file."
+    if "relaxed" in ds.attrs["system"]:
+        return "The layers are relaxed."
+    return "The layers are rigid and flat."
 
 
 def _charges(charges):

@@ -165,9 +165,10 @@ READERS = {
     "compute_potential": {"polarization_map": "map.nc", "polarizability": "polarizability.nc"},
     "export_potential": {
         "polarization_map": "map.nc",
-        "potential": "potential.nc",
+        "dipoles": LABELS,
         "polarizability": "polarizability.nc",
     },
+    "export_waves": {"potential": "potential.nc"},
 }
 #: Calls that read NetCDF files.
 READING = re.compile(

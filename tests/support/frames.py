@@ -4,7 +4,6 @@ import numpy as np
 
 from moirepol.structure.bilayer import PRIMITIVE
 from moirepol.structure.building import build
-from moirepol.structure.names import System
 
 A, D = 2.51, 3.33
 #: The three shortest reciprocal vectors (over 2 pi) of the primitive cell, at 120 degrees.
@@ -18,9 +17,8 @@ def stacked(name):
 
 def with_dipoles(atoms):
     """A bilayer with these dipoles."""
-    name = atoms.name
     place = atoms.positions[:, :2]
-    if System.parse(name).geometry == "slide":
+    if "_slide-" in atoms.name:
         place = np.zeros_like(place)
     phase = 2 * np.pi * atoms.stacking_at(place) @ STAR.T
     # tau -> -tau with a layer swap: the sum of the layers' z is odd and their difference even.

@@ -30,9 +30,8 @@ import numpy as np
 
 METHODS = ("finite_difference", "berg_luscher", "sign_rule")
 REGIONS = ("N", "M", "total")
-#: Two directions count as opposite if both terms of their solid angle are below this limit. It is
-#: the round-off of P relative to |P|, where |P| is small.
-OPPOSITE = 1e-6
+#: Smallest error of a direction, in radian: the round-off of P relative to |P|, where |P| is small.
+ROUND_OFF = 1e-6
 
 
 def unit_vectors(P: np.ndarray, zero_tolerance: float) -> np.ndarray:
@@ -111,19 +110,23 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack(turn)
 
 
-def solid_angle(n1: np.ndarray, n2: np.ndarray, n3: np.ndarray) -> np.ndarray:
+def solid_angle(
+    n1: np.ndarray, n2: np.ndarray, n3: np.ndarray, error: float | np.ndarray = ROUND_OFF
+) -> np.ndarray:
     """Return the signed solid angle of the spherical triangle n1 n2 n3, divided by 4 pi.
 
     Parameters
     ----------
     n1, n2, n3
         Unit vectors (3, ...) of the corners.
+    error
+        Largest error (...) of their directions in radian.
 
     Returns
     -------
     ndarray
         Solid angle / (4 pi), shape (...). NaN where a corner is the zero vector or where two
-        corners are opposite, so that no shortest triangle exists.
+        corners are opposite within the error, so that no shortest triangle exists.
 
     References
     ----------
@@ -132,17 +135,19 @@ def solid_angle(n1: np.ndarray, n2: np.ndarray, n3: np.ndarray) -> np.ndarray:
     volume = _dot(n1, _cross(n2, n3))
     rest = 1 + _dot(n1, n2) + _dot(n2, n3) + _dot(n3, n1)
     lone = _dot(n1, n1) * _dot(n2, n2) * _dot(n3, n3) == 0
-    undefined = lone | ((np.abs(volume) < OPPOSITE) & (np.abs(rest) < OPPOSITE))
+    undefined = lone | ((np.abs(volume) < error) & (np.abs(rest) < error))
     return np.where(undefined, np.nan, np.arctan2(volume, rest) / (2 * np.pi))
 
 
-def berg_luscher(n: np.ndarray) -> tuple[np.ndarray, int]:
+def berg_luscher(n: np.ndarray, error: float | np.ndarray = ROUND_OFF) -> tuple[np.ndarray, int]:
     """Sum the solid angles of the 2 n^2 grid triangles over the two large triangles.
 
     Parameters
     ----------
     n
         Unit vectors (3, n, n).
+    error
+        Errors (n, n) of their directions in radian.
 
     Returns
     -------
@@ -153,9 +158,15 @@ def berg_luscher(n: np.ndarray) -> tuple[np.ndarray, int]:
         corner at a zero of P or opposite corners. A zero of P at G gives six of them.
     """
     size = n.shape[1]
-    east, north = np.roll(n, -1, 1), np.roll(n, -1, 2)
-    both = np.roll(north, -1, 1)
-    upright, inverted = solid_angle(n, east, north), solid_angle(both, north, east)
+    east, north, both = (-1, 0), (0, -1), (-1, -1)
+    error = np.broadcast_to(error, n.shape[1:])
+
+    def angles(*corners: tuple[int, int]) -> np.ndarray:
+        n1, n2, n3 = (np.roll(n, shift, (1, 2)) for shift in corners)
+        largest = np.max([np.roll(error, shift, (0, 1)) for shift in corners], axis=0)
+        return solid_angle(n1, n2, n3, largest)
+
+    upright, inverted = angles((0, 0), east, north), angles(both, north, east)
     i, j = np.indices((size, size))
     parts = [(upright, i + j < size), (inverted, i + j < size - 1)]
     first = sum(np.nansum(angle[inside]) for angle, inside in parts)
@@ -193,7 +204,8 @@ def charges(P: np.ndarray, zero_tolerance: float) -> tuple[np.ndarray, np.ndarra
     P
         Polarization (3, n, n) in any unit, n a multiple of 3, G at the origin.
     zero_tolerance
-        Largest |P| that counts as zero, as a fraction of the maximum of |P|.
+        Largest |P| that counts as zero, as a fraction of the maximum of |P|. It is also the error
+        of P: the direction of a small P is uncertain.
 
     Returns
     -------
@@ -206,8 +218,11 @@ def charges(P: np.ndarray, zero_tolerance: float) -> tuple[np.ndarray, np.ndarra
     """
     n = unit_vectors(P, zero_tolerance)
     density = finite_difference(n)
-    angle, left_out = berg_luscher(n)
-    tolerance = zero_tolerance * np.linalg.norm(P, axis=0).max()
+    size = np.linalg.norm(P, axis=0)
+    tolerance = zero_tolerance * size.max()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.maximum(ROUND_OFF, np.nan_to_num(tolerance / size))
+    angle, left_out = berg_luscher(n, error)
     Q = [
         (triangle_weights(P.shape[1]) * density).sum(axis=(1, 2)),
         angle,

@@ -24,6 +24,7 @@ OPTIONS = {
     "shift": ("shift-1-0-2", r"shift(-[0-9]{1,6}){3}"),
     "strain": ("strain+1.00", rf"strain[+-]{NUMBER}"),
     "d": ("d3.400", rf"d{NUMBER}"),
+    "relaxed": ("relaxed", "relaxed"),
     "field": ("field+0.0200", rf"field[+-]{NUMBER}"),
 }
 

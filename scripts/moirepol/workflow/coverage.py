@@ -57,11 +57,14 @@ def predictors_of(
             raise ConfigError(f"predictors.{system.family} names no {kind} model")
     for setting, excess, words in _excesses(config, system, kinds):
         if excess > config["extrapolation"][setting] + 1e-9:
-            plan = f"; `./run results/plans/{system.name}.yaml` proposes labels"
+            hint = ""
+            if setting == "layer_distance_A" and system.family in config["heights"]:
+                hint = f"; label sets in heights.{system.family}.distance extend the labels"
+            elif isinstance(system, System):
+                hint = f"; `./run results/plans/{system.name}.yaml` proposes labels"
             raise ConfigError(
                 f"{words}, farther than extrapolation.{setting} = "
-                f"{config['extrapolation'][setting]:g} allows"
-                f"{plan if isinstance(system, System) else ''}"
+                f"{config['extrapolation'][setting]:g} allows{hint}"
             )
     return kinds if system.field_V_per_A else {kind: kinds[kind] for kind in needed}
 
@@ -86,6 +89,8 @@ def beyond_labels(
     system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
     found = _excesses(config, system, config["predictors"].get(system.family, {}))
     words = [words for _, _, words in found]
+    if kept := kept_at_distance(config, system):
+        words.append(kept)
     rough = 0.0 if isinstance(system, System) else system.recognized.roughness_A[0]
     if rough > own_structures.SMOOTH_A:
         words.append(
@@ -95,15 +100,45 @@ def beyond_labels(
     return "; ".join(words)
 
 
+def kept_at_distance(
+    config: Mapping[str, Any], bilayer: str | System | own_structures.OwnStructure
+) -> str:
+    """State what a prediction at another layer distance takes from the configured distance.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    bilayer
+        The bilayer or its name.
+
+    Returns
+    -------
+    str
+        One line, empty at the configured distance, and for relaxed and translated bilayers.
+    """
+    system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
+    usual = config["layer_distance_A"]
+    translated = isinstance(system, System) and system.geometry == "slide"
+    if translated or all(abs(d - usual) < 1e-3 for d in _distances(config, system)):
+        return ""
+    parts = {"long_range": "the polarizability", "gradient": "the first order in twist and strain"}
+    kept = [words for key, words in parts.items() if system.family in config[key]]
+    verb = "is that" if len(kept) == 1 else "are those"
+    return f"{' and '.join(kept)} {verb} of {usual:g} Å" if kept else ""
+
+
 def _excesses(config, system, kinds):
     """Yield (setting of `extrapolation`, excess, words) for each excess of a system."""
     models = {kind: name for kind, name in kinds.items() if name in config["models"]}
     checks = []
     if name := models.get("zero_field"):
         strains, distances = _labelled(config, config["models"][name])
-        for other in config["heights"].get(system.family, {}).get("distance", []):
-            label_set = config["labels"]["sets"][other]
-            distances = distances + _ranges(system.family, json.dumps([label_set]))[1]
+        if system.family in config["heights"]:
+            # The networks are evaluated at the configured distance (moirepol.physics.heights).
+            others = config["heights"][system.family]["distance"]
+            sets = [config["labels"]["sets"][other] for other in others]
+            distances = [config["layer_distance_A"], *_ranges(system.family, json.dumps(sets))[1]]
         if system.eta:
             names = config["gradient"].get(system.family, [])
             uniaxial = [config["labels"]["sets"][name] for name in names]
@@ -116,6 +151,12 @@ def _excesses(config, system, kinds):
         field = config["models"][name]["field_V_per_A"]
         here = [system.field_V_per_A]
         checks.append(("field_V_per_A", "field", "V/Å", here, [-field, field], name))
+        if system.family in config["long_range"] and system.family not in config["heights"]:
+            here, distances = (
+                _distances(config, system),
+                _labelled(config, config["models"][name])[1],
+            )
+            checks.append(("layer_distance_A", "layer distance", "Å", here, distances, name))
     for setting, word, unit, here, known, name in checks:
         low, high = min(known), max(known)
         excess, value = max((max(low - value, value - high), value) for value in here)

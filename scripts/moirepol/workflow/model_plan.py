@@ -270,7 +270,7 @@ def response_model(config: Mapping[str, Any], family: str) -> str | None:
 
 
 def planned_models(config: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
-    """Return the models of a system's family for a plan of labels.
+    """Return the models that predict a system, for a plan of labels.
 
     Parameters
     ----------
@@ -287,13 +287,22 @@ def planned_models(config: Mapping[str, Any], name: str) -> dict[str, dict[str, 
     Raises
     ------
     ConfigError
-        If the name is no system's, or if its family has no zero-field model.
+        If the name is no system's, if its family has no zero-field model, or if single labels
+        cannot extend its domain.
     """
     if own_structures.canonical_name(config, name):
         raise ConfigError(f"{name}: plans are for systems by name, not for structures of your own")
-    family = system_of(name).family
-    kinds = config["predictors"].get(family, {})
+    system = system_of(name)
+    kinds = config["predictors"].get(system.family, {})
     if "zero_field" not in kinds:
-        raise ConfigError(f"{name}: predictors.{family} names no zero_field model")
+        raise ConfigError(f"{name}: predictors.{system.family} names no zero_field model")
+    if system.distance_A and system.family in config["heights"]:
+        raise ConfigError(
+            f"{name}: a plan does not extend the layer distance of {system.family}; label sets in "
+            f"heights.{system.family}.distance do"
+        )
+    if not system.field_V_per_A:
+        response = ["response"] if system.family in config["long_range"] else []
+        kinds = {kind: kinds[kind] for kind in ("zero_field", *response) if kind in kinds}
     names = sorted(kinds.values(), key=lambda model: model != kinds["zero_field"])
     return {model: config["models"][model] for model in names}

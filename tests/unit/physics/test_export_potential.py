@@ -9,9 +9,12 @@ from ase.io.cube import read_cube
 
 from compute_potential import compute_potential
 from export_potential import export_potential
+from export_waves import export_waves
 from moirepol.physics.polarization import map_of_bilayer
+from moirepol.structure.frames import to_dataset
+from moirepol.structure.recognition import recognize
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
-from support.frames import A, D, stacked
+from support.frames import A, stacked, with_dipoles
 
 NAME = "AA_twist-2-3"
 SETTINGS = {
@@ -27,8 +30,10 @@ def files(tmp_path_factory):
     frame.arrays["dipole"] *= 1e-3
     write_netcdf(stamp(map_of_bilayer(frame, 48), "map"), folder / "map.nc")
     compute_potential(folder / "map.nc", SETTINGS, folder / "potential.nc")
+    write_netcdf(to_dataset([frame]), folder / "dipoles.nc")
     paths = folder / "potential.cube", folder / "potential.json"
-    export_potential(NAME, folder / "map.nc", folder / "potential.nc", SETTINGS, A, D, 1000, *paths)
+    export_potential(folder / "map.nc", folder / "dipoles.nc", SETTINGS, paths[0])
+    export_waves(folder / "potential.nc", paths[1])
     return read_netcdf(folder / "potential.nc"), *paths
 
 
@@ -47,6 +52,27 @@ def test_the_volume_is_read_by_ase(files):
         expected = ds["phi"].sel(height=height).values[::2, ::2] / 1e3
         np.testing.assert_allclose(found["data"][..., plane], expected, atol=2e-5 * expected.max())
     assert len(read(cube)) == len(atoms)
+
+
+def test_the_atoms_of_an_own_structure_stand_below_their_potential(tmp_path):
+    """Its map starts at a stacking G, wherever the file has it."""
+    given = stacked(NAME).to_atoms()
+    given.positions += [3.3, 1.7, 0]
+    own = recognize(given, "mine", A)
+    sampled, frame = with_dipoles(own.sample(12)), with_dipoles(own.bilayer)
+    write_netcdf(stamp(map_of_bilayer(sampled, 48), "map"), tmp_path / "map.nc")
+    write_netcdf(to_dataset([frame]), tmp_path / "dipoles.nc")
+    export_potential(
+        tmp_path / "map.nc", tmp_path / "dipoles.nc", SETTINGS, tmp_path / "potential.cube"
+    )
+    atoms = read(tmp_path / "potential.cube")
+    # At G the centres of two hexagons are at the origin: the nearest atoms are a bond away.
+    assert len(atoms) == len(given)
+    cell = atoms.cell.array[:2, :2]
+    scaled = atoms.positions[:, :2] @ np.linalg.inv(cell)
+    nearest = np.linalg.norm((scaled - np.rint(scaled)) @ cell, axis=1)
+    assert nearest.min() == pytest.approx(A / np.sqrt(3), abs=1e-3)
+    assert np.sum(nearest < A / np.sqrt(3) + 0.01) == 12
 
 
 def test_the_waves_make_the_potential(files):

@@ -99,6 +99,19 @@ def test_round_off_at_the_zero_is_no_direction():
     assert charges(P)[BL] == pytest.approx([0.5, -0.5], abs=1e-9)
 
 
+def test_noise_beside_the_zero_is_no_direction():
+    """A zero beside G lies between two nodes with opposite directions, also within an error."""
+    P = pattern(60)
+    i, j = np.indices((60, 60)) / 60
+    # P∥ changes its sign along a line around G.
+    P[:2] *= 1 - 0.3 * (3 - np.cos(2 * np.pi * np.array([i, j, i + j])).sum(axis=0))
+    clean, _, without = topology.charges(P, 1e-6)
+    noise = np.random.default_rng(0).normal(size=P.shape) * 1e-8
+    noisy, _, left_out = topology.charges(P + noise, 1e-6)
+    assert noisy[BL] == pytest.approx(clean[BL], abs=1e-4)
+    assert left_out == without
+
+
 def test_a_uniform_field_has_no_charge():
     P = np.zeros((3, 12, 12))
     P[2] = 1

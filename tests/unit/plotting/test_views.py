@@ -12,9 +12,10 @@ from compute_charge import compute_charge
 from compute_potential import compute_potential
 from moirepol.physics.polarization import along_diagonal, map_of_bilayer
 from moirepol.plotting import UNIT
+from moirepol.structure.recognition import recognize
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support import browser
-from support.frames import stacked
+from support.frames import A, stacked, with_dipoles
 from view_map import view_map
 
 SYSTEM = "AA_twist-3-4"
@@ -25,6 +26,17 @@ START = """
         window.model = (name) => Bokeh.documents[0].get_model_by_name(name)
         window.view = (name) => Bokeh.index.find_one_by_id(model(name).id)
         return view('map') != null
+    })()
+"""
+
+#: All words of the page, across the shadow trees that bokeh draws in.
+TEXT = """
+    (() => {
+        const within = (root) => [...root.querySelectorAll('*')].flatMap((e) => [
+            ...(e.tagName == 'P' ? [e.innerText] : []),
+            ...(e.shadowRoot ? within(e.shadowRoot) : []),
+        ])
+        return within(document).join(' ')
     })()
 """
 
@@ -243,6 +255,40 @@ def test_the_page_links_its_data(page):
         })()
     """)
     assert {"map.nc", "charge.nc", "potential.nc"} <= set(links)
+
+
+def test_the_page_of_an_own_structure(tmp_path):
+    """A rotated and rounded file: its page reads the map and states that it is a file."""
+    if browser.find() is None:
+        pytest.skip("apt install chromium: no browser found")
+    atoms = stacked(SYSTEM).to_atoms()
+    atoms.positions += [3.3, 1.7, 0]
+    atoms.rotate(33, "z", rotate_cell=True)
+    atoms.positions = atoms.positions.round(8)
+    own = recognize(atoms, "mine", A)
+    sampled = with_dipoles(own.sample(16))
+    sampled.arrays["dipole"] /= UNIT
+    ds = map_of_bilayer(sampled, 48).assign_attrs(description=own.description)
+    files = [tmp_path / name for name in ("map.nc", "charge.nc", "page.html", "potential.nc")]
+    polarization_map, charge, page, potential = files
+    write_netcdf(stamp(ds, "Local polarization of mine"), polarization_map)
+    compute_charge(polarization_map, charge, [24, 48], 1e-6)
+    compute_potential(polarization_map, {"heights_A": [3.0, 8.0]}, potential)
+    view_map(*files)
+    with browser.page(page, tmp_path / "profile") as opened:
+        opened.wait_for(START)
+        assert opened.evaluate("document.title").startswith("structure mine, parallel layers (AA)")
+        words = " ".join(opened.evaluate(TEXT).split())
+        assert "The layers are those of the file." in words
+        x, y = (float(ds[f"point_{axis}"].sel(point="N")) for axis in "xy")
+        px, py = on_screen(opened, "map", x, y)
+        opened.move(px - 5, py)
+        opened.move(px, py)
+        P = UNIT * float(ds["P"].sel(component="z").values[16, 16])
+        assert number(tooltip(opened)["P⊥"]) == pytest.approx(P, rel=0.05)
+        assert not opened.errors
+    Q = read_netcdf(charge)["Q"].isel(grid=-1)
+    assert abs(Q.sel(region="total")).max() < 1e-3
 
 
 def test_two_maps_have_one_scale(files, tmp_path):

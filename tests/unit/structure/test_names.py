@@ -139,7 +139,11 @@ def test_a_wish_without_a_cell_is_told_in_one_line(wish, words):
     [
         (
             "AA_twist-2-3_d3.900",
-            ["layer distance of 3.9 Å", "model aa", "AA_twist-2-3_d3.900.yaml"],
+            ["layer distance of 3.9 Å", "have 3.15 to 3.7", "heights.AA.distance"],
+        ),
+        (
+            "AAp_twist-2-3_d3.400",
+            ["layer distance of 3.4 Å", "model aap", "AAp_twist-2-3_d3.400.yaml"],
         ),
         ("AA_mismatch-2-3", ["strain of a layer of -33.33 %", "extrapolation.strain_percent"]),
         ("AA_twist-2-3_strain+15.00", ["strain of a layer of 15 %"]),
@@ -157,9 +161,13 @@ def test_what_the_models_do_not_cover_is_rejected(config, name, words):
 def test_labels_widen_what_the_models_cover(config):
     name = "AA_twist-2-3_d3.900"
     wide = {"grids": [{"family": "AA", "slides_per_axis": 3, "layer_distances_A": [3.33, 3.9]}]}
-    wider = put(put(config, "labels.sets.wide", wide), "models.aa.labels", ["aa", "wide"])
+    wider = put(config, "labels.sets.wide", wide)
+    with pytest.raises(ConfigError, match="heights.AA.distance"):
+        # These networks are evaluated at the configured distance.
+        predictors_of(put(wider, "models.aa.labels", ["aa", "wide"]), name)
+    wider = put(wider, "heights.AA.distance", [*config["heights"]["AA"]["distance"], "wide"])
     assert predictors_of(wider, name)["zero_field"] == "aa"
-    assert not beyond_labels(wider, name)
+    assert "labels of model" not in beyond_labels(wider, name)
 
 
 def test_what_lies_beyond_the_labels_is_told(config):

@@ -9,12 +9,13 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from moirepol.errors import ConfigError
 from moirepol.model import committee
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.names import System
-from moirepol.workflow.configuration import check_config
-from moirepol.workflow.coverage import beyond_labels
+from moirepol.workflow.coverage import beyond_labels, kept_at_distance, predictors_of
 from moirepol.workflow.label_sets import frames_of
+from moirepol.workflow.model_plan import planned_models
 from moirepol.workflow.provenance import write_netcdf
 from plan_labels import plan_labels
 from support.networks import SLIDES, A, D, labelled, member
@@ -48,6 +49,8 @@ def planned(files, config, system, number=4):
 
 
 def test_a_plan_for_another_distance(files, config):
+    """Of a family whose networks alone contain the layer distance."""
+    config = config | {"heights": {}, "figures": {}}
     system = "AA_twist-2-3_d3.900"
     settings, distance = planned(files, config, system)
     assert (np.diff(distance[:, 0]) < 0).all()
@@ -59,8 +62,32 @@ def test_a_plan_for_another_distance(files, config):
 
     merged = copy.deepcopy(config)
     update_config(merged, settings)
-    assert beyond_labels(config, system)
-    assert not beyond_labels(check_config(merged), system)
+    assert "layer distance of 3.9 Å" in beyond_labels(config, system)
+    with pytest.raises(ConfigError, match="model aa have 3.33"):
+        predictors_of(config, system)
+    # The long range uses the response, so its labels are planned too.
+    assert set(predictors_of(merged, system)) == {"zero_field", "response"}
+    kept = "the polarizability and the first order in twist and strain are those of 3.33 Å"
+    assert beyond_labels(merged, system) == kept
+
+
+def test_a_plan_states_what_it_keeps(files, config):
+    models = {"aa": config["models"]["aa"]}
+    lists = [str(files / "0.dp")], [str(files / "labels.nc")]
+    path = files / "kept.yaml"
+    kept = kept_at_distance(config, "AAp_twist-2-3_d3.400")
+    plan_labels("AA_twist-2-3_d3.400", *lists, str(path), models, 1, 6, 30, A, D, kept)
+    (line,) = (line for line in path.read_text().splitlines() if "Also with these" in line)
+    assert "the polarizability and the first order" in line and "3.33 Å" in line
+    assert kept_at_distance(config, "AAp_twist-2-3") == ""
+    assert kept_at_distance(config, "AA_slide-1-1-3_d3.400") == ""
+
+
+def test_no_plan_extends_the_layer_distance_of_fitted_heights(config):
+    """The networks of this family are evaluated at the configured distance alone."""
+    with pytest.raises(ConfigError, match=r"label sets in heights\.AA\.distance do"):
+        planned_models(config, "AA_twist-2-3_d3.900")
+    assert list(planned_models(config, "AAp_twist-2-3_d3.900")) == ["aap", "aap_response"]
 
 
 def test_what_is_labelled_needs_no_plan(files, config):

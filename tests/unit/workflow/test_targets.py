@@ -29,7 +29,9 @@ def config(root):
         ("results/views/aa_angle-2.html", ["family 'aa'", "AA or AAp"]),
         ("results/views/AA_angle--2.html", ["has a sign", "twist-22-21"]),
         ("results/views/AA_twist-5-6_field0.02.html", ["needs a sign", "field+0.02"]),
-        ("results/views/AA_twist-5-6_field+0.02_d3.4.html", ["order", "shift, strain, d, field"]),
+        ("results/views/AA_twist-5-6_field+0.02_d3.4.html", ["order", "d, relaxed, field"]),
+        ("results/views/AA_twist-5-6_relxed.html", ["'relxed'", "similar is relaxed"]),
+        ("results/views/AA_twist-5-6_relaxed_field0.02.html", ["needs a sign", "field+0.02"]),
         ("results/views/AA_twist-5-6_field+0.02001.html", ["at most 4 decimals", "0.02001"]),
         ("results/views/AA.html", ["geometry is missing", "twist-21-22"]),
         ("results/views/AA_twist-5-6.htm", ["ending", "html, png"]),
@@ -64,4 +66,5 @@ def test_the_examples_of_a_message_are_allowed(geometry):
     options = "_".join(example for example, _ in OPTIONS.values())
     assert wrong_part(f"AA_{geometry}_{options}") == ""
     if not geometry.startswith(("angle", "eta", "slide")):
-        System.parse(f"AA_{geometry}_{options}")
+        # A name has a layer distance or relaxed layers.
+        System.parse(f"AA_{geometry}_{options.replace('_relaxed', '')}")
