@@ -62,6 +62,7 @@ include: "rules/exports.smk"
 include: "rules/figures.smk"
 include: "rules/accuracy.smk"
 include: "rules/claims.smk"
+include: "rules/materials.smk"
 include: "rules/docs.smk"
 
 

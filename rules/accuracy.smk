@@ -6,8 +6,12 @@
 TABULATED = [
     name
     for name in MODELS
-    if MODELS[name]["split"] != "cells" and all(ready(s) for s in MODELS[name]["labels"])
+    if MODELS[name]["split"] != "cells"
+    and material_of(MODELS[name]["family"]) == DEFAULT_MATERIAL
+    and all(ready(s) for s in MODELS[name]["labels"])
 ]
+#: Studies of the accuracy table. `./run materials` tabulates those of other materials.
+OWN_STUDIES = [name for name in STUDIES if material_of(family_of_study(name)) == DEFAULT_MATERIAL]
 #: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the first order fails.
 LARGEST_VALIDATED_ETA = 0.1
 CELL_STUDIES = {name: terms_of_study(name) for name in studies_used_for("cells", STUDIES)}
@@ -68,7 +72,7 @@ rule validate_frames:
 rule tabulate_accuracy:
     input:
         parities=expand("results/models/{model}/parity.nc", model=TABULATED),
-        studies=expand("results/studies/{study}.nc", study=STUDIES),
+        studies=expand("results/studies/{study}.nc", study=OWN_STUDIES),
         labels=expand(
             "results/labels/{set}.nc",
             set=sorted({s for model in TABULATED for s in MODELS[model]["labels"]}),
@@ -144,7 +148,7 @@ rule calibrate_relaxation:
             system=planned(model_plan.relaxed_cells, wildcards.family),
         ),
         stackings="results/stackings/{family}.nc",
-        monolayer=monolayer_file(),
+        monolayer=lambda wildcards: monolayer_file(material_of(wildcards.family)),
         heights="results/heights/{family}.nc",
         errors="results/errors/{family}.nc",
     output:
@@ -162,8 +166,8 @@ rule calibrate_relaxation:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A", lambda wildcards: wildcards.family),
+        layer_distance_A=of_material("layer_distance_A", lambda wildcards: wildcards.family),
         code=code_digest("calibrate_relaxation"),
     message:
         "calibrate the error of relaxed bilayers, {wildcards.family}"

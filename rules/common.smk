@@ -9,10 +9,10 @@ from functools import cache
 from moirepol.console import say
 from moirepol.dft.engine import engine_of
 from moirepol.errors import ConfigError, JobError
-from moirepol.structure.material import DEFAULT_MATERIAL
-from moirepol.structure.names import OTHER_NAMES
+from moirepol.structure.material import DEFAULT_MATERIAL, known_materials
+from moirepol.structure.names import ANY_FAMILY, FAMILIES, OTHER_NAMES
 from moirepol.structure.names import PATTERN as SYSTEM
-from moirepol.structure.names import System
+from moirepol.structure.names import System, material_of, nearest, stacking_of
 from moirepol.structure.symmetry import distinct_slides
 from moirepol.workflow import coverage, figure_plan, label_plan, model_plan, own_structures
 from moirepol.workflow.coverage import beyond_labels
@@ -24,6 +24,7 @@ from moirepol.workflow.label_sets import (
     STANDARD,
     changes_of,
     geometries_of_sweep,
+    lengths_of,
     recipe_of,
     settings_of,
     shipped_frames,
@@ -35,13 +36,13 @@ OTHER_BILAYER = "|".join(filter(None, [OTHER_NAMES, own_structures.other_names_p
 
 
 wildcard_constraints:
-    family="AAp?",
+    family=ANY_FAMILY,
     set="[a-z][a-z0-9_]*",
     model="[a-z][a-z0-9_]*",
     seed="[0-9]+",
     system=BILAYER,
     other_name=OTHER_BILAYER,
-    map=f"configuration_AAp?|{BILAYER}",
+    map=f"configuration_{ANY_FAMILY}|{BILAYER}",
     frame=SYSTEM,
     panel="[a-z][a-z0-9_]*",
     sweep="[a-z][a-z0-9_]*",
@@ -78,11 +79,31 @@ def growing(first):
     return lambda wildcards, attempt: attempt * first
 
 
+def of_material(key: str, asked=lambda wildcards: wildcards.system):
+    """Return a param: a length (`label_sets.LENGTHS`) of the material of a system."""
+    return lambda wildcards: lengths_of(config, material_of(asked(wildcards)))[key]
+
+
 # Labels
 
 
 def set_recipe(name: str) -> str:
     return label_plan.set_recipe(config, name)
+
+
+def set_settings(name: str) -> dict:
+    return planned(label_plan.set_settings, name)
+
+
+def family_settings(name: str) -> dict:
+    """Settings of the labels that the predictions of a system's family rest on."""
+    recipe = planned(label_plan.family_recipe, System.parse(name).family)
+    return settings_for(recipe, name)
+
+
+def settings_for(recipe: str, name: str) -> dict:
+    """Settings of a recipe for the material of a system."""
+    return planned(settings_of, recipe, material_of(name))
 
 
 def frames(name: str) -> list[str]:
@@ -156,14 +177,14 @@ def start_labels() -> None:
 
 def label_group(wildcards) -> str | None:
     """Return the group of small labels. A profile may run several of them in one job."""
-    return "small_labels" if System.parse(wildcards.frame).n_atoms == 4 else None
+    return "small_labels" if System.parse(wildcards.frame).geometry == "slide" else None
 
 
 def polarizability_file(slide: str) -> str:
     return planned(label_plan.polarizability_file, slide, SHIPPED_POLARIZABILITIES)
 
 
-def slides_of(family: str, recipe: str = STANDARD) -> tuple[str, int]:
+def slides_of(family: str, recipe: str | None = None) -> tuple[str, int]:
     return planned(label_plan.finest_slides, family, recipe)
 
 
@@ -267,7 +288,7 @@ def of_relaxed(file):
 
 
 stackings_of = of_relaxed(lambda system: f"results/stackings/{system.family}.nc")
-monolayer_of = of_relaxed(lambda system: monolayer_file())
+monolayer_of = of_relaxed(lambda system: monolayer_file(system.material))
 relaxation_of = of_relaxed(
     lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
 )
@@ -286,8 +307,8 @@ def translated_atoms(wildcards) -> list[str]:
     return [f"results/atoms/{slide.name}.nc" for slide in slides]
 
 
-def monolayer_file() -> str:
-    return label_plan.monolayer_file(config, DEFAULT_MATERIAL, SHIPPED_MONOLAYERS)
+def monolayer_file(material: str) -> str:
+    return planned(label_plan.monolayer_file, material, SHIPPED_MONOLAYERS)
 
 
 def potential_of(wildcards) -> str | list:
@@ -413,3 +434,21 @@ def panel_params(plot: str) -> dict:
 def any_panel_of(plot: str) -> str:
     """Regular expression of the panels of a kind of plot."""
     return "|".join(figure_plan.panels_of(config, plot))
+
+
+# Materials
+
+#: Stackings N, A and G.
+PAGE_SLIDES = ["slide-1-1-3", "slide-0-1-2", "slide-0-0-1"]
+
+
+def parallel_family(material: str) -> str:
+    return "AA" if material == DEFAULT_MATERIAL else f"{material}-AA"
+
+
+def page_slides(material: str) -> list[str]:
+    return [f"{parallel_family(material)}_{slide}" for slide in PAGE_SLIDES]
+
+
+def finer_recipes(material: str) -> dict[str, dict]:
+    return planned(label_plan.finer_recipes, parallel_family(material))

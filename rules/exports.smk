@@ -21,7 +21,7 @@ rule export_dipoles:
         mem_mb=growing(2000),
         runtime=growing(5),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
         code=code_digest("export_dipoles"),
     message:
         "export the dipoles of {wildcards.system}"

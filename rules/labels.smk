@@ -7,7 +7,7 @@ rule label_frame:
     input:
         relaxed=relaxed_structure,
         stackings=of_predicted_structure(lambda system: f"results/stackings/{system.family}.nc"),
-        monolayer=of_predicted_structure(lambda system: monolayer_file()),
+        monolayer=of_predicted_structure(lambda system: monolayer_file(system.material)),
         relaxation=of_predicted_structure(lambda system: f"results/relaxation/{system.name}.nc"),
     output:
         label="results/labels/{recipe}/{frame}.nc",
@@ -27,7 +27,7 @@ rule label_frame:
         * (20 + 2 * System.parse(wildcards.frame).n_atoms),
         lane=1,
     params:
-        settings=lambda wildcards: settings_of(config, wildcards.recipe),
+        settings=lambda wildcards: settings_for(wildcards.recipe, wildcards.frame),
         scratch=lambda wildcards: f"results/scratch/{wildcards.recipe}/{wildcards.frame}",
     message:
         "compute the label of {wildcards.frame}, recipe {wildcards.recipe}"
@@ -52,7 +52,7 @@ rule collect_labels:
         runtime=growing(10),
     params:
         frames=lambda wildcards: frames(wildcards.set),
-        settings=lambda wildcards: settings_of(config, set_recipe(wildcards.set)),
+        settings=lambda wildcards: set_settings(wildcards.set),
         title=lambda wildcards: wildcards.set,
         code=code_digest("collect_labels"),
     message:
@@ -77,7 +77,7 @@ rule compute_polarizability:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        settings=settings_of(config, STANDARD),
+        settings=lambda wildcards: family_settings(wildcards.system),
         scratch=lambda wildcards: f"results/scratch/polarizability/{wildcards.system}",
     message:
         "compute the polarizability of {wildcards.system} by linear response"
@@ -101,7 +101,7 @@ rule compute_monolayer:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        settings=settings_of(config, STANDARD),
+        settings=lambda wildcards: planned(settings_of, STANDARD, wildcards.material),
         scratch=lambda wildcards: f"results/scratch/monolayer/{wildcards.material}",
         material=lambda wildcards: wildcards.material,
     message:
@@ -129,7 +129,7 @@ rule label_potential:
         * (20 + 2 * System.parse(wildcards.system).n_atoms),
         lane=1,
     params:
-        settings=lambda wildcards: settings_of(config, wildcards.recipe),
+        settings=lambda wildcards: settings_for(wildcards.recipe, wildcards.system),
         heights_A=[2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
         grid_points=48,
         scratch=lambda wildcards: f"results/scratch/potential/{wildcards.recipe}/{wildcards.system}",
@@ -155,7 +155,7 @@ rule ship_labels:
             name: {
                 "frames": frames(name),
                 "recipe": set_recipe(name),
-                "settings": settings_of(config, set_recipe(name)),
+                "settings": set_settings(name),
             }
             for name in LABEL_SETS
         },

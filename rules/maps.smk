@@ -31,8 +31,8 @@ rule map_polarization:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         grid_points=config["maps"]["grid_points"],
         points_per_period=config["maps"]["points_per_period"],
         beyond=lambda wildcards: beyond_labels(config, wildcards.system),
@@ -46,7 +46,7 @@ rule map_polarization:
 rule relax_bilayer:
     input:
         stackings=lambda wildcards: f"results/stackings/{System.parse(wildcards.system).family}.nc",
-        monolayer=monolayer_file(),
+        monolayer=lambda wildcards: monolayer_file(material_of(wildcards.system)),
     output:
         relaxation="results/relaxation/{system}.nc",
     log:
@@ -60,8 +60,8 @@ rule relax_bilayer:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         mesh_spacing_A=config["relaxation"]["mesh_spacing_A"],
         mesh_points=config["relaxation"]["mesh_points"],
         code=code_digest("relax_bilayer"),
@@ -96,8 +96,8 @@ rule decompose_map:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         grid_points=config["maps"]["grid_points"],
         points_per_period=config["maps"]["points_per_period"],
         code=code_digest("decompose_map"),
@@ -172,8 +172,8 @@ rule relax_atoms:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         code=code_digest("relax_atoms"),
     message:
         "relax the atoms of {wildcards.system} with LAMMPS"
@@ -186,7 +186,7 @@ rule compare_relaxations:
     input:
         relaxation="results/relaxation/{system}_relaxed.nc",
         stackings=lambda wildcards: f"results/stackings/{System.parse(wildcards.system).family}.nc",
-        monolayer=monolayer_file(),
+        monolayer=lambda wildcards: monolayer_file(material_of(wildcards.system)),
         atoms="results/atoms/{system}.nc",
         translated_atoms=translated_atoms,
     output:
@@ -204,8 +204,8 @@ rule compare_relaxations:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         slides_per_axis=stackings_of_heights,
         code=code_digest("compare_relaxations"),
     message:

@@ -145,7 +145,7 @@ rule fit_stackings:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        layer_distance_A=config["layer_distance_A"],
+        layer_distance_A=of_material("layer_distance_A", lambda wildcards: wildcards.family),
         slides_per_axis=lambda wildcards: planned(label_plan.stackings_of_heights, wildcards.family),
         code=code_digest("fit_stackings"),
     message:
@@ -174,8 +174,8 @@ rule fit_heights:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A", lambda wildcards: wildcards.family),
+        layer_distance_A=of_material("layer_distance_A", lambda wildcards: wildcards.family),
         slides_per_axis=lambda wildcards: planned(label_plan.stackings_of_heights, wildcards.family),
         code=code_digest("fit_heights"),
     message:
@@ -210,8 +210,8 @@ rule predict_dipoles:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("predict_dipoles"),
     message:

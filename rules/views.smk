@@ -40,7 +40,7 @@ rule compare_maps:
     benchmark:
         "benchmarks/compare_maps/{map}_and_{other}.tsv"
     wildcard_constraints:
-        other=f"configuration_AAp?|{SYSTEM}",
+        other=f"configuration_{ANY_FAMILY}|{SYSTEM}",
     conda:
         "../envs/analyze.yaml"
     threads: 1
@@ -129,8 +129,8 @@ rule plan_labels:
         number=config["plans"]["labels"],
         slides_per_axis=config["plans"]["slides_per_axis"],
         maximum_atoms=config["plans"]["maximum_atoms"],
-        lattice_constant_A=config["lattice_constant_A"],
-        layer_distance_A=config["layer_distance_A"],
+        lattice_constant_A=of_material("lattice_constant_A"),
+        layer_distance_A=of_material("layer_distance_A"),
         code=code_digest("plan_labels"),
     message:
         "propose labels for {wildcards.system}"

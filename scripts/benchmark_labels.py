@@ -15,6 +15,7 @@ from moirepol.console import say
 from moirepol.dft import espresso, labels, wannier
 from moirepol.dft.grids import uniform_mesh
 from moirepol.dft.programs import run_program
+from moirepol.dft.trial_functions import trial_functions
 from moirepol.dft.unfold import time_reversal_half, unfold_time_reversal
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
@@ -118,8 +119,8 @@ def _brute_force(slide: Bilayer, recipe, n, folder):
     espresso.run_scf(folder, 1)
     unfold_time_reversal(folder / f"{espresso.PREFIX}.save", kpoints)
     seed = folder / wannier.SEED
-    sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
-    wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, (n, n), sites)
+    functions = trial_functions(atoms, recipe["bond_fraction"], recipe["projection_sigma_A"])
+    wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, (n, n), functions)
     win = seed.with_suffix(".win").read_text().replace("num_iter = 0", STOCK)
     win = re.sub(
         r"begin projections.*end projections",

@@ -78,6 +78,8 @@ def map_polarization(
         ds.attrs["description"] = own.description
     if beyond := note(system, beyond, predictor.beyond(bilayer)):
         ds.attrs["beyond_labels"] = beyond
+    if predictor.lacks:
+        ds.attrs["not_included"] = predictor.lacks
     settings = {"grid_points": grid_points, "points_per_period": points_per_period}
     title = f"Local polarization of {bilayer.name}"
     write_netcdf(stamp(ds, title, settings | predictor.settings), polarization_map)

@@ -96,7 +96,7 @@ def _order(name):
 
 def _label(name):
     system = System.parse(name)
-    family = "AA'" if system.family == "AAp" else "AA"
+    family = system.family.replace("AAp", "AA'")
     if system.eta:
         return f"{family}\n{100 * system.eta:.0f} %"
     return f"{family}\n{system.twist_angle_deg:.1f}°"

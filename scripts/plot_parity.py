@@ -45,6 +45,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
         ax.plot([], [], "o", color=color, markersize=3, label=f"{name}: {', '.join(means)}")
         errors.axhline(0, color="black", linewidth=0.6, zorder=0)
         errors.yaxis.set_major_locator(plt.MaxNLocator(3, symmetric=True))
+    ax.plot([], [], "o", color="0.6", markersize=3, label="training frames")
     ax.axline((0, 0), slope=1, color="black", linewidth=0.6, zorder=0)
     title = "mean absolute error, training and validation frames " + MICRO
     figure.legend(
@@ -53,7 +54,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
         title_fontsize=6.5,
         fontsize=6.5,
         loc="outside upper center",
-        ncols=len(parts),
+        ncols=2,
         handletextpad=0.2,
         columnspacing=1.0,
     )

@@ -13,6 +13,7 @@ from moirepol.plotting import (
     window,
 )
 from moirepol.structure.building import build
+from moirepol.structure.names import stacking_of
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Half the width of an enlarged part, in lattice constants.
@@ -103,7 +104,7 @@ def _draw_atoms(ax, atoms):
 
 def _bonds(atoms, layer, lattice):
     """Return the in-plane vectors (3, 2) in angstrom from a B to its N neighbours."""
-    swapped = atoms.family == "AAp" and layer == 1
+    swapped = stacking_of(atoms.family) == "AAp" and layer == 1
     long_diagonal = lattice.sum(axis=0) / 3 * (-1 if swapped else 1)
     return [long_diagonal - shift for shift in (np.zeros(2), *(lattice * (-1 if swapped else 1)))]
 

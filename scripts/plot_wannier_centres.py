@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.lines import Line2D
 
-from moirepol.dft.wannier import bonds_of_sites
+from moirepol.dft.trial_functions import bonds_of_sites
 from moirepol.errors import JobError
 from moirepol.physics.polarization import LAYERS
 from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save

@@ -79,6 +79,8 @@ def predict_dipoles(
     if beyond:
         atoms.info["beyond_labels"] = beyond
     ds = to_dataset([predictor.dipoles(atoms)])
+    if predictor.lacks:
+        ds.attrs["not_included"] = predictor.lacks
     title = f"Predicted dipoles of {system}"
     provenance.write_netcdf(provenance.stamp(ds, title, predictor.settings), dipoles)
 

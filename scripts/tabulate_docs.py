@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from moirepol.claims.measures import node
+from moirepol.structure.names import ANY_FAMILY
 from moirepol.workflow.provenance import git_revision, read_netcdf
 
 COMMAND = "snakemake --cores 2 docs_tables"
@@ -114,7 +115,7 @@ def claims_table(rows: pd.DataFrame, relaxed: pd.DataFrame) -> str:
 
 def accuracy_table(rows: pd.DataFrame) -> str:
     """Return errors and committee standard deviations of untwisted bilayers, in 1e-6 e.A."""
-    in_cell = rows["on"].str.match(r"AAp?_")
+    in_cell = rows["on"].str.match(f"{ANY_FAMILY}_")
     rows = rows[(rows["axis"] != "all") & ~in_cell].replace("", np.nan)
     order = list(dict.fromkeys(zip(rows["on"], rows["model"], strict=True)))
     table = []
@@ -257,7 +258,8 @@ def _number(value, factor: float, form: str = "") -> str:
     if value is None or pd.isna(value):
         return ""
     number = factor * float(value) + 0.0
-    return form.format(number) if form else f"{float(f'{number:.3g}'):g}"
+    text = form.format(number) if form else f"{float(f'{number:.3g}'):g}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def _place(path: str) -> str:

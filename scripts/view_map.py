@@ -1,6 +1,7 @@
 """Write a map as one HTML page for any browser, with a cut and values under the pointer."""
 
 import html
+import re
 from collections.abc import Sequence
 from os.path import relpath
 from pathlib import Path
@@ -22,7 +23,8 @@ from matplotlib.colors import to_hex
 from moirepol.map_page import DIPOLE, LAYERS_SHOWN, VISIBLE, MapView, write_page
 from moirepol.physics.polarization import DIAGONAL, ON_DIAGONAL, along_diagonal
 from moirepol.plotting import UNIT
-from moirepol.structure.names import describe
+from moirepol.structure.material import load_material
+from moirepol.structure.names import describe, material_of
 from moirepol.workflow.provenance import read_netcdf
 
 CUT = {  # label: (column, colour, dash, drawn at first)
@@ -157,17 +159,19 @@ def _summary(view, charges, heading, files, page):
         words = f"±{squares[:2].mean() ** 0.5:.3f} {DIPOLE} per component"
         rows.append(("error of P∥ (RMS)", words))
     cells = "".join(f"<tr><td>{name}&emsp;</td><td>{value}</td></tr>" for name, value in rows)
+    site = load_material(material_of(ds.attrs["system"])).dipole_site.species
     notes = [
-        "P is per pair of N atoms, one in each layer. The dipoles of the layers are per N atom. "
-        "z and a positive field point from the lower to the upper layer.",
+        f"P is per pair of {site} atoms, one in each layer. The dipoles of layers are per {site} "
+        "atom. z and a positive field point from the lower to the upper layer.",
         _layers_in_words(ds),
         f"P⊥ is below {VISIBLE:.0%} of |P∥|. "
-        + (NO_P_PERP if ds.attrs["system"].startswith(("AAp", "configuration_AAp")) else "")
+        + (NO_P_PERP if re.search("AAp(_|$)", ds.attrs["system"]) else "")
         if view.negligible
         else "",
         PHI_NOTE if view.heights else "",
     ]
     beyond = html.escape(ds.attrs.get("beyond_labels", ""))
+    lacks = html.escape(ds.attrs.get("not_included", ""))
     links = ", ".join(
         f"<a href='{html.escape(relpath(file, Path(page).parent))}'>{Path(file).parent.name}/"
         f"{Path(file).name}</a>"
@@ -177,6 +181,7 @@ def _summary(view, charges, heading, files, page):
     return (
         f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
         + (f"<p><b>Beyond the labels: {beyond}.</b></p>" if beyond else "")
+        + (f"<p><b>Not included, for want of labels: {lacks}.</b></p>" if lacks else "")
         + f"<p>{' '.join(filter(None, notes))}</p>"
         + _charges(charges)
         + f"<p>Data: {links}.</p><p>{KEYS_IN_WORDS}</p>"

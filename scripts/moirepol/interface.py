@@ -22,13 +22,13 @@ from moirepol.physics.stackings import Stackings
 from moirepol.predictor import Predictor
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build, sample
-from moirepol.structure.material import DEFAULT_MATERIAL
-from moirepol.structure.names import System, nearest
+from moirepol.structure.names import System, material_of, nearest
 from moirepol.structure.recognition import recognize
 from moirepol.workflow import model_plan
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.coverage import beyond_labels, predictors_of
 from moirepol.workflow.label_plan import monolayer_file, polarizability_file
+from moirepol.workflow.label_sets import lengths_of
 from moirepol.workflow.own_structures import OwnStructure, check_smooth
 
 #: Name of a structure that has none.
@@ -104,7 +104,7 @@ class Models:
         predictor = self._predictor(known)
         with _one_line():
             if isinstance(known, System):
-                rigid = build(known, *self._lengths)
+                rigid = build(known, *self._lengths(known))
                 predicted = predictor.dipoles(self._relaxed(known, rigid, self._relaxation(known)))
                 plain = exported(predicted, predicted)
             else:
@@ -142,7 +142,7 @@ class Models:
         if isinstance(known, System):
             relaxation = self._relaxation(known)
             points = max(points, relaxation.points if relaxation else 0)
-            rigid = sample(known, *self._lengths, points)
+            rigid = sample(known, *self._lengths(known), points)
             sampled = self._relaxed(known, rigid, relaxation)
         else:
             sampled = known.recognized.sample(points)
@@ -183,9 +183,9 @@ class Models:
         with _one_line():
             return charge_of_map(ds, maps["charge_grids"], maps["zero_tolerance"])
 
-    @property
-    def _lengths(self) -> tuple[float, float]:
-        return self.config["lattice_constant_A"], self.config["layer_distance_A"]
+    def _lengths(self, system: System) -> tuple[float, float]:
+        found = lengths_of(self.config, system.material)
+        return found["lattice_constant_A"], found["layer_distance_A"]
 
     def _known(
         self, bilayer: str | Atoms, field: float | None, maximum_atoms: int = sys.maxsize
@@ -223,15 +223,14 @@ class Models:
             if heights:
                 files["heights"] = self._trained([str(heights)])[0]
             if is_relaxed:
-                files["monolayer"] = self._monolayer
+                files["monolayer"] = self._monolayer(family)
             with _one_line():
                 self._predictors[key] = Predictor.from_files(**files)
         return self._predictors[key]
 
-    @property
-    def _monolayer(self) -> str:
+    def _monolayer(self, family: str) -> str:
         shipped = self.folder / "resources" / "monolayer"
-        return self._trained([monolayer_file(self.config, DEFAULT_MATERIAL, str(shipped))])[0]
+        return self._trained([monolayer_file(self.config, material_of(family), str(shipped))])[0]
 
     def _stackings(self, family: str) -> str:
         return self._trained([f"results/stackings/{family}.nc"])[0]
@@ -246,11 +245,11 @@ class Models:
                 return Relaxation.from_file(path)
             from moirepol.physics import continuum  # its library is slow to import
 
-            rigid = sample(known, *self._lengths, 1)
+            rigid = sample(known, *self._lengths(known), 1)
             mesh = self.config["relaxation"]
             points = continuum.points_of_mesh(rigid, mesh["mesh_spacing_A"], mesh["mesh_points"])
             stackings = Stackings.from_file(self._stackings(known.family))
-            constants = Monolayer.from_file(self._monolayer)
+            constants = Monolayer.from_file(self._monolayer(known.family))
             return continuum.relax(rigid, stackings, constants, points)[0]
 
     def _relaxed(self, known: System, rigid: Bilayer, relaxation: Relaxation | None) -> Bilayer:
@@ -258,7 +257,9 @@ class Models:
             return rigid
         with _one_line():
             stackings = Stackings.from_file(self._stackings(known.family))
-            return relaxed(rigid, stackings, Monolayer.from_file(self._monolayer), relaxation)
+            return relaxed(
+                rigid, stackings, Monolayer.from_file(self._monolayer(known.family)), relaxation
+            )
 
     @cached_property
     def _predictors(self) -> dict[tuple[str, bool, bool], Predictor]:

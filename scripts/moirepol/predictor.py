@@ -159,6 +159,16 @@ class Predictor:
         found = [term for term in self.terms if isinstance(term, DisplacementGradient)]
         return found[0] if found else None
 
+    @property
+    def lacks(self) -> str:
+        """What the predictions do not include, for want of labels; empty if nothing."""
+        kinds = {type(term) for term in self.terms}
+        found = [] if LongRange in kinds else ["the long-range electrostatics"]
+        found += [] if self.gradient else ["the displacement gradient"]
+        if not (self.gradient and self.gradient.calibration):
+            found.append("a calibration of the error on moiré cells")
+        return ", ".join(found)
+
     def beyond(self, bilayer: Bilayer) -> str:
         """Describe in what a bilayer lies beyond the cells that the error was calibrated on.
 

@@ -58,7 +58,9 @@ READERS = {
     "check_copies": {"originals": LABELS, "direct": LABELS},
     "collect_sweep": {"geometries": ["sweep.nc"]},
     "collect_labels": {"computed": [LABELS], "shipped": LABELS},
+    "compare_materials": {"configuration_maps": ["map.nc"], "labels": [LABELS]},
     "compute_charge": {"polarization_map": "map.nc"},
+    "describe_material": {"bands": "bands.nc", "labels": LABELS, "finer": [LABELS]},
     "evaluate_claims": {
         "maps": ["map.nc"],
         "charges": ["charge.nc"],
@@ -254,6 +256,7 @@ def good_files(tmp_path_factory):
             "coupling",
             "cell",
         ),
+        "bands": ("energy",),
         "coverage": ("within",),
         "terms": ("P",),
         "study": ("model", "dft", "spread", "second_order", "gradient", "cell"),

@@ -27,6 +27,7 @@ WITHOUT_CODE = {
     "compute_polarizability": "as label_frame",
     "compute_monolayer": "as label_frame",
     "label_potential": "as label_frame",
+    "compute_bands": "as label_frame",
     "ship_labels": "without output: it runs whenever it is asked for",
 }
 

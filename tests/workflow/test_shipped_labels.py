@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from moirepol.workflow.label_sets import digest, frames_of, settings_of
+from moirepol.workflow.label_plan import set_settings
+from moirepol.workflow.label_sets import digest, frames_of
 from support import ROOT
 from support.projects import jobs_of, snakemake
 from support.settings import shipped_config
@@ -37,8 +38,7 @@ def test_digests_and_frames_are_unchanged(known):
 @pytest.mark.parametrize("known", KNOWN, ids=lambda row: row["set"])
 def test_the_settings_still_give_these_digests(known):
     label_set = CONFIG["labels"]["sets"][known["set"]]
-    settings = settings_of(CONFIG, label_set.get("recipe", "standard"))
-    assert digest(settings) == known["settings_digest"]
+    assert digest(set_settings(CONFIG, known["set"])) == known["settings_digest"]
     assert len(frames_of(label_set)) == int(known["frames"])
 
 

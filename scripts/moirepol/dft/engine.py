@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from moirepol.dft.trial_functions import TrialFunctions
 from moirepol.structure.bilayer import Bilayer
 
 #: The code of a recipe without `engine`. Such a recipe stays as it is, because its digest is fixed.
@@ -30,7 +31,7 @@ class Engine(Protocol):
         self,
         atoms: Bilayer,
         kpoints: np.ndarray,
-        sites: np.ndarray,
+        functions: TrialFunctions,
         recipe: Mapping[str, Any],
         folder: Path,
         threads: int = 1,
@@ -44,8 +45,8 @@ class Engine(Protocol):
             The bilayer.
         kpoints
             A full uniform mesh (nk, 3) in crystal units.
-        sites
-            Places (m, functions, 3) of the trial functions in angstrom.
+        functions
+            The trial functions.
         recipe
             The settings ``labels.recipe``.
         folder
@@ -60,10 +61,42 @@ class Engine(Protocol):
         Returns
         -------
         tuple
-            Projections (nk, nband, functions of all sites) on the functions of
+            Projections (nk, nband, functions) of
             `moirepol.dft.wannier.projections`, for the same bands as the overlaps. Then the audit:
             ``energy_eV``, ``scf_iterations``, ``density_dipole_eA`` (out-of-plane dipole of the
             density and the ions), ``programs`` (versions).
+        """
+
+    def band_energies(
+        self,
+        atoms: Bilayer,
+        mesh: tuple[int, int],
+        path: np.ndarray,
+        bands: int,
+        recipe: Mapping[str, Any],
+        folder: Path,
+    ) -> np.ndarray:
+        """Compute band energies along a path.
+
+        Parameters
+        ----------
+        atoms
+            The bilayer.
+        mesh
+            Divisions of the Gamma-centred mesh of the density.
+        path
+            k points (nk, 3) in crystal units.
+        bands
+            Number of bands, empty ones included.
+        recipe
+            The settings ``labels.recipe``.
+        folder
+            Working folder.
+
+        Returns
+        -------
+        ndarray
+            Energies (nk, bands) in eV.
         """
 
     def relax_heights(

@@ -27,6 +27,7 @@ from moirepol.dft.pseudopotentials import (
     valence_charge,
 )
 from moirepol.dft.relaxation import relaxed_heights
+from moirepol.dft.trial_functions import TrialFunctions
 from moirepol.dft.unfold import time_reversal_half, unfold_gamma, unfold_time_reversal
 from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
@@ -65,7 +66,7 @@ def require_programs() -> None:
 def calculate(
     atoms: Bilayer,
     kpoints: np.ndarray,
-    sites: np.ndarray,
+    functions: TrialFunctions,
     recipe: Mapping[str, Any],
     folder: Path,
     threads: int = 1,
@@ -86,7 +87,7 @@ def calculate(
     unfold_time_reversal(save, kpoints)
     run_pw2wannier90(folder, threads)
     waves = (read_wavefunctions(save / f"wfc{n}.dat") for n in range(1, len(kpoints) + 1))
-    a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
+    a = wannier.projections(waves, atoms, functions)
     pseudopotentials = find_pseudopotentials(recipe["pseudopotentials"])
     if forces:
         atoms.set_array("force", read_forces(folder))
@@ -94,6 +95,31 @@ def calculate(
         "density_dipole_eA": density_dipole(save, atoms, pseudopotentials),
         "programs": program_versions(folder),
     }
+
+
+def band_energies(
+    atoms: Bilayer,
+    mesh: tuple[int, int],
+    path: np.ndarray,
+    bands: int,
+    recipe: Mapping[str, Any],
+    folder: Path,
+) -> np.ndarray:
+    """Compute band energies along a path with pw.x.
+
+    Parameters and Returns are those of `moirepol.dft.engine.Engine.band_energies`.
+    """
+    write_pw_input(folder / "pw.in", atoms, np.array(mesh), (), recipe)
+    run_scf(folder, 1)
+    write_pw_input(
+        folder / "pw.in", atoms, path, np.ones(len(path)), recipe, bands=bands, calculation="bands"
+    )
+    text = _run_parallel("pw", folder, 1)
+    if "JOB DONE" not in text:
+        raise JobError(f"pw.x found no bands: {failure_reason(text)}")
+    schema = ET.parse(folder / f"{PREFIX}.save" / "data-file-schema.xml")
+    rows = schema.findall("output/band_structure/ks_energies/eigenvalues")
+    return np.array([row.text.split() for row in rows if row.text], dtype=float) * 2 * Ry
 
 
 def relax_heights(
@@ -151,6 +177,8 @@ def write_pw_input(
     forces: bool = False,
     dispersion: bool = False,
     earlier: bool = False,
+    bands: int | None = None,
+    calculation: str = "scf",
 ) -> None:
     """Write the input of pw.x for an scf, and link the pseudopotentials beside it.
 
@@ -176,6 +204,10 @@ def write_pw_input(
         Whether energy and forces contain the recipe's dispersion correction.
     earlier
         Whether the scf starts from the density of an earlier one in this folder.
+    bands
+        Number of bands, the occupied ones by default.
+    calculation
+        Kind of the calculation, scf or bands.
 
     Raises
     ------
@@ -188,7 +220,7 @@ def write_pw_input(
     links = link_pseudopotentials(pseudopotentials.values(), path.parent)
     sawtooth = electrostatics == "dipole"
     control: dict[str, Any] = {
-        "calculation": "'scf'",
+        "calculation": f"'{calculation}'",
         "prefix": f"'{PREFIX}'",
         "outdir": "'.'",
         "pseudo_dir": f"'{links}'",
@@ -201,7 +233,7 @@ def write_pw_input(
         "ecutwfc": recipe["ecutwfc_Ry"],
         "ecutrho": recipe["ecutrho_Ry"],
         "occupations": "'fixed'",
-        "nbnd": atoms.material.occupied_bands(list(atoms.symbols)),
+        "nbnd": bands or atoms.material.occupied_bands(list(atoms.symbols)),
     }
     if np.ndim(kpoints) == 2:
         system |= {"nosym": ".true.", "noinv": ".true."}

@@ -16,7 +16,8 @@ import numpy as np
 from ase.units import Ry
 
 from moirepol.dft import programs, pseudopotentials, wannier
-from moirepol.dft.grids import grid_on_atoms
+from moirepol.dft.grids import grid_on_atoms, uniform_mesh
+from moirepol.dft.trial_functions import TrialFunctions
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
 
@@ -88,10 +89,30 @@ def relax_heights(
     raise JobError(f"{atoms.name}: engine gpaw cannot relax, allowed is engine espresso")
 
 
+def band_energies(
+    atoms: Bilayer,
+    mesh: tuple[int, int],
+    path: np.ndarray,
+    bands: int,
+    recipe: Mapping[str, Any],
+    folder: Path,
+) -> np.ndarray:
+    """Compute band energies along a path with GPAW.
+
+    Parameters and Returns are those of `moirepol.dft.engine.Engine.band_energies`.
+    """
+    occupied = atoms.material.occupied_bands(list(atoms.symbols))
+    job = _job(atoms, uniform_mesh(mesh), occupied, recipe)
+    job |= {"path": path.tolist(), "path_bands": bands}
+    _run(job, folder)
+    with np.load(folder / RESULT) as found:
+        return found["energies"]
+
+
 def calculate(
     atoms: Bilayer,
     kpoints: np.ndarray,
-    sites: np.ndarray,
+    functions: TrialFunctions,
     recipe: Mapping[str, Any],
     folder: Path,
     threads: int = 1,
@@ -111,9 +132,23 @@ def calculate(
             "engine gpaw: allowed is electrostatics dipole (the dipole correction) alone"
         )
     neighbours = wannier.read_nnkp(folder / f"{wannier.SEED}.nnkp")
+    job = _job(atoms, kpoints, len(functions.orbitals), recipe)
+    _run(job | {"neighbours": neighbours[..., 1:].tolist()}, folder)
+    with np.load(folder / RESULT) as found:
+        mmn = folder / f"{wannier.SEED}.mmn"
+        wannier.write_mmn(mmn, neighbours, found["overlaps"])
+        waves = ((k, found[f"miller_{n}"], found[f"waves_{n}"]) for n, k in enumerate(kpoints))
+        a = wannier.projections(waves, atoms, functions)
+        audit = {name: float(found[name]) for name in ("energy_eV", "density_dipole_eA")}
+        audit["scf_iterations"] = int(found["scf_iterations"])
+    return a, audit | {"programs": f"GPAW {_version(python())}"}
+
+
+def _job(atoms, kpoints, bands, recipe):
+    """Input of `gpaw_driver.py` for the density of a bilayer."""
     files = find_pseudopotentials(recipe["pseudopotentials"])
     grid = grid_on_atoms(atoms, recipe["ecutrho_Ry"] / 4)
-    job = {
+    return {
         "atoms": {
             "numbers": atoms.numbers.tolist(),
             "positions": atoms.positions.tolist(),
@@ -124,8 +159,7 @@ def calculate(
         "ecut_eV": recipe["ecutwfc_Ry"] * Ry,
         "field_V_per_A": atoms.field_V_per_A,
         "kpoints": np.asarray(kpoints).tolist(),
-        "neighbours": neighbours[..., 1:].tolist(),
-        "bands": sites.shape[0] * sites.shape[1],
+        "bands": bands,
         "mixing_beta": recipe["mixing_beta"],
         "convergence": {
             "density": recipe["conv_thr_Ry_per_atom"] ** 0.5,
@@ -135,13 +169,8 @@ def calculate(
         "grid": {"gpts": grid} if grid else {},
         "result": RESULT,
     }
+
+
+def _run(job, folder):
     (folder / INPUT).write_text(json.dumps(job))
     programs.run_program([python(), "-I", str(DRIVER), INPUT], folder)
-    with np.load(folder / RESULT) as found:
-        mmn = folder / f"{wannier.SEED}.mmn"
-        wannier.write_mmn(mmn, neighbours, found["overlaps"])
-        waves = ((k, found[f"miller_{n}"], found[f"waves_{n}"]) for n, k in enumerate(kpoints))
-        a = wannier.projections(waves, atoms, sites, recipe["projection_sigma_A"])
-        audit = {name: float(found[name]) for name in ("energy_eV", "density_dipole_eA")}
-        audit["scf_iterations"] = int(found["scf_iterations"])
-    return a, audit | {"programs": f"GPAW {_version(python())}"}

@@ -34,6 +34,9 @@ def main(job: dict[str, Any]) -> None:
     atoms = Atoms(**job["atoms"])
     atoms.calc = calc = GPAW(txt="-", **parameters(job))
     energy = atoms.get_potential_energy()
+    if "path" in job:
+        np.savez(job["result"], energies=band_energies(calc, job))
+        return
 
     kpoints = np.array(job["kpoints"])
     found = [bloch_functions(calc, k) for k in kpoints]
@@ -66,6 +69,18 @@ def parameters(job: dict[str, Any]) -> dict[str, Any]:
         "convergence": job["convergence"],
         "maxiter": 100,
     }
+
+
+def band_energies(calc: GPAW, job: dict[str, Any]) -> np.ndarray:
+    """Return the band energies (nk, nband) in eV at the k points of a path."""
+    bands = job["path_bands"]
+    fixed = calc.fixed_density(
+        kpts=np.array(job["path"]),
+        nbands=bands + 4,
+        symmetry="off",
+        convergence={"bands": bands},
+    )
+    return np.array([fixed.get_eigenvalues(kpt=n)[:bands] for n in range(len(job["path"]))])
 
 
 def data_set(element: str, file: str) -> SetupData:
@@ -124,7 +139,8 @@ def overlaps(calc: GPAW, kpoints: np.ndarray, neighbours: np.ndarray, found: lis
         box[(slice(None), *(miller - low).T)] = waves
     flat = boxes.reshape(*boxes.shape[:2], -1).conj()
     reciprocal = 2 * np.pi * calc.atoms.cell.reciprocal() * Bohr
-    positions = calc.atoms.positions / Bohr
+    # Where GPAW has the spheres: an atom at -1e-17 is at the other side of the cell there.
+    positions = calc.spos_ac @ calc.atoms.cell.array / Bohr
 
     @cache
     def augmentation(number, *b):

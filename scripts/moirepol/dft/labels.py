@@ -13,17 +13,15 @@ from moirepol.dft import wannier
 from moirepol.dft.engine import engine_of
 from moirepol.dft.grids import mesh_size, uniform_mesh
 from moirepol.dft.programs import run_program
+from moirepol.dft.trial_functions import bonds_of_sites, trial_functions
 from moirepol.errors import JobError, RejectedLabel
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.material import ELECTRONS_PER_FUNCTION
 
-#: Limits of the audit, in addition to the convergence of the scf.
-MAXIMUM_CENTRE_DISTANCE_A = 0.75
+#: Limits of the audit, in addition to the convergence of the scf and the limits of the material.
 MAXIMUM_SINGULAR_VALUE = 1 + 1e-6
 MINIMUM_SINGULAR_VALUE = 0.3
 MINIMUM_PROJECTION = 0.05
-MAXIMUM_SPREAD_A2 = 3.0
-MAXIMUM_SYMMETRY_RESIDUAL_EA = 2e-5
 AUDIT_UNITS = {
     "energy_eV": "eV",
     "scf_accuracy_Ry": "13.605693 eV",  # a rydberg: UDUNITS has no name for it
@@ -118,13 +116,13 @@ def label(
     started, used = time.monotonic(), core_seconds()
     mesh = mesh_size(atoms, lattice_constant_A, recipe["mesh_4_atom_cell"])
     kpoints = uniform_mesh(mesh)
-    sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
+    functions = trial_functions(atoms, recipe["bond_fraction"], recipe["projection_sigma_A"])
     seed = folder / wannier.SEED
-    wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, mesh, sites)
+    wannier.write_win(seed.with_suffix(".win"), atoms, kpoints, mesh, functions)
     run_program(["wannier90.x", "-pp", wannier.SEED], folder)
     near = wannier.extend_nnkp(seed.with_suffix(".nnkp"))
     a, audit = engine_of(recipe).calculate(
-        atoms, kpoints, sites, recipe, folder, threads, **({"forces": True} if forces else {})
+        atoms, kpoints, functions, recipe, folder, threads, **({"forces": True} if forces else {})
     )
 
     extended = seed.with_suffix(".mmn").rename(folder / "extended.mmn")
@@ -134,19 +132,19 @@ def label(
     run_program(["wannier90.x", wannier.SEED], folder)
 
     u, smallest_projection = wannier.loewdin(a)
-    displacements = wannier.centre_displacements(overlaps, u, atoms, near)
-    shifts = {order: found.sum(axis=1) for order, found in displacements.items()}
-    second_order = wannier.marzari_vanderbilt_centres(overlaps, u, atoms, near)
-    printed, spreads = wannier.read_wannier90(folder, sites.shape[0] * sites.shape[1])
+    homes, per_site = functions.homes, atoms.material.functions_per_site
+    displacements = wannier.centre_displacements(overlaps, u, atoms, homes, near)
+    shifts = {order: functions.centroid_shifts(found) for order, found in displacements.items()}
+    second_order = wannier.marzari_vanderbilt_centres(overlaps, u, homes, near)
+    printed, spreads = wannier.read_wannier90(folder, len(homes))
 
-    places = atoms.site_positions[:, None]
-    centres = places + displacements[6]
     labelled = with_dipoles(atoms, shifts[6])
-    labelled.set_site_array("wannier_centre", centres)
-    labelled.set_site_array("wannier_spread", spreads.reshape(len(places), -1))
+    centres = homes + displacements[6]
+    labelled.set_site_array("wannier_centre", centres.reshape(-1, per_site, 3))
+    labelled.set_site_array("wannier_spread", spreads.reshape(-1, per_site))
     singular = np.linalg.svd(overlaps.matrices, compute_uv=False)
-    distances = np.linalg.norm(centres - places, axis=-1)
-    difference, _ = find_mic(printed - second_order.reshape(-1, 3), atoms.cell)
+    distances = np.linalg.norm(displacements[6], axis=-1)
+    difference, _ = find_mic(printed - second_order, atoms.cell)
     labelled.info.update(
         audit,
         mesh_1=mesh[0],
@@ -186,7 +184,7 @@ def with_dipoles(atoms: Bilayer, centroid_shifts_A: np.ndarray) -> Bilayer:
         A copy with the array `dipole` (n, 3) in e.A, NaN on B.
     """
     labelled = atoms.copy()
-    ions = atoms.material.charge_per_bond * wannier.bonds_of_sites(atoms).sum(axis=1)
+    ions = atoms.material.charge_per_bond * bonds_of_sites(atoms).sum(axis=1)
     labelled.set_site_array("dipole", ions - ELECTRONS_PER_FUNCTION * centroid_shifts_A)
     return labelled
 
@@ -222,12 +220,12 @@ def fault(frame: Bilayer) -> str:
         The value and the limit; empty if the label is not rejected.
     """
     limits = (
-        ("centre_distance_A", "<=", MAXIMUM_CENTRE_DISTANCE_A),
+        ("centre_distance_A", "<=", frame.material.audit.centre_distance_A),
         ("largest_singular_value", "<=", MAXIMUM_SINGULAR_VALUE),
         ("smallest_singular_value", ">=", MINIMUM_SINGULAR_VALUE),
         ("smallest_projection", ">=", MINIMUM_PROJECTION),
-        ("spread_A2", "<=", MAXIMUM_SPREAD_A2),
-        ("symmetry_residual_eA", "<=", MAXIMUM_SYMMETRY_RESIDUAL_EA),
+        ("spread_A2", "<=", frame.material.audit.spread_A2),
+        ("symmetry_residual_eA", "<=", frame.material.audit.symmetry_residual_eA),
         ("wannier90_difference_A", "<=", 1e-4),
     )
     for name, relation, limit in limits:

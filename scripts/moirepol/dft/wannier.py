@@ -1,17 +1,18 @@
-"""Wannier centres of flat h-BN layers from overlaps on a uniform k mesh.
+"""Wannier centres from overlaps of an isolated set of bands on a uniform k mesh.
 
-Gauge: four trial functions per N, which have the symmetry of the layer, are orthonormalized by
-Loewdin's method. They are three s Gaussians on the bonds and one p_z. No spread is minimized, so
-the gauge is a smooth function of the structure.
+Gauge: the trial functions of the material (`moirepol.dft.trial_functions`), which have the symmetry
+of the layer, are orthonormalized by Loewdin's method. For h-BN they are three s Gaussians on the
+bonds and one p_z for every N. No spread is minimized, so the gauge is a smooth function of the
+structure.
 
-Centroid: let M(k, b) be the overlaps in that gauge, and let E = exp(i b.r_N / 2) for the N atom of
-each function. The phases are
+Centroid: let M(k, b) be the overlaps in that gauge, and let E = exp(i b.r_N / 2) for the home r_N
+of each function, in h-BN its N atom. The phases are
 
     phi_n(b) = -mean_k Im [ log( E M(k, b) E ) ]_nn
 
-Their sum over the four functions of an N atom does not depend on how the four mix. Their sum over
-all N is the total polarization in every gauge, because the trace of a logarithm is the logarithm of
-the determinant. phi(b) equals b . (r_n - r_N) + O(b^3). The sixth-order combination
+Their sum over the functions of one home does not depend on how these mix. Their sum over all homes
+is the total polarization in every gauge, because the trace of a logarithm is the logarithm of the
+determinant. phi(b) equals b . (r_n - r_N) + O(b^3). The sixth-order combination
 [45 phi(b) - 9 phi(2b) + phi(3b)] / 30 has an error of O(b^7). Marzari and Vanderbilt, Phys. Rev. B
 56, 12847 (1997), give the second-order formula for single functions.
 """
@@ -22,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ase.neighborlist import neighbor_list
 from scipy.linalg import logm
 
+from moirepol.dft.trial_functions import TrialFunctions
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
 
@@ -54,67 +55,15 @@ class Overlaps:
     b_vectors: np.ndarray
 
 
-def bonds_of_sites(bilayer: Bilayer) -> np.ndarray:
-    """Find the bonds of every dipole site to the neighbours whose charge belongs to it.
-
-    Parameters
-    ----------
-    bilayer
-        The bilayer.
-
-    Returns
-    -------
-    ndarray
-        Vectors (m, bonds, 3) in angstrom from each site to its bonded neighbours in its layer.
-
-    Raises
-    ------
-    JobError
-        If a site has another number of bonds than the material.
-    """
-    bonded = bilayer.material.dipole_site.bonded
-    i, j, vectors = neighbor_list("ijD", bilayer, bonded.maximum_length_A)
-    layer, partner = bilayer.layer, bilayer.symbols == bonded.species
-    bond = bilayer.is_site[i] & partner[j] & (layer[i] == layer[j])
-    sites = bilayer.sites
-    order = np.argsort(i[bond], kind="stable")
-    counts = np.bincount(i[bond], minlength=len(bilayer))[sites]
-    if not (counts == bonded.number).all():
-        wrong = sites[counts != bonded.number][0]
-        raise JobError(
-            f"atom {wrong} ({bilayer.symbols[wrong]}) has {counts[counts != bonded.number][0]} "
-            f"bonded {bonded.species} atoms, allowed is {bonded.number}"
-        )
-    return vectors[bond][order].reshape(-1, bonded.number, 3)
-
-
-def projection_sites(bilayer: Bilayer, bond_fraction: float) -> np.ndarray:
-    """Return the places of the trial functions of every dipole site.
-
-    Parameters
-    ----------
-    bilayer
-        The bilayer.
-    bond_fraction
-        Distance of a bond-centred function from its site, as a fraction of the bond.
-
-    Returns
-    -------
-    ndarray
-        Places (m, functions, 3) in angstrom.
-    """
-    bonds, on_bond = bonds_of_sites(bilayer), bilayer.material.on_bond
-    places = np.repeat(bilayer.site_positions[:, None], len(on_bond), axis=1)
-    places[:, on_bond] += bond_fraction * bonds[:, : on_bond.sum()]
-    return places
-
-
 def write_win(
-    path: Path, atoms: Bilayer, kpoints: np.ndarray, mesh: tuple[int, int], sites: np.ndarray
+    path: Path,
+    atoms: Bilayer,
+    kpoints: np.ndarray,
+    mesh: tuple[int, int],
+    functions: TrialFunctions,
 ) -> None:
     """Write the input of wannier90.x: no minimization, the trial functions as guiding centres."""
-    count = sites.shape[0] * sites.shape[1]
-    orbitals = [function.orbital for function in atoms.material.dipole_site.functions]
+    count = len(functions.orbitals)
     lines = [
         f"num_wann = {count}",
         f"num_bands = {count}",
@@ -128,10 +77,8 @@ def write_win(
         *(f"{atom.symbol} " + " ".join(f"{x:.12f}" for x in atom.position) for atom in atoms),
         "end atoms_cart\nbegin projections\nAng",
     ]
-    for of_site in sites:
-        for orbital, site in zip(orbitals, of_site, strict=True):
-            place = ",".join(f"{x:.8f}" for x in site)
-            lines.append(f"c={place}:{orbital}")
+    for orbital, place in zip(functions.orbitals, functions.places, strict=True):
+        lines.append(f"c={','.join(f'{x:.8f}' for x in place)}:{orbital}")
     lines += ["end projections", "begin kpoints"]
     lines += [" ".join(f"{x:.14f}" for x in k) for k in kpoints]
     lines.append("end kpoints")
@@ -235,7 +182,7 @@ def copy_near_neighbours(extended: Path, path: Path, near: int) -> None:
                     target.writelines(block)
 
 
-def projections(waves: Iterable, atoms: Bilayer, sites: np.ndarray, sigma_A: float) -> np.ndarray:
+def projections(waves: Iterable, atoms: Bilayer, functions: TrialFunctions) -> np.ndarray:
     """Project the Bloch states on the Gaussians: A_mn(k) = <psi_m,k | g_n>.
 
     Any A gives a valid gauge U = A (A^+ A)^(-1/2), so pseudo-wavefunctions are sufficient.
@@ -247,10 +194,8 @@ def projections(waves: Iterable, atoms: Bilayer, sites: np.ndarray, sigma_A: flo
         waves of the pseudo-wavefunctions, for every k point.
     atoms
         The bilayer.
-    sites
-        Places (m, functions, 3) of the trial functions in angstrom.
-    sigma_A
-        Width of the Gaussians in angstrom.
+    functions
+        The trial functions: Gaussians times solid harmonics.
 
     Returns
     -------
@@ -258,26 +203,43 @@ def projections(waves: Iterable, atoms: Bilayer, sites: np.ndarray, sigma_A: flo
         A (nk, nband, nwann).
     """
     reciprocal = 2 * np.pi * np.asarray(atoms.cell.reciprocal())
-    places = sites.reshape(-1, 3)
-    lone_pair = np.tile(atoms.material.is_pz, len(sites))
+    shapes = list(zip(functions.orbitals, functions.sigmas_A, strict=True))
     result = []
     for k, miller, psi in waves:
         q = (miller + k) @ reciprocal
-        envelope = np.exp(-0.5 * sigma_A**2 * (q**2).sum(axis=1))
-        a = np.empty((len(psi), len(places)), dtype=complex)
-        for part in np.array_split(np.arange(len(places)), max(1, len(places) // 64)):
-            g = envelope[:, None] * np.exp(-1j * q @ places[part].T)
-            g[:, lone_pair[part]] *= -1j * sigma_A * q[:, 2:3]
+        radial = {shape: _transform(*shape, q) for shape in dict.fromkeys(shapes)}
+        a = np.empty((len(psi), len(shapes)), dtype=complex)
+        for part in np.array_split(np.arange(len(shapes)), max(1, len(shapes) // 64)):
+            g = np.exp(-1j * q @ functions.places[part].T)
+            g *= np.array([radial[shapes[n]] for n in part]).T
             a[:, part] = psi.conj() @ g
-        result.append(a / np.sqrt(np.linalg.norm(envelope) ** 2))
+        result.append(a)
     return np.array(result)
+
+
+def _transform(orbital, sigma, q):
+    """Fourier transform (npw,) of a Gaussian times a solid harmonic of unit length."""
+    envelope = np.exp(-0.5 * sigma**2 * (q**2).sum(axis=1))
+    x, y, z = sigma * q.T
+    harmonic = {
+        "s": 1,
+        "px": -1j * x,
+        "py": -1j * y,
+        "pz": -1j * z,
+        "dz2": (x**2 + y**2 - 2 * z**2) / 12**0.5,
+        "dxz": -x * z,
+        "dyz": -y * z,
+        "dx2-y2": (y**2 - x**2) / 2,
+        "dxy": -x * y,
+    }[orbital]
+    return harmonic * envelope / np.sqrt(np.linalg.norm(envelope) ** 2)
 
 
 def write_amn(path: Path, a: np.ndarray) -> None:
     """Write the projections (nk, nband, nwann) as wannier90's .amn file."""
     nk, nband, nwann = a.shape
     with open(path, "w", encoding="utf-8") as file:
-        file.write(f"bond-centred s and p_z Gaussians\n{nband} {nk} {nwann}\n")
+        file.write(f"projections on Gaussians\n{nband} {nk} {nwann}\n")
         for k in range(nk):
             for n in range(nwann):
                 for m in range(nband):
@@ -301,8 +263,10 @@ def shell_weights(b_vectors: np.ndarray) -> np.ndarray:
     return weights
 
 
-def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int) -> dict:
-    """Compute r_n - r_N of every function from its N atom, by the formula of this module.
+def centre_displacements(
+    overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, homes: np.ndarray, near: int
+) -> dict[int, np.ndarray]:
+    """Compute r_n - r_N of every function from its home, by the formula of this module.
 
     Parameters
     ----------
@@ -312,35 +276,35 @@ def centre_displacements(overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near
         Gauge (nk, nband, nwann).
     atoms
         The bilayer.
+    homes
+        Home (nwann, 3) of every function in angstrom.
     near
         Number of nearest neighbours of a k point.
 
     Returns
     -------
     dict
-        Order (2, 4, 6) -> displacements (nN, 4, 3) in A. The sum over the four functions of an N
+        Order (2, 4, 6) -> displacements (nwann, 3) in A. The sum over the functions of a home
         does not depend on how they mix. The single displacements do.
     """
-    per_site = atoms.material.functions_per_site
-    places = np.repeat(atoms.site_positions, per_site, axis=0)
-    displacements = {order: np.zeros((len(places), 3)) for order in COEFFICIENTS}
+    displacements = {order: np.zeros((len(homes), 3)) for order in COEFFICIENTS}
     for k in range(len(u)):
         b_vectors = overlaps.b_vectors[k]
         crystal = b_vectors @ np.asarray(atoms.cell).T
         leading = np.flatnonzero([_leads(b) for b in crystal[:near]])
         weights = 2 * shell_weights(b_vectors[:near])[leading]
         columns = np.concatenate([leading, np.arange(near, b_vectors.shape[0])])
-        phases = np.empty((len(columns), len(places)))
+        phases = np.empty((len(columns), len(homes)))
         for number, column in enumerate(columns):
             m = u[k].conj().T @ overlaps.matrices[k, column] @ u[overlaps.second[k, column]]
-            half = np.exp(0.5j * places @ b_vectors[column])
+            half = np.exp(0.5j * homes @ b_vectors[column])
             phases[number] = -log_diagonal(half[:, None] * m * half).imag
-        of_multiple = phases.reshape(len(MULTIPLES), len(leading), len(places))
+        of_multiple = phases.reshape(len(MULTIPLES), len(leading), len(homes))
         steps = weights[:, None] * b_vectors[leading] / len(u)
         for order, coefficients in COEFFICIENTS.items():
             used = np.array(coefficients)
             displacements[order] += np.einsum("c,cbn,bi->ni", used, of_multiple[: len(used)], steps)
-    return {order: d.reshape(-1, per_site, 3) for order, d in displacements.items()}
+    return displacements
 
 
 def log_diagonal(matrix: np.ndarray) -> np.ndarray:
@@ -353,14 +317,14 @@ def log_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 
 def marzari_vanderbilt_centres(
-    overlaps: Overlaps, u: np.ndarray, atoms: Bilayer, near: int
+    overlaps: Overlaps, u: np.ndarray, homes: np.ndarray, near: int
 ) -> np.ndarray:
-    """Return single centres (nN, 4, 3) in A by the second-order formula, as in wannier90.x.
+    """Return single centres (nwann, 3) in A by the second-order formula, as in wannier90.x.
 
-    Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), with phases relative to each N.
+    Marzari and Vanderbilt, Phys. Rev. B 56, 12847 (1997), Eq. (31), with phases relative to the
+    homes (nwann, 3).
     """
-    places, per_site = atoms.site_positions, atoms.material.functions_per_site
-    centres = np.repeat(places, per_site, axis=0)
+    centres = homes.copy()
     for k in range(len(u)):
         weights = shell_weights(overlaps.b_vectors[k, :near])
         for number, b in enumerate(overlaps.b_vectors[k, :near]):
@@ -371,9 +335,9 @@ def marzari_vanderbilt_centres(
                 u[overlaps.second[k, number]],
                 optimize=True,
             )
-            phases = -np.angle(m * np.repeat(np.exp(1j * places @ b), per_site))
+            phases = -np.angle(m * np.exp(1j * homes @ b))
             centres += weights[number] / len(u) * phases[:, None] * b
-    return centres.reshape(-1, per_site, 3)
+    return centres
 
 
 def read_wannier90(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:

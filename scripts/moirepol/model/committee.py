@@ -20,7 +20,8 @@ from moirepol.model.descriptors import network_of
 from moirepol.model.local_stacking import LocalStackingNeighbours
 from moirepol.model.neighbours import Neighbours
 from moirepol.structure.bilayer import Bilayer
-from moirepol.structure.material import DEFAULT_MATERIAL, load_material
+from moirepol.structure.material import load_material
+from moirepol.structure.names import material_of
 
 #: deepmd-kit's loss: the mean square error of the dipole of every site, Eq. (2) of the paper.
 LOSS = {"type": "tensor", "pref": 0.0, "pref_atomic": 1.0}
@@ -166,9 +167,10 @@ def member_of(data: dict) -> Member:
     Member
         The member.
     """
+    trained = json.loads(data["moirepol"])
     return Member(
-        network_of(data["model"], _site_type(data["model"])),
-        json.loads(data["moirepol"]),
+        network_of(data["model"], _site_type(data["model"], trained["family"])),
+        trained,
         data["@variables"]["known_names"],
     )
 
@@ -322,7 +324,7 @@ def deepmd_command(arguments: list[str]) -> list[str]:
     return [sys.executable, "-m", "deepmd", "--tf", *arguments]
 
 
-def _site_type(model: dict[str, Any]) -> int:
+def _site_type(model: dict[str, Any], family: str) -> int:
     """Index of the dipole site's species among the types of a serialized model."""
-    species = load_material(model.get("material", DEFAULT_MATERIAL)).dipole_site.species
+    species = load_material(material_of(family)).dipole_site.species
     return model["type_map"].index(species)

@@ -9,6 +9,8 @@ A model of any kind maps the surroundings of a dipole site onto a polar vector i
 E is the field of the labels. The mirror that exchanges the layers reverses E. The sign s therefore
 makes the response a polar vector. With this sign, one type per species keeps every symmetry of the
 bilayer exactly.
+
+The exchange of the layers of a translated bilayer gives its label in the opposite field.
 """
 
 from collections.abc import Iterable
@@ -17,6 +19,7 @@ import numpy as np
 
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import UPPER, Bilayer
+from moirepol.structure.symmetry import symmetry_copies
 
 #: Kinds of models, in the order of the power of the field that they contribute to.
 KINDS = ("zero_field", "response", "curvature")
@@ -52,12 +55,7 @@ def targets(
     JobError
         If no structure has all the labels that the target needs.
     """
-    found: dict[str, dict[float, Bilayer]] = {}
-    for frame in frames:
-        system = frame.system
-        if system.family == family:
-            name = system.model_copy(update={"field_V_per_A": 0.0}).name
-            found.setdefault(name, {}).setdefault(system.field_V_per_A, frame)
+    found = _by_field([frame for frame in frames if frame.system.family == family])
     needed = {
         "zero_field": [0.0],
         "response": [field_V_per_A, -field_V_per_A],
@@ -82,3 +80,20 @@ def targets(
     if not learned:
         raise JobError(f"no labels to learn the {kind} of {family} from")
     return learned
+
+
+def _by_field(frames: list[Bilayer]) -> dict[str, dict[float, Bilayer]]:
+    """Name without a field -> field -> frame. Exchanged layers give what has no label."""
+    found: dict[str, dict[float, Bilayer]] = {}
+    for frame in frames:
+        found.setdefault(_without_field(frame), {}).setdefault(frame.field_V_per_A, frame)
+    for frame in frames:
+        if frame.system.geometry == "slide" and not frame.system.relaxed and frame.field_V_per_A:
+            for copy in symmetry_copies(frame, reverse_field=True):
+                if (name := _without_field(copy)) in found:
+                    found[name].setdefault(copy.field_V_per_A, copy)
+    return found
+
+
+def _without_field(frame: Bilayer) -> str:
+    return frame.system.model_copy(update={"field_V_per_A": 0.0}).name

@@ -387,8 +387,8 @@ def map_dataset(
         raise ValueError(f"{n} grid points do not meet M, N, A, B and C: take a multiple of 6")
     ds = cell_points(cell, points)
     for name, dims, values, meaning in (
-        ("P", (), P_layer.sum(axis=0), "polarization per N pair, sum of the layers"),
-        ("P_layer", ("layer",), P_layer, "interpolated dipole per N of each layer"),
+        ("P", (), P_layer.sum(axis=0), "polarization per pair of dipole sites, sum of the layers"),
+        ("P_layer", ("layer",), P_layer, "interpolated dipole per dipole site of each layer"),
     ):
         attributes = {"units": "e.angstrom", "long_name": meaning}
         ds[name] = (*dims, "component", "i", "j"), values, attributes
@@ -424,7 +424,12 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
     if "dipole_member" in bilayer.arrays:
         members = layer_fields(bilayer, n, "dipole_member").sum(axis=0)
         for name, dims, values, meaning in (
-            ("P_member", ("member",), members, "polarization per N pair by each member"),
+            (
+                "P_member",
+                ("member",),
+                members,
+                "polarization per pair of dipole sites by each member",
+            ),
             (
                 "P_error",
                 (),

@@ -16,6 +16,7 @@ from moirepol.physics.monolayer import Monolayer, polar_strain
 from moirepol.physics.stackings import Stackings
 from moirepol.structure.bilayer import LAYERS, LOWER, UPPER, Bilayer
 from moirepol.structure.local_geometry import LocalGeometry
+from moirepol.structure.names import stacking_of
 from moirepol.workflow.provenance import read_netcdf
 
 
@@ -185,7 +186,7 @@ def polar_strain_of_layers(
     gradients = geometry.gradients(lattice_constant_A)
     own = np.where(layers[:, None] == LOWER, gradients[:, :3], gradients[:, 3:6])
     strain = np.stack([own[:, [0, 2]], own[:, [2, 1]]], axis=1)
-    sign = np.where((layers == UPPER) & (family == "AAp"), -1.0, 1.0)
+    sign = np.where((layers == UPPER) & (stacking_of(family) == "AAp"), -1.0, 1.0)
     turned = geometry.orientations[:, :2, :2]
     return np.einsum("mij,mj->mi", turned, sign[:, None] * polar_strain(strain))
 

@@ -17,8 +17,8 @@ from ase import Atoms
 from scipy.linalg import polar
 
 from moirepol.structure.local_geometry import LOWER, PRIMITIVE, UPPER, LocalGeometry
-from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
-from moirepol.structure.names import System
+from moirepol.structure.material import Material, load_material
+from moirepol.structure.names import System, material_of
 
 #: Names of the layers in files, in the order of their numbers.
 LAYERS = ("lower", "upper")
@@ -74,7 +74,7 @@ class Bilayer(Atoms):
         field_V_per_A
             Electric field along +z in V/angstrom.
         material
-            Name of the material.
+            Name of the material, if it is not that of the family.
 
         Returns
         -------
@@ -131,7 +131,7 @@ class Bilayer(Atoms):
     @property
     def material(self) -> Material:
         """The material of the layers."""
-        return load_material(self.info.get("material", DEFAULT_MATERIAL))
+        return load_material(self.info.get("material") or material_of(self.family))
 
     @property
     def field_V_per_A(self) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
-from moirepol.structure.material import DEFAULT_MATERIAL, load_material
+from moirepol.structure.material import load_material
 from moirepol.structure.names import System
 
 
@@ -20,7 +20,7 @@ def build(
     lattice_constant_A: float,
     layer_distance_A: float,
     cell_height_A: float = 20.0,
-    material: str = DEFAULT_MATERIAL,
+    material: str | None = None,
 ) -> Bilayer:
     """Build a bilayer of two flat layers.
 
@@ -35,7 +35,7 @@ def build(
     cell_height_A
         Height of the periodic cell in angstrom.
     material
-        Name of the material.
+        Name of the material; None for that of the family.
 
     Returns
     -------
@@ -49,6 +49,7 @@ def build(
     """
     if isinstance(system, str):
         system = System.parse(system)
+    material = material or system.material
     basis = load_material(material).basis
     a = lattice_constant_A * (1 + system.strain_percent / 100)
     cell, lattices, origins, sizes = _layers(system, a)
@@ -56,7 +57,7 @@ def build(
 
     symbols, positions, layers = [], [], []
     for layer in (LOWER, UPPER):
-        turned = system.family == "AAp" and layer == UPPER
+        turned = system.stacking == "AAp" and layer == UPPER
         z = cell_height_A / 2 + (layer - 0.5) * distance
         corners = _lattice_points(lattices[layer], cell, sizes[layer])
         for atom in basis:
@@ -81,7 +82,7 @@ def sample(
     layer_distance_A: float,
     points_per_period: int,
     cell_height_A: float = 20.0,
-    material: str = DEFAULT_MATERIAL,
+    material: str | None = None,
 ) -> Bilayer:
     """Sample a bilayer on a regular grid: a dipole site of each layer at each point.
 
@@ -102,7 +103,7 @@ def sample(
     cell_height_A
         Height of the periodic cell in angstrom.
     material
-        Name of the material.
+        Name of the material; None for that of the family.
 
     Returns
     -------
@@ -124,6 +125,7 @@ def sample(
     z = cell_height_A / 2 + np.repeat([-0.5, 0.5], len(points)) * distance
     cell3 = np.zeros((3, 3))
     cell3[:2, :2], cell3[2, 2] = cell, cell_height_A
+    material = material or system.material
     species = load_material(material).dipole_site.species
     atoms = Atoms([species] * len(z), np.column_stack([np.tile(points, (2, 1)), z]), cell=cell3)
     atoms.pbc = True
@@ -141,7 +143,7 @@ def _bilayer(atoms, system, lattices, origins, material):
         lattices=lattices,
         origins=origins,
         field_V_per_A=system.field_V_per_A,
-        material=None if material == DEFAULT_MATERIAL else material,
+        material=None if material == system.material else material,
     )
 
 

@@ -9,7 +9,6 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 import yaml
 from ase.data import chemical_symbols
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +18,8 @@ FOLDER = Path(__file__).parents[1] / "materials"
 DEFAULT_MATERIAL = "hBN"
 #: Electrons in each Wannier function, without spin polarization.
 ELECTRONS_PER_FUNCTION = 2
+#: Functions of a whole shell.
+SHELLS = {"p": 3, "d": 5}
 
 Part = Annotated[float, BeforeValidator(lambda value: float(Fraction(str(value))))]
 Element = Annotated[str, Field(description="chemical symbol")]
@@ -42,13 +43,46 @@ class Bonded(_Section):
     species: Element
     number: Annotated[int, Field(ge=1, description="bonds of each site")]
     maximum_length_A: Annotated[float, Field(gt=0, description="longest bond, angstrom")]
+    sites: Annotated[
+        int | None,
+        Field(ge=1, description="sites bonded to each neighbour, if not `number`", default=None),
+    ]
+
+    @property
+    def sharers(self) -> int:
+        """Sites that share one neighbour."""
+        return self.sites or self.number
+
+
+class Place(_Section):
+    """A place of the primitive cell without an atom, in the middle plane of the layer."""
+
+    fraction: Annotated[tuple[Part, Part], Field(description="place, in fractions of a1 and a2")]
 
 
 class TrialFunction(_Section):
-    """A trial function that a Wannier function starts from."""
+    """Trial functions that Wannier functions start from: one orbital, or all of a shell."""
 
-    orbital: Annotated[Literal["s", "pz"], Field(description="angular part")]
-    centre: Annotated[Literal["site", "bond"], Field(description="where its centre is")]
+    orbital: Annotated[
+        Literal["s", "pz", "p", "dz2", "d"],
+        Field(description="angular part; p and d are all three or five functions"),
+    ]
+    centre: Annotated[
+        Literal["site", "bond", "neighbour"] | Place,
+        Field(
+            description="where its centre is: on the dipole site, on one of its bonds, on every "
+            "bonded neighbour, or at a place without an atom"
+        ),
+    ]
+    sigma_A: Annotated[
+        float | None,
+        Field(gt=0, description="width of the Gaussian, if not that of the recipe", default=None),
+    ]
+
+    @property
+    def size(self) -> int:
+        """Number of functions at one centre."""
+        return SHELLS.get(self.orbital, 1)
 
 
 class DipoleSite(_Section):
@@ -63,7 +97,38 @@ class DipoleSite(_Section):
         on_bonds = [function.centre == "bond" for function in self.functions]
         if sorted(on_bonds, reverse=True) != on_bonds or sum(on_bonds) > self.bonded.number:
             raise ValueError("functions: allowed is at most one a bond, those on bonds first")
+        if self.bonded.number % self.bonded.sharers:
+            raise ValueError(
+                f"bonded.sites = {self.bonded.sites}: allowed is a divisor of "
+                f"number = {self.bonded.number}"
+            )
         return self
+
+    @property
+    def neighbours_per_site(self) -> int:
+        """Bonded neighbours of a primitive cell for each of its sites."""
+        return self.bonded.number // self.bonded.sharers
+
+
+class Audit(_Section):
+    """Limits beyond which a label is rejected."""
+
+    centre_distance_A: Annotated[
+        float, Field(gt=0, description="of a centre from the place that it belongs to")
+    ] = 0.75
+    spread_A2: Annotated[float, Field(gt=0, description="of a Wannier function")] = 3.0
+    symmetry_residual_eA: Annotated[
+        float, Field(gt=0, description="of a dipole component from its symmetry copies")
+    ] = 2e-5
+
+
+class Published(_Section):
+    """A published polarization of two parallel layers."""
+
+    P_perp_pC_per_m: Annotated[float, Field(description="as published")]
+    source: Annotated[
+        str, Field(min_length=1, description="where it stands, and how it is defined")
+    ]
 
 
 class Material(_Section):
@@ -87,6 +152,8 @@ class Material(_Section):
     ]
     basis: Annotated[tuple[BasisAtom, ...], Field(min_length=1)]
     dipole_site: DipoleSite
+    audit: Audit = Audit()
+    published: Published | None = None
 
     @model_validator(mode="after")
     def _lattice_constant_in_range(self) -> "Material":
@@ -114,7 +181,7 @@ class Material(_Section):
         site = self.dipole_site
         sites = sum(atom.species == site.species for atom in self.basis)
         electrons = sum(self.valence_electrons[atom.species] for atom in self.basis)
-        functions = ELECTRONS_PER_FUNCTION * len(site.functions) * sites
+        functions = ELECTRONS_PER_FUNCTION * self.functions_per_site * sites
         if electrons != functions:
             raise ValueError(
                 f"the basis has {electrons} valence electrons, the functions of its "
@@ -139,29 +206,34 @@ class Material(_Section):
 
     @property
     def functions_per_site(self) -> int:
-        """Wannier functions that belong to one dipole site."""
-        return len(self.dipole_site.functions)
-
-    @property
-    def on_bond(self) -> np.ndarray:
-        """Whether each function of a site is centred on a bond: (functions,)."""
-        return np.array([function.centre == "bond" for function in self.dipole_site.functions])
-
-    @property
-    def is_pz(self) -> np.ndarray:
-        """Whether each function of a site is a p_z orbital: (functions,)."""
-        return np.array([function.orbital == "pz" for function in self.dipole_site.functions])
+        """Wannier functions of a primitive cell for each of its dipole sites."""
+        site = self.dipole_site
+        return sum(
+            function.size * (site.neighbours_per_site if function.centre == "neighbour" else 1)
+            for function in site.functions
+        )
 
     @property
     def charge_per_bond(self) -> float:
         """Ionic charge in e that each bonded neighbour contributes to the dipole of a site."""
         bonded = self.dipole_site.bonded
-        return self.valence_electrons[bonded.species] / bonded.number
+        return self.valence_electrons[bonded.species] / bonded.sharers
 
     def occupied_bands(self, symbols: list[str]) -> int:
         """Return the number of occupied bands of a cell with atoms of these chemical symbols."""
         electrons = sum(self.valence_electrons[symbol] for symbol in symbols)
         return electrons // ELECTRONS_PER_FUNCTION
+
+
+def known_materials() -> list[str]:
+    """Return the names of all materials.
+
+    Returns
+    -------
+    list of str
+        Names of the files in `FOLDER`, without their ending.
+    """
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
 
 
 @cache
@@ -185,8 +257,7 @@ def load_material(name: str = DEFAULT_MATERIAL) -> Material:
     """
     path = FOLDER / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.yaml")))
-        raise ValueError(f"material = {name!r}: allowed is one of {known}")
+        raise ValueError(f"material = {name!r}: allowed is one of {', '.join(known_materials())}")
     try:
         return Material(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:

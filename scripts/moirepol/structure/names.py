@@ -4,7 +4,8 @@ The form is ``<family>_<geometry>[_<option>...]``, for example ``AA_twist-21-22`
 ``AA_slide-3-5-10_strain-1.0_field+0.020``, ``AA_mismatch-9-10_d3.40``, ``AAp_twist-1-2``.
 
 ==================  ================================================================================
-family              ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparallel layers
+family              ``AA`` = {E|tau}, parallel layers; ``AAp`` = {I|tau}, antiparallel layers;
+                    of another material than h-BN with its name, as ``SiC-AA``
 ``slide-i-j-n``     translated bilayer: upper layer shifted by tau = (i a1 + j a2) / n
 ``twist-m-n``       commensurate twist, 4 (m^2 + m n + n^2) atoms
 ``mismatch-U-L``    U x U cells of the upper layer on L x L of the lower; eta = 1 - U/L
@@ -29,12 +30,27 @@ import cmath
 import math
 import re
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from moirepol.structure.material import DEFAULT_MATERIAL, known_materials, load_material
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-FAMILY = r"(?P<family>AA|AAp)"
+STACKINGS = ("AA", "AAp")
+#: Families by name: those of the default material, then those of each other material.
+FAMILIES = (
+    *STACKINGS,
+    *(
+        f"{material}-{stacking}"
+        for material in known_materials()
+        if material != DEFAULT_MATERIAL
+        for stacking in STACKINGS
+    ),
+)
+#: Families as a regular expression without groups.
+ANY_FAMILY = "(?:" + "|".join(FAMILIES) + ")"
+FAMILY = f"(?P<family>{ANY_FAMILY})"
 GEOMETRY = r"(?P<geometry>slide|twist|mismatch|moire|strip|shear)(?P<indices>(?:-[0-9]{1,6}){1,4})"
 OPTIONS = (
     r"(?:_shift(?P<shift>(?:-[0-9]{1,6}){3}))?"
@@ -66,7 +82,7 @@ PATTERN = _anonymous(
 )
 #: Other spellings, and names by twist angle or mismatch.
 OTHER_NAMES = (
-    rf"(?!(?:{PATTERN})(?:\.|$))(?:AA|AAp)_"
+    rf"(?!(?:{PATTERN})(?:\.|$)){ANY_FAMILY}_"
     rf"(?:(?:angle-{NUMBER}|eta[+-]{NUMBER}|angle-{NUMBER}_eta[+-]{NUMBER})|{_anonymous(GEOMETRY)})"
     + _anonymous(OPTIONS)
 )
@@ -100,7 +116,7 @@ class System(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family: Literal["AA", "AAp"]
+    family: Annotated[str, Field(pattern=f"^{ANY_FAMILY}$")]
     geometry: Literal["slide", "twist", "mismatch", "moire", "strip", "shear"]
     indices: tuple[int, ...]
     shift: tuple[int, int, int] | None = None
@@ -158,8 +174,8 @@ class System(BaseModel):
             raise ValueError(f"{self.geometry} needs numbers without a common factor")
         if not -20 <= self.strain_percent <= 20:
             raise ValueError(f"strain must lie in -20 ... 20 %, got {self.strain_percent}")
-        if self.distance_A is not None and not 2.0 <= self.distance_A <= 6.0:
-            raise ValueError(f"layer distance must lie in 2 ... 6 A, got {self.distance_A}")
+        if self.distance_A is not None and not 2.0 <= self.distance_A <= 10.0:
+            raise ValueError(f"layer distance must lie in 2 ... 10 A, got {self.distance_A}")
         if self.relaxed and self.distance_A is not None:
             raise ValueError(
                 f"relaxation determines the layer distance, got d{self.distance_A:g} and relaxed; "
@@ -241,6 +257,16 @@ class System(BaseModel):
         return "_".join(parts)
 
     @property
+    def material(self) -> str:
+        """Name of the material of the layers."""
+        return material_of(self.family)
+
+    @property
+    def stacking(self) -> str:
+        """`AA` for parallel and `AAp` for antiparallel layers, of any material."""
+        return stacking_of(self.family)
+
+    @property
     def plain(self) -> "System":
         """The same geometry without shift, strain, layer distance, relaxation and field."""
         options = {
@@ -283,7 +309,8 @@ class System(BaseModel):
     @property
     def n_atoms(self) -> int:
         """Number of atoms of the periodic cell."""
-        return sum(2 * _determinant(*cell) for cell in self.supercells)
+        of_layer = len(load_material(self.material).basis)
+        return sum(of_layer * _determinant(*cell) for cell in self.supercells)
 
     @property
     def n_periods(self) -> int:
@@ -328,7 +355,8 @@ class System(BaseModel):
     @property
     def description(self) -> str:
         """Description of the system for readers."""
-        parts = [f"{'parallel' if self.family == 'AA' else 'antiparallel'} layers ({self.family})"]
+        word = "parallel" if self.stacking == "AA" else "antiparallel"
+        parts = [f"{word} layers ({self.family})"]
         if self.geometry == "slide":
             i, j, n = self.indices
             parts.append(f"slid by ({i} a₁ + {j} a₂)/{n}")
@@ -349,6 +377,29 @@ class System(BaseModel):
         if self.field_V_per_A:
             parts.append(f"field {self.field_V_per_A:+g} V/Å")
         return ", ".join([*parts, f"{self.n_atoms} atoms"])
+
+
+def material_of(name: str) -> str:
+    """Return the name of the material of a family, a system or a configuration space.
+
+    Parameters
+    ----------
+    name
+        A family, or a name that contains one. A structure of the user's own consists of the
+        default material.
+
+    Returns
+    -------
+    str
+        Name of the material.
+    """
+    found = re.match("(?:configuration_)?(?P<material>[A-Za-z0-9]+)-(?:AA|AAp)(?:_|$)", name)
+    return found["material"] if found else DEFAULT_MATERIAL
+
+
+def stacking_of(family: str) -> str:
+    """Return `AA` for a family of parallel layers and `AAp` for one of antiparallel layers."""
+    return family.rpartition("-")[2]
 
 
 def split_own_name(name: str) -> tuple[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from moirepol.structure.bilayer import PRIMITIVE, Bilayer
 from moirepol.structure.building import build
-from moirepol.structure.names import System
+from moirepol.structure.names import System, stacking_of
 
 
 def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.ndarray, bool]]:
@@ -46,7 +46,7 @@ def layer_symmetries(family: str, field_V_per_A: float = 0.0) -> list[tuple[np.n
             q = np.eye(3)
             q[:2, :2] = matrix
             if swap:
-                q = q @ (np.diag([1.0, 1.0, -1.0]) if family == "AA" else -np.eye(3))
+                q = q @ (np.diag([1.0, 1.0, -1.0]) if stacking_of(family) == "AA" else -np.eye(3))
             operations.append((q, swap))
     return operations
 

@@ -5,9 +5,8 @@ import re
 import string
 from itertools import pairwise
 
-from moirepol.structure.names import NUMBER
+from moirepol.structure.names import FAMILIES, NUMBER
 
-FAMILIES = ("AA", "AAp")
 #: An example of each geometry, and its form.
 GEOMETRIES = {
     "angle": ("angle-2.00", rf"angle-{NUMBER}"),
@@ -44,7 +43,7 @@ def wrong_part(name: str) -> str:
     """
     family, *parts = name.split("_")
     if family not in FAMILIES:
-        return f"the family {family!r} is wrong; allowed is {' or '.join(FAMILIES)}"
+        return f"the family {family!r} is wrong; allowed is {', '.join(FAMILIES)}"
     if not parts:
         return f"the geometry is missing; allowed is {_examples(GEOMETRIES)}"
     geometry, *options = parts

@@ -8,7 +8,14 @@ from moirepol.errors import ConfigError
 from moirepol.structure.names import System
 from moirepol.workflow.coverage import parse_name, predictors_of
 from moirepol.workflow.figure_plan import PLOTS, SPACE
-from moirepol.workflow.label_sets import STANDARD, frames_of, recipe_of, systems_of_sweep
+from moirepol.workflow.label_sets import (
+    STANDARD,
+    frames_of,
+    material_of_set,
+    recipe_of,
+    settings_of,
+    systems_of_sweep,
+)
 from moirepol.workflow.model_plan import PAPER
 
 #: Digits after the point that names of systems have room for.
@@ -65,6 +72,10 @@ def _check_label_sets(config: Mapping[str, Any]) -> None:
                         )
         recipe = label_set.get("recipe", STANDARD)
         _known(f"labels.sets.{name}.recipe", recipe, {STANDARD, *config["labels"]["variants"]})
+        try:
+            settings_of(config, recipe, material_of_set(label_set))
+        except ConfigError as error:
+            raise ConfigError(f"labels.sets.{name}: {error}") from None
 
 
 def _check_models(config: Mapping[str, Any]) -> None:
@@ -172,7 +183,7 @@ def _check_systems_of_panel(key: str, panel: Mapping[str, Any], config: Mapping[
     allowed = {
         "system": "one system",
         "map": "one system or configuration space",
-        "space": "one configuration space, configuration_AA or configuration_AAp",
+        "space": "one configuration space, such as configuration_AA or configuration_AAp",
         "systems": "at least 1 system",
     }[plot.shows]
     if not names or (plot.shows != "systems" and len(names) > 1):

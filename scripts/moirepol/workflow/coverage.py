@@ -8,9 +8,9 @@ from typing import Any
 import pydantic
 
 from moirepol.errors import ConfigError
-from moirepol.structure.names import System, nearest
+from moirepol.structure.names import System, material_of, nearest
 from moirepol.workflow import own_structures
-from moirepol.workflow.label_sets import frames_of
+from moirepol.workflow.label_sets import frames_of, lengths_of
 
 
 def bilayer_of(config: Mapping[str, Any], name: str) -> System | own_structures.OwnStructure:
@@ -118,7 +118,7 @@ def kept_at_distance(
         One line, empty at the configured distance, and for relaxed and translated bilayers.
     """
     system = bilayer_of(config, bilayer) if isinstance(bilayer, str) else bilayer
-    usual = config["layer_distance_A"]
+    usual = lengths_of(config, material_of(system.family))["layer_distance_A"]
     translated = isinstance(system, System) and system.geometry == "slide"
     if translated or all(abs(d - usual) < 1e-3 for d in _distances(config, system)):
         return ""
@@ -138,7 +138,8 @@ def _excesses(config, system, kinds):
             # The networks are evaluated at the configured distance (moirepol.physics.heights).
             others = config["heights"][system.family]["distance"]
             sets = [config["labels"]["sets"][other] for other in others]
-            distances = [config["layer_distance_A"], *_ranges(system.family, json.dumps(sets))[1]]
+            usual = lengths_of(config, material_of(system.family))["layer_distance_A"]
+            distances = [usual, *_ranges(system.family, json.dumps(sets))[1]]
         if system.eta:
             names = config["gradient"].get(system.family, [])
             uniaxial = [config["labels"]["sets"][name] for name in names]
@@ -169,7 +170,7 @@ def _excesses(config, system, kinds):
 def _distances(config, system):
     """Layer distances (A) of a system or of a structure of the user's own."""
     if isinstance(system, System):
-        return [system.distance_A or config["layer_distance_A"]]
+        return [system.distance_A or lengths_of(config, system.material)["layer_distance_A"]]
     return system.distances_A
 
 
@@ -179,7 +180,8 @@ def _labelled(config, model):
     strains, distances = _ranges(model["family"], json.dumps(sets))
     if not strains:
         raise ConfigError(f"the labels {', '.join(model['labels'])} hold no {model['family']}")
-    return strains, [distance or config["layer_distance_A"] for distance in distances]
+    standard = lengths_of(config, material_of(model["family"]))["layer_distance_A"]
+    return strains, [distance or standard for distance in distances]
 
 
 @cache

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from moirepol.errors import ConfigError
-from moirepol.structure.names import System
+from moirepol.structure.names import ANY_FAMILY, System, material_of
 from moirepol.workflow import label_plan, own_structures
 from moirepol.workflow.coverage import system_of
-from moirepol.workflow.label_sets import systems_of_sweep
+from moirepol.workflow.label_sets import lengths_of, systems_of_sweep
 
 Config = Mapping[str, Any]
 Panel = Mapping[str, Any]
@@ -21,7 +21,7 @@ Panel = Mapping[str, Any]
 Files = Callable[[Config, Panel, str], str | list[str]]
 
 #: Name of a map of configuration space; it may replace a system's name.
-SPACE = re.compile("configuration_(AAp?)")
+SPACE = re.compile(f"configuration_({ANY_FAMILY})")
 #: Name of a panel of a numbered figure, e.g. fig2d.
 NUMBERED = re.compile("(fig[0-9]+)([a-z])")
 
@@ -68,7 +68,13 @@ def _names(panel: Panel) -> list[str]:
 
 def _direct(*geometries: str) -> Files:
     """Return the audited label sets that contain cells of some geometries."""
-    return lambda config, panel, labels: label_plan.direct_labels(config, labels, *geometries)
+
+    def files(config: Config, panel: Panel, labels: str) -> list[str]:
+        named = panel if "systems" in panel else config["sweeps"][panel["sweep"]]
+        material = material_of(systems_of_sweep(named)[0])
+        return label_plan.direct_labels(config, labels, *geometries, material=material)
+
+    return files
 
 
 def _slides(family: str) -> Files:
@@ -97,10 +103,14 @@ def _trained_eta(config: Config, panel: Panel) -> list[float]:
     return label_plan.trained_eta(config, System.parse(first).family)
 
 
+def _length(config: Config, panel: Panel, key: str) -> float:
+    return lengths_of(config, material_of(panel["systems"][0]))[key]
+
+
 #: Lengths that structures are built with.
 _LENGTHS: dict[str, Callable[[Config, Panel], Any]] = {
-    "lattice_constant_A": lambda config, panel: config["lattice_constant_A"],
-    "layer_distance_A": lambda config, panel: config["layer_distance_A"],
+    "lattice_constant_A": lambda config, panel: _length(config, panel, "lattice_constant_A"),
+    "layer_distance_A": lambda config, panel: _length(config, panel, "layer_distance_A"),
 }
 
 #: Kind of plot: what it shows and what its script gets.
@@ -486,6 +496,6 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
         config["maps"]["maximum_atoms"] if stage == "dipoles" or ending == "extxyz" else sys.maxsize
     )
     system = system_of(name, limit)
-    if system.distance_A == config["layer_distance_A"]:
+    if system.distance_A == lengths_of(config, system.material)["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})
     return f"results/{stage}/{system.name}.{ending}"

@@ -10,9 +10,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
 from moirepol.errors import ConfigError
-from moirepol.structure.names import System
-from moirepol.workflow.label_sets import STANDARD, digest, frames_of, recipe_of, settings_of
+from moirepol.structure.material import DEFAULT_MATERIAL, load_material
+from moirepol.structure.names import System, material_of
+from moirepol.workflow.label_sets import (
+    STANDARD,
+    digest,
+    frames_of,
+    material_of_set,
+    recipe_of,
+    settings_of,
+)
 from moirepol.workflow.provenance import read_netcdf
 
 #: (set, frame, digest of the settings) of every shipped label, see `label_sets.shipped_frames`.
@@ -35,6 +44,25 @@ def set_recipe(config: Mapping[str, Any], name: str) -> str:
         Name of its recipe, `standard` if the set names none.
     """
     return config["labels"]["sets"][name].get("recipe", STANDARD)
+
+
+def set_settings(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return all settings that the labels of a set depend on.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    dict
+        As `label_sets.settings_of`.
+    """
+    material = material_of_set(config["labels"]["sets"][name])
+    return settings_of(config, set_recipe(config, name), material)
 
 
 def frames(config: Mapping[str, Any], name: str) -> list[str]:
@@ -77,7 +105,7 @@ def shipping(config: Mapping[str, Any], name: str, shipped: Shipped) -> list[boo
     list of bool
         One entry for each frame.
     """
-    wanted = digest(settings_of(config, set_recipe(config, name)))
+    wanted = digest(set_settings(config, name))
     return [(name, frame, wanted) in shipped for frame in frames(config, name)]
 
 
@@ -193,7 +221,7 @@ def relaxed_structure(
     if not (system.relaxed and system.field_V_per_A):
         return []
     wanted = system.model_copy(update={"field_V_per_A": 0.0}).name
-    of_settings = digest(settings_of(config, recipe))
+    of_settings = digest(settings_of(config, recipe, system.material))
     sets = [name for name, known, of in shipped if known == wanted and of == of_settings]
     if sets and config["labels"]["source"] != "compute":
         return [f"{folder}/{min(sets)}.nc"]
@@ -225,7 +253,7 @@ def audited_file(config: Mapping[str, Any], name: str, folder: str) -> str:
 
 
 def own_sets(config: Mapping[str, Any]) -> list[str]:
-    """Return the label sets by the DFT code of the standard recipe; the others are comparisons.
+    """Return the label sets by the first DFT code of their material; the others are comparisons.
 
     Parameters
     ----------
@@ -237,12 +265,15 @@ def own_sets(config: Mapping[str, Any]) -> list[str]:
     list of str
         Names of label sets.
     """
-    standard = config["labels"]["recipe"].get("engine")
-    return [
-        name
-        for name in config["labels"]["sets"]
-        if recipe_of(config, set_recipe(config, name)).get("engine") == standard
-    ]
+    found = []
+    for name, label_set in config["labels"]["sets"].items():
+        standard = config["labels"]["recipe"].get("engine", DEFAULT_ENGINE)
+        material = material_of_set(label_set)
+        if material != DEFAULT_MATERIAL:
+            standard = next(iter(load_material(material).pseudopotentials))
+        if recipe_of(config, set_recipe(config, name)).get("engine", DEFAULT_ENGINE) == standard:
+            found.append(name)
+    return found
 
 
 def audited_sets(config: Mapping[str, Any], folder: str) -> list[str]:
@@ -317,7 +348,9 @@ def labels_with(config: Mapping[str, Any], name: str) -> str:
     )
 
 
-def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> list[str]:
+def direct_labels(
+    config: Mapping[str, Any], folder: str, *geometries: str, material: str = DEFAULT_MATERIAL
+) -> list[str]:
     """Return the files of audited label sets with rigid cells of some geometries.
 
     Parameters
@@ -328,6 +361,8 @@ def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> l
         The folder of shipped labels.
     *geometries
         Geometries of `moirepol.structure.names.System`.
+    material
+        Material of the cells.
 
     Returns
     -------
@@ -338,6 +373,7 @@ def direct_labels(config: Mapping[str, Any], folder: str, *geometries: str) -> l
         audited_file(config, name, folder)
         for name in audited_sets(config, folder)
         if name in own_sets(config)
+        and material_of_set(config["labels"]["sets"][name]) == material
         and any(
             system.geometry in geometries and not system.relaxed
             for system in map(System.parse, frames(config, name))
@@ -408,7 +444,10 @@ def polarizability_file(config: Mapping[str, Any], slide: str, folder: str) -> s
         The shipped file if it was made with the present settings and `labels.source` is not
         `compute`; otherwise a file to compute.
     """
-    return _shipped_or_computed(config, f"{slide}.nc", folder, "in_plane")
+    recipe = family_recipe(config, System.parse(slide).family)
+    return _shipped_or_computed(
+        config, recipe, material_of(slide), f"{slide}.nc", folder, "in_plane"
+    )
 
 
 def monolayer_file(config: Mapping[str, Any], material: str, folder: str) -> str:
@@ -428,13 +467,15 @@ def monolayer_file(config: Mapping[str, Any], material: str, folder: str) -> str
     str
         As `polarizability_file`.
     """
-    return _shipped_or_computed(config, f"{material}.nc", folder, "bulk_modulus")
+    return _shipped_or_computed(
+        config, STANDARD, material, f"{material}.nc", folder, "bulk_modulus"
+    )
 
 
-def _shipped_or_computed(config, name, folder, variable):
+def _shipped_or_computed(config, recipe, material, name, folder, variable):
     shipped = Path(folder) / name
     if config["labels"]["source"] != "compute" and shipped.is_file():
-        wanted = digest(settings_of(config, STANDARD))
+        wanted = digest(settings_of(config, recipe, material))
         if _settings_digest(str(shipped), variable) == wanted:
             return str(shipped)
     return f"results/{Path(folder).name}/{name}"
@@ -446,8 +487,134 @@ def _settings_digest(file: str, variable: str) -> str:
     return read_netcdf(file, variable).attrs["settings_digest"]
 
 
+def family_recipe(config: Mapping[str, Any], family: str) -> str:
+    """Return the recipe of the labels that the predictions of a family rest on.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+
+    Returns
+    -------
+    str
+        Recipe of the labels of its zero-field model; of its first label set without such a model,
+        `standard` without labels.
+    """
+    model = config["predictors"].get(family, {}).get("zero_field")
+    own = config["models"][model]["labels"] if model in config["models"] else []
+    sets = [name for name in config["labels"]["sets"] if family in families_in(config, name)]
+    return set_recipe(config, next(iter([*own, *sets]))) if own or sets else STANDARD
+
+
+def families_in(config: Mapping[str, Any], name: str) -> set[str]:
+    """Return the stacking families of a label set.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        The label set.
+
+    Returns
+    -------
+    set of str
+        The families.
+    """
+    return {System.parse(frame).family for frame in frames(config, name)}
+
+
+def plain_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> list[str]:
+    """Return the ready label sets with grids of unstrained stackings by the recipe of a family.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    list of str
+        Label sets with zero-field labels or labels in a field, in the order of the settings.
+    """
+    recipe = family_recipe(config, family)
+    return [
+        name
+        for name, label_set in config["labels"]["sets"].items()
+        if set_recipe(config, name) == recipe
+        and label_set.get("use") != "validation"
+        and is_ready(config, name, shipped)
+        and any(
+            grid["family"] == family
+            and 0 in grid.get("strains_percent", [0])
+            and "layer_distances_A" not in grid
+            for grid in label_set.get("grids", [])
+        )
+    ]
+
+
+def is_mapped(config: Mapping[str, Any], family: str, shipped: Shipped) -> bool:
+    """Return whether the configuration space of a family needs no further label.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    bool
+        True if the label set of `finest_slides` is ready.
+    """
+    try:
+        file, _ = finest_slides(config, family)
+    except ConfigError:
+        return False
+    return is_ready(config, Path(file).stem, shipped)
+
+
+#: Settings of a recipe that a label converges with.
+CONVERGING = ("ecutwfc_Ry", "ecutrho_Ry", "mesh_4_atom_cell", "cell_height_A")
+
+
+def finer_recipes(config: Mapping[str, Any], family: str) -> dict[str, dict[str, Any]]:
+    """Return the recipes that differ from that of a family in one larger cut-off, mesh or height.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+
+    Returns
+    -------
+    dict
+        Name -> the changed setting with its value.
+    """
+    own = recipe_of(config, family_recipe(config, family))
+    found = {}
+    for name in config["labels"]["variants"]:
+        other = recipe_of(config, name)
+        keys = [key for key in {**own, **other} if own.get(key) != other.get(key)]
+        if len(keys) == 1 and keys[0] in CONVERGING and other[keys[0]] > own[keys[0]]:
+            found[name] = {keys[0]: other[keys[0]]}
+    return found
+
+
 def finest_slides(
-    config: Mapping[str, Any], family: str, recipe: str = STANDARD
+    config: Mapping[str, Any], family: str, recipe: str | None = None
 ) -> tuple[str, int]:
     """Find the label set with the finest grid of unstrained stackings of a family without a field.
 
@@ -456,9 +623,9 @@ def finest_slides(
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
     recipe
-        Name of the recipe of the labels.
+        Name of the recipe of the labels; None for `family_recipe`.
 
     Returns
     -------
@@ -470,6 +637,7 @@ def finest_slides(
     ConfigError
         If no label set has such a grid.
     """
+    recipe = recipe or family_recipe(config, family)
     found = [
         (grid["slides_per_axis"], name)
         for name, label_set in config["labels"]["sets"].items()
@@ -518,7 +686,7 @@ def stackings_of_heights(config: Mapping[str, Any], family: str) -> int:
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
 
     Returns
     -------
@@ -553,7 +721,7 @@ def trained_eta(config: Mapping[str, Any], family: str) -> list[float]:
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
 
     Returns
     -------

@@ -10,13 +10,18 @@ from typing import Any
 
 import xarray as xr
 
-from moirepol.structure.names import System, nearest
+from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
+from moirepol.errors import ConfigError
+from moirepol.structure.material import DEFAULT_MATERIAL, load_material
+from moirepol.structure.names import System, material_of, nearest
 from moirepol.structure.symmetry import distinct_slides
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"
 STANDARD = "standard"
 REJECTED = ".rejected"
+#: Settings that are lengths of a bilayer.
+LENGTHS = ("lattice_constant_A", "layer_distance_A")
 
 
 def recipe_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
@@ -96,6 +101,31 @@ def frames_of(label_set: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def material_of_set(label_set: Mapping[str, Any]) -> str:
+    """Return the material of the bilayers of a label set.
+
+    Parameters
+    ----------
+    label_set
+        An entry of `labels.sets`.
+
+    Returns
+    -------
+    str
+        Name of the material.
+
+    Raises
+    ------
+    ConfigError
+        If the set contains several materials.
+    """
+    families = [grid["family"] for grid in label_set.get("grids", [])]
+    found = sorted({material_of(name) for name in [*families, *label_set.get("systems", [])]})
+    if len(found) > 1:
+        raise ConfigError(f"a label set of {' and '.join(found)}: allowed is one material")
+    return found[0]
+
+
 def systems_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
     """Return the names of the bilayers of a sweep.
 
@@ -139,7 +169,30 @@ def geometries_of_sweep(sweep: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
+def lengths_of(config: Mapping[str, Any], material: str) -> dict[str, float]:
+    """Return the lengths that bilayers of a material are built with.
+
+    Parameters
+    ----------
+    config
+        The settings of the workflow.
+    material
+        Name of the material.
+
+    Returns
+    -------
+    dict
+        `lattice_constant_A` and `layer_distance_A`: the settings for the default material, for
+        another one the values of its file.
+    """
+    if material == DEFAULT_MATERIAL:
+        return {key: config[key] for key in LENGTHS}
+    return {key: getattr(load_material(material), key) for key in LENGTHS}
+
+
+def settings_of(
+    config: Mapping[str, Any], recipe: str, material: str = DEFAULT_MATERIAL
+) -> dict[str, Any]:
     """Return all settings that a label depends on, besides the name of its system.
 
     Parameters
@@ -148,17 +201,31 @@ def settings_of(config: Mapping[str, Any], recipe: str) -> dict[str, Any]:
         The settings of the workflow.
     recipe
         Name of the recipe.
+    material
+        Name of the material. The pseudopotentials of another than the default one are those of its
+        file.
 
     Returns
     -------
     dict
         `recipe`, `lattice_constant_A` and `layer_distance_A`.
+
+    Raises
+    ------
+    ConfigError
+        If the material has no pseudopotentials for the DFT code of the recipe.
     """
-    return {
-        "recipe": recipe_of(config, recipe),
-        "lattice_constant_A": config["lattice_constant_A"],
-        "layer_distance_A": config["layer_distance_A"],
-    }
+    found = recipe_of(config, recipe)
+    if material != DEFAULT_MATERIAL:
+        engine = found.get("engine", DEFAULT_ENGINE)
+        known = load_material(material).pseudopotentials
+        if engine not in known:
+            raise ConfigError(
+                f"recipe {recipe}, engine = {engine!r}: {material} has pseudopotentials for "
+                f"{', '.join(known)} alone"
+            )
+        found = found | {"pseudopotentials": dict(known[engine])}
+    return {"recipe": found, **lengths_of(config, material)}
 
 
 def settings_from(ds: xr.Dataset) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from moirepol.errors import ConfigError
 from moirepol.structure.names import System
 from moirepol.workflow import own_structures
 from moirepol.workflow.coverage import predictors_of, system_of
-from moirepol.workflow.label_sets import frames_of
+from moirepol.workflow.label_sets import frames_of, lengths_of
 
 #: The protocol of a model that names none.
 PAPER = "paper"
@@ -99,7 +99,7 @@ def members_for(config: Mapping[str, Any], kind: str, name: str) -> list[str]:
         raise ConfigError(f"{name}: files are named by the one spelling {canonical}")
     if own_structures.canonical_name(config, name) is None:
         system = system_of(name)
-        if system.distance_A == config["layer_distance_A"]:
+        if system.distance_A == lengths_of(config, system.material)["layer_distance_A"]:
             plain = system.model_copy(update={"distance_A": None}).name
             raise ConfigError(f"{name}: this is the configured layer distance; the name is {plain}")
     try:
@@ -143,7 +143,7 @@ def family_of(config: Mapping[str, Any], name: str) -> str:
     Returns
     -------
     str
-        `AA` or `AAp`.
+        Stacking family.
 
     Raises
     ------
@@ -249,7 +249,7 @@ def response_model(config: Mapping[str, Any], family: str) -> str | None:
     config
         The settings.
     family
-        `AA` or `AAp`.
+        Stacking family.
 
     Returns
     -------

@@ -9,13 +9,18 @@ from typing import Any
 
 from moirepol.errors import ConfigError
 from moirepol.workflow.coverage import parse_name
+from moirepol.workflow.figure_plan import numbered_figures
 
 #: Folders with one file for each bilayer.
-BY_SYSTEM = tuple(f"results/{stage}" for stage in ("dipoles", "maps", "charge", "views", "plans"))
+BY_SYSTEM = tuple(
+    f"results/{stage}"
+    for stage in ("dipoles", "maps", "charge", "potentials", "exports", "views", "plans")
+)
 #: Number of entries above which a message lists the similar ones only.
 MANY = 8
 #: Targets that a message lists if none is similar to the given one.
-ENTRIES = {"all", "fig1", "fig2", "fig3", "fig4", "claims", "labels", "accuracy", "audit", "sweeps"}
+ENTRIES = {"all", "claims", "labels", "accuracy", "audit", "sweeps"}
+ENTRIES |= {f"fig{number}" for number in range(1, 6)}
 
 
 def check_targets(
@@ -73,7 +78,8 @@ def _entries(config):
     labels = config["labels"]
     yield "results/models", "models", config["models"]
     yield "results/sweeps", "sweeps", config["sweeps"]
-    yield "results/figures", "figures", config["figures"]
+    whole = dict.fromkeys(numbered_figures(config))
+    yield "results/figures", "figures", {**config["figures"], **whole}
     yield "results/studies", "studies", config["studies"]
     yield "results/audit", "labels.sets", labels["sets"]
     yield "results/labels(?=/[^/]+$)", "labels.sets", labels["sets"]
@@ -88,12 +94,12 @@ def _unmade(target, rules, patterns):
     names = [
         pattern.name for pattern in map(PurePosixPath, patterns) if pattern.parent == path.parent
     ]
-    endings = sorted({name.rpartition("}.")[2] for name in names if "}." in name} - {"{ending}"})
-    ending = next((one for one in endings if path.name.endswith(f".{one}")), None)
+    endings = sorted({name.rpartition("}")[2] for name in names} - {""}, key=len, reverse=True)
+    ending = next((one for one in endings if path.name.endswith(one)), None)
     if path.parent.as_posix() in BY_SYSTEM and ending:
-        return _wrong_name(path.name.removesuffix(f".{ending}")) or "no rule makes this file"
+        return _wrong_name(path.name.removesuffix(ending)) or "no rule makes this file"
     if endings and not ending:
-        return f"the ending is wrong; {_choice('', endings)}"
+        return f"the ending is wrong; {_choice('', [one.removeprefix('.') for one in endings])}"
     return "no rule makes this file; `./run --list` prints the targets"
 
 

@@ -11,6 +11,7 @@ from ase.units import Ry
 
 from check_engine import check_engine
 from moirepol.dft import engine, espresso, gpaw, grids, labels, programs, wannier
+from moirepol.dft.trial_functions import trial_functions
 from moirepol.errors import JobError
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
@@ -98,8 +99,8 @@ def test_gpaw_is_asked_for_the_recipe(tmp_path, config, monkeypatch):
         "find_pseudopotentials",
         lambda files: {e: Path("/sets") / f for e, f in files.items()},
     )
-    sites = wannier.projection_sites(atoms, recipe["bond_fraction"])
-    a, audit = gpaw.calculate(atoms, np.zeros((1, 3)), sites, recipe, tmp_path)
+    functions = trial_functions(atoms, recipe["bond_fraction"], recipe["projection_sigma_A"])
+    a, audit = gpaw.calculate(atoms, np.zeros((1, 3)), functions, recipe, tmp_path)
     job = json.loads((tmp_path / gpaw.INPUT).read_text())
     assert job["ecut_eV"] == pytest.approx(recipe["ecutwfc_Ry"] * Ry)
     assert job["field_V_per_A"] == 0.02
@@ -111,7 +112,7 @@ def test_gpaw_is_asked_for_the_recipe(tmp_path, config, monkeypatch):
     assert (audit["scf_iterations"], audit["density_dipole_eA"]) == (12, 1e-3)
     assert wannier.read_mmn(tmp_path / "wannier.mmn", np.zeros((1, 3)), atoms).matrices[0, 0, 0, 0]
     with pytest.raises(JobError, match="engine gpaw: allowed is electrostatics dipole"):
-        gpaw.calculate(atoms, [], sites, recipe | {"electrostatics": "2D"}, tmp_path)
+        gpaw.calculate(atoms, [], functions, recipe | {"electrostatics": "2D"}, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,21 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from moirepol.errors import JobError
 from moirepol.model import committee, splits, targets
 from moirepol.model import neighbours as nn
+from moirepol.model.calibration import Calibration
 from moirepol.model.gauss_newton import distinct
 from moirepol.model.local_stacking import LocalStackingNeighbours
 from moirepol.model.neighbours import Neighbours
+from moirepol.physics.gradient import DisplacementGradient
+from moirepol.physics.long_range import LongRange
 from moirepol.predictor import NetworkTerm, Predictor
 from moirepol.structure.building import build
+from moirepol.structure.frames import read_frames
+from support import ROOT
 from support.networks import SLIDES, SPECIES, A, D, labelled, member
 
 
@@ -147,6 +153,30 @@ def test_targets_match_fields_by_name():
     np.testing.assert_allclose(curvature.arrays["dipole"], 0.02**2 * p, atol=1e-12)
     with pytest.raises(JobError, match="no labels"):
         targets.targets(frames, "AAp", "zero_field", 0.0)
+
+
+def test_the_exchange_of_layers_gives_the_label_in_the_opposite_field():
+    frames = read_frames(ROOT / "resources/labels/aa_field.nc")
+    upward = [frame for frame in frames if frame.field_V_per_A == 0.02]
+    both, one = (
+        {frame.name: frame for frame in targets.targets(found, "AA", "response", 0.02)}
+        for found in (frames, upward)
+    )
+    assert set(one) == set(both)
+    for name, frame in one.items():
+        assert frame.dipoles == pytest.approx(both[name].dipoles, abs=2e-5)
+        assert np.abs(frame.dipoles).max() > 1e-4
+
+
+def test_a_predictor_says_what_it_lacks():
+    term = NetworkTerm("zero_field", [])
+    assert Predictor([term]).lacks == (
+        "the long-range electrostatics, the displacement gradient, "
+        "a calibration of the error on moiré cells"
+    )
+    calibrated = DisplacementGradient(xr.Dataset(), "", Calibration((1.0, 1.0), 1.0))
+    full = [term, LongRange(0.4), calibrated]
+    assert Predictor(full).lacks == ""
 
 
 def test_any_field_from_three_models():

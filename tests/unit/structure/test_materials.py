@@ -10,14 +10,18 @@ from ase import Atoms
 from moirepol.structure import material
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
-from moirepol.structure.material import load_material
+from moirepol.structure.material import known_materials, load_material
+from moirepol.structure.names import System, material_of, nearest
 from support import ROOT
 
-#: Literals of one material: atomic numbers, element symbols as species, names.
+MATERIALS = [load_material(name) for name in known_materials()]
+#: Literals of a material: atomic numbers, element symbols as species, names.
 LITERALS = (
     r"numbers? ?[=!]= ?\d",
-    r"""(?<![A-Za-z_"'])["'](?:B|N)["'](?![\w"'])(?=.*(?:symbol|species|element|numbers))""",
+    rf"""(?<![A-Za-z_"'])["'](?:{"|".join({e for m in MATERIALS for e in m.species})})["']"""
+    r"""(?![\w"'])(?=.*(?:symbol|species|element|numbers))""",
     r"(?i)\bh-?bn\b",
+    rf"\b(?:{'|'.join(m.name for m in MATERIALS)})\b",
     r"\b(?:nitrogens?|borons?)\b",
     r"FUNCTIONS_PER_N",
 )
@@ -70,6 +74,7 @@ def test_structural_data_are_read_from_the_bilayer_alone():
         ({"lattice_constant_A": 2.8}, "lattice_constant_range_A = .* around .* = 2.8"),
         ({"pseudopotentials": {"espresso": {"B": "B.UPF"}}}, "pseudopotentials.espresso: allowed"),
         ({"colour": "red"}, "colour: "),
+        ({"audit": {"spread_A2": 0}}, "audit.spread_A2: "),
     ],
 )
 def test_a_wrong_file_is_named_in_one_line(tmp_path, monkeypatch, change, words):
@@ -101,6 +106,51 @@ def test_another_material_is_one_file(tmp_path, monkeypatch):
     assert (len(bilayer.sites), bilayer.material.site_type) == (14, 1)
     assert bilayer.material.occupied_bands(list(bilayer.symbols)) == 4 * 14
     load_material.cache_clear()
+
+
+class TestFamilies:
+    def test_a_family_names_its_material(self):
+        system = System.parse("SiC-AAp_twist-1-2_field+0.02")
+        assert (system.family, system.material, system.stacking) == ("SiC-AAp", "SiC", "AAp")
+        assert system.name == "SiC-AAp_twist-1-2_field+0.0200"
+        assert "antiparallel layers (SiC-AAp)" in system.description
+        assert nearest("SiC-AA_angle-2.00", 10**6).name == "SiC-AA_twist-16-17"
+
+    def test_names_without_a_material_are_of_the_default_one(self):
+        assert System.parse("AA_twist-1-2").material == "hBN"
+        names = "AA", "configuration_AAp", "mine", "SiC-AA", "configuration_SiC-AAp_twist-1-2"
+        assert [material_of(name) for name in names] == ["hBN", "hBN", "hBN", "SiC", "SiC"]
+
+    def test_an_unknown_material_is_one_line(self):
+        with pytest.raises(ValueError, match="family 'XY-AA' is wrong; allowed is AA, AAp, .*SiC"):
+            System.parse("XY-AA_twist-1-2")
+
+    @pytest.mark.parametrize("material", MATERIALS, ids=lambda material: material.name)
+    def test_atoms_are_those_of_the_material(self, material):
+        prefix = "" if material.name == "hBN" else f"{material.name}-"
+        for stacking in ("AA", "AAp"):
+            system = System.parse(f"{prefix}{stacking}_twist-1-2")
+            atoms = build(system, material.lattice_constant_A, material.layer_distance_A)
+            assert len(atoms) == system.n_atoms == 14 * len(material.basis)
+            assert (atoms.material, atoms.family) == (material, system.family)
+            assert atoms.is_flat
+            assert atoms.layer_distance_A == pytest.approx(material.layer_distance_A)
+            again = Bilayer.from_atoms(atoms.to_atoms())
+            assert again.material == material
+
+    def test_functions_must_hold_all_electrons(self, tmp_path, monkeypatch):
+        text = (material.FOLDER / "MoS2.yaml").read_text()
+        without = yaml.safe_load(text)
+        without["dipole_site"]["functions"].pop()  # that of the empty hexagon
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(without))
+        shared = yaml.safe_load(text)
+        shared["dipole_site"]["bonded"]["sites"] = 4
+        (tmp_path / "shared.yaml").write_text(yaml.safe_dump(shared))
+        monkeypatch.setattr(material, "FOLDER", tmp_path)
+        with pytest.raises(ValueError, match="basis has 18 valence electrons, .* hold 16"):
+            load_material("mine")
+        with pytest.raises(ValueError, match="bonded.sites = 4: allowed is a divisor of number"):
+            load_material("shared")
 
 
 class TestBilayer:

@@ -161,7 +161,7 @@ def test_a_name_says_everything(system):
         "AA_twist-2-2",
         "AA_twist-2-4",
         "AA_twist-1-2_field+5.0",
-        "AA_twist-1-2_d9",
+        "AA_twist-1-2_d11",
         "AA_twist-1-2; rm",
         "../AA_twist-1-2",
     ],

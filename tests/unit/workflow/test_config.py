@@ -177,7 +177,7 @@ def test_the_settings_are_quick_to_read(root):
         ("labels.sets.aa", {}, ["labels.sets.aa = {}", "at least 1"]),
         ("labels.sets", {"../aa": {"systems": ["AA_twist-1-2"]}}, ["labels.sets = '../aa'"]),
         ("labels.sets.aa", {"systems": ["AA_twist-2-2"]}, ["AA_twist-2-2", "two different"]),
-        ("labels.sets.aa", {"systems": ["AB_twist-1-2"]}, ["AB_twist-1-2", "allowed is AA or AAp"]),
+        ("labels.sets.aa", {"systems": ["AB_twist-1-2"]}, ["AB_twist-1-2", "allowed is AA, AAp"]),
         ("labels.sets.aa", {"systems": ["AA_twist-1-2_strain+1"]}, ["AA_twist-1-2_strain+1.00"]),
         ("models.aa.labels", ["nothing"], ["models.aa.labels = 'nothing'", "aa_field"]),
         ("models.aa.protocol", "nothing", ["models.aa.protocol = 'nothing'", "paper"]),

@@ -12,6 +12,8 @@ PATTERNS = [
     "results/views/{map,AA.*}.html",
     "results/views/{map,AA.*}.png",
     "results/{stage}/{other_name}.{ending}",
+    "results/exports/{system,AA.*}.csv",
+    "results/exports/{system,AA.*}_potential.cube",
     "results/sweeps/{sweep}.nc",
 ]
 
@@ -25,14 +27,16 @@ def config(root):
     ("target", "words"),
     [
         ("results/views/AA_angel-2.html", ["'angel-2'", "angle-2.00"]),
-        ("results/views/AB_angle-2.html", ["family 'AB'", "AA or AAp"]),
-        ("results/views/aa_angle-2.html", ["family 'aa'", "AA or AAp"]),
+        ("results/views/AB_angle-2.html", ["family 'AB'", "AA, AAp"]),
+        ("results/views/aa_angle-2.html", ["family 'aa'", "AA, AAp"]),
         ("results/views/AA_angle--2.html", ["has a sign", "twist-22-21"]),
         ("results/views/AA_twist-5-6_field0.02.html", ["needs a sign", "field+0.02"]),
         ("results/views/AA_twist-5-6_field+0.02_d3.4.html", ["order", "d, relaxed, field"]),
         ("results/views/AA_twist-5-6_relxed.html", ["'relxed'", "similar is relaxed"]),
         ("results/views/AA_twist-5-6_relaxed_field0.02.html", ["needs a sign", "field+0.02"]),
         ("results/views/AA_twist-5-6_field+0.02001.html", ["at most 4 decimals", "0.02001"]),
+        ("results/exports/AA_angel-2_potential.cube", ["'angel-2'", "angle-2.00"]),
+        ("results/exports/AA_angel-2.csv", ["'angel-2'", "angle-2.00"]),
         ("results/views/AA.html", ["geometry is missing", "twist-21-22"]),
         ("results/views/AA_twist-5-6.htm", ["ending", "html, png"]),
         ("results/sweeps/fields.nc", ["sweeps has no entry 'fields'", "field, mismatch"]),
@@ -58,6 +62,7 @@ def test_the_wrong_part_is_named(config, target, words):
 
 def test_targets_that_are_made_pass(config):
     targets = ["fig1", "results/views/AA_angle-2.html", "results/sweeps/field.nc"]
+    targets += ["results/figures/fig1.pdf", "results/figures/fig1a.pdf"]
     check_targets(config, targets, ["fig1"], PATTERNS, lambda _: True)
 
 

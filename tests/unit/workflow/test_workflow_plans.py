@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from moirepol.errors import ConfigError
+from moirepol.structure.material import load_material
 from moirepol.workflow import figure_plan, label_plan, model_plan
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.job import check_names
@@ -30,6 +31,53 @@ def small(config):
 def shipped(config, *names):
     wanted = digest(settings_of(config, STANDARD))
     return {("aa", name, wanted) for name in names}
+
+
+class TestMaterials:
+    def test_settings_are_those_of_the_material(self, config):
+        material = load_material("SiC")
+        settings = settings_of(config, STANDARD, "SiC")
+        assert settings["recipe"]["pseudopotentials"] == material.pseudopotentials["espresso"]
+        assert settings["lattice_constant_A"] == material.lattice_constant_A
+        assert settings["layer_distance_A"] == material.layer_distance_A
+        own = settings_of(put(config, "lattice_constant_A", 2.5), STANDARD)
+        assert own["lattice_constant_A"] == 2.5
+        assert own["recipe"] == config["labels"]["recipe"]
+        assert label_plan.set_settings(config, "sic_aa") == settings
+
+    def test_a_code_without_its_data_sets_is_one_line(self, config):
+        wrong = put(config, "labels.sets.aa", {"systems": ["MoS2-AA_slide-1-1-3"]})
+        with pytest.raises(ConfigError, match="aa: .*'espresso': MoS2 has .* for gpaw alone"):
+            check_config(wrong)
+
+    def test_a_set_is_of_one_material(self, config):
+        both = put(config, "labels.sets.aa", {"systems": ["AA_slide-0-0-1", "SiC-AA_slide-0-0-1"]})
+        with pytest.raises(ConfigError, match="aa: a label set of SiC and hBN: allowed is one"):
+            check_config(both)
+
+    def test_recipes_follow_the_labels_of_a_family(self, config):
+        assert label_plan.family_recipe(config, "AA") == STANDARD
+        assert label_plan.family_recipe(config, "SiC-AA") == STANDARD
+        grid = {"family": "MoS2-AA", "slides_per_axis": 6}
+        config = put(config, "labels.sets.mine", {"recipe": "mos2", "grids": [grid]})
+        assert label_plan.family_recipe(config, "MoS2-AA") == "mos2"
+        assert label_plan.finest_slides(config, "MoS2-AA") == ("results/labels/mine.nc", 6)
+
+    def test_comparisons_are_sets_by_another_code_than_the_first(self, config):
+        slides = {"recipe": "gpaw", "systems": ["MoS2-AA_slide-1-1-3"]}
+        own = label_plan.own_sets(put(config, "labels.sets.mine", slides))
+        assert {"aa", "sic_aa", "mine"} <= set(own)
+        assert "aa_gpaw" not in own
+
+    def test_finer_recipes_change_one_setting(self, config):
+        found = label_plan.finer_recipes(config, "SiC-AA")
+        assert found["mesh_12"] == {"mesh_4_atom_cell": 12}
+        assert {"wfc_35", "mesh_6", "large", "gpaw", "relaxed"}.isdisjoint(found)
+
+    def test_a_run_trains_no_other_material(self, config):
+        named = {name for name, model in config["models"].items() if not model.get("study")}
+        assert {config["models"][name]["family"] for name in named} == {"AA", "AAp"}
+        assert not [s for s in figure_plan.systems_shown(config) if "-AA" in s.partition("_")[0]]
 
 
 class TestLabels:

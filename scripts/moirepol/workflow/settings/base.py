@@ -7,10 +7,12 @@ and nowhere else. The check of a configuration, ``schemas/config.schema.json`` a
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
+
+from moirepol.structure.names import FAMILIES
 
 Entry = TypeVar("Entry")
 
@@ -96,9 +98,22 @@ SystemName = Annotated[
     str,
     Field(json_schema_extra={"x-allowed": "a system's name such as AA_twist-21-22"}),
 ]
+
+
+def _known_family(family: str) -> str:
+    if family not in FAMILIES:
+        raise ValueError(f"allowed is one of {', '.join(FAMILIES)}")
+    return family
+
+
 Family = Annotated[
-    Literal["AA", "AAp"],
-    Field(description="AA = parallel layers {E|tau}; AAp = antiparallel layers {I|tau}."),
+    str,
+    AfterValidator(_known_family),
+    Field(
+        description="AA = parallel layers {E|tau}; AAp = antiparallel layers {I|tau}. Families of "
+        "another material than the default one begin with its name: <material>-AA.",
+        json_schema_extra={"x-allowed": "AA, AAp, <material>-AA or <material>-AAp"},
+    ),
 ]
 #: A list of at least one entry.
 Some = Annotated[list[Entry], Field(min_length=1)]
@@ -120,7 +135,7 @@ def _number(unit: str, low: float, high: float) -> Any:
 
 Strain = Annotated[float, _number("%", -20, 20)]
 ElectricField = Annotated[float, _number("V/Å", -1, 1)]
-LayerDistance = Annotated[float, _number("Å", 2, 6)]
+LayerDistance = Annotated[float, _number("Å", 2, 10)]
 
 
 class Inheriting(Section):
