@@ -101,7 +101,7 @@ def describe_material(
         bands=_picture(ds),
         frames=len(frames),
         functions=_functions(of, frames.values()),
-        convergence=convergence.to_html(border=0, float_format="{:.3f}".format),
+        convergence=convergence.rename_axis(None).to_html(border=0, float_format="{:.3f}".format),
         recipe=_recipe(read_netcdf(labels, "frame")),
     )
     Path(page).write_text(text, encoding="utf-8")
@@ -161,7 +161,7 @@ def _functions(of, frames):
             for words, key, worst, relation, limit in rows
         ]
     ).set_index("quantity")
-    return table.to_html(border=0)
+    return table.rename_axis(None).to_html(border=0)
 
 
 def _recipe(ds):
@@ -169,6 +169,7 @@ def _recipe(ds):
     return (
         pd.DataFrame([{"setting": key, "value": str(value)} for key, value in settings.items()])
         .set_index("setting")
+        .rename_axis(None)
         .to_html(border=0)
     )
 
