@@ -87,6 +87,7 @@ def test_no_plan_extends_the_layer_distance_of_fitted_heights(config):
     """The networks of this family are evaluated at the configured distance alone."""
     with pytest.raises(ConfigError, match=r"label sets in heights\.AA\.distance do"):
         planned_models(config, "AA_twist-2-3_d3.900")
+    config = config | {"heights": {}}
     assert list(planned_models(config, "AAp_twist-2-3_d3.900")) == ["aap", "aap_response"]
 
 
