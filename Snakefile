@@ -67,7 +67,7 @@ include: "rules/docs.smk"
 
 
 onstart:
-    say_labels()
+    start_labels()
 
 
 rule all:

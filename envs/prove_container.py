@@ -7,8 +7,9 @@
     envs/prove_container.py --suite trixie /tmp/root ./run
 
 `mmdebstrap` makes the base image. The instructions of the Dockerfile then run in it, on a clone of
-the last commit. A second call reuses the folder. The mirrors, proxies and certificates are those of
-this machine's apt and pip; nothing of them is written outside of the folder. Needs root.
+the last commit. A second call reuses the folder with its results, and updates the clone. The
+mirrors, proxies and certificates are those of this machine's apt and pip; nothing of them is
+written outside of the folder. Needs root.
 """
 
 import argparse
@@ -112,8 +113,12 @@ def prove(root: Path, suite: str | None, commands: list[str]) -> None:
                 folder = arguments
             case "COPY" if arguments == ". .":
                 network = use_network_of_this_machine(root)
-                if not (root / folder[1:]).exists():
-                    run("git", "clone", "--quiet", "--no-hardlinks", PROJECT, root / folder[1:])
+                clone = root / folder[1:]
+                if clone.exists():
+                    run("git", "-C", clone, "fetch", "--quiet", PROJECT, "HEAD")
+                    run("git", "-C", clone, "reset", "--quiet", "--hard", "FETCH_HEAD")
+                else:
+                    run("git", "clone", "--quiet", "--no-hardlinks", PROJECT, clone)
             case "RUN" if not done.exists():
                 run_inside(root, folder, environment | network, arguments)
             case "RUN":

@@ -7,6 +7,7 @@
 from functools import cache
 
 from moirepol.console import say
+from moirepol.dft.engine import engine_of
 from moirepol.errors import ConfigError, JobError
 from moirepol.structure.material import DEFAULT_MATERIAL, known_materials
 from moirepol.structure.names import ANY_FAMILY, FAMILIES, OTHER_NAMES
@@ -160,11 +161,18 @@ def direct_labels(*geometries: str) -> list[str]:
     return label_plan.direct_labels(config, SHIPPED_LABELS, *geometries)
 
 
-def say_labels() -> None:
-    """Say before the start which labels are computed, and how long this takes."""
+def start_labels() -> None:
+    """Say before the start which labels are computed, and how long this takes.
+
+    The run ends in one line if their programs are missing or do not fit. On a cluster and in an
+    environment of conda, the jobs have other programs than this process and check them.
+    """
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
     if words := announcement([job.wildcards.frame for job in jobs], SHIPPED_LABELS):
         say(words)
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
+        for engine in {engine_of(job.params.settings["recipe"]) for job in jobs}:
+            planned(lambda config: engine.require_programs())
 
 
 def label_group(wildcards) -> str | None:

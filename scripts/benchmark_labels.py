@@ -14,7 +14,7 @@ from ase.build import make_supercell
 from moirepol.console import say
 from moirepol.dft import espresso, labels, wannier
 from moirepol.dft.grids import uniform_mesh
-from moirepol.dft.programs import require_programs, run_program
+from moirepol.dft.programs import run_program
 from moirepol.dft.trial_functions import trial_functions
 from moirepol.dft.unfold import time_reversal_half, unfold_time_reversal
 from moirepol.structure.bilayer import Bilayer
@@ -59,7 +59,7 @@ def benchmark_labels(
     JobError
         If a program is missing or fails, or if the label is rejected.
     """
-    require_programs()
+    espresso.require_programs()
     scratch = Path(scratch)
     shutil.rmtree(scratch, ignore_errors=True)
     recipe, a = settings["recipe"], settings["lattice_constant_A"]

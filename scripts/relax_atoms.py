@@ -15,7 +15,8 @@ from ase.io.lammpsdata import write_lammps_data
 from moirepol.errors import JobError
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
-from moirepol.structure.material import load_material
+from moirepol.structure.material import DEFAULT_MATERIAL, load_material
+from moirepol.structure.names import material_of
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Files of the force field: bonds within a layer, and between layers.
@@ -67,8 +68,13 @@ def relax_atoms(
     Raises
     ------
     JobError
-        If LAMMPS or a file of the force field is missing, or if LAMMPS fails.
+        If the force field is for another material, if LAMMPS or a file of the force field is
+        missing, or if LAMMPS fails.
     """
+    if (material := material_of(system)) != DEFAULT_MATERIAL:
+        raise JobError(
+            f"{system}: the force field is for {DEFAULT_MATERIAL}, there is none for {material}"
+        )
     python = os.environ.get("LAMMPS_PYTHON", sys.executable)
     folder = Path(os.environ.get("LAMMPS_POTENTIALS", "/usr/share/lammps/potentials"))
     for name in (WITHIN, BETWEEN):

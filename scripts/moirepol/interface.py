@@ -113,6 +113,8 @@ class Models:
                 plain = exported(predicted, own.structure, own.rotation)
         if beyond := self._beyond(known, predictor, predicted):
             plain.info["beyond_labels"] = beyond
+        if predictor.lacks:
+            plain.info["not_included"] = predictor.lacks
         return plain
 
     def map(self, bilayer: str | Atoms, field: float | None = None) -> xr.Dataset:
@@ -151,6 +153,8 @@ class Models:
         ds = map_of_bilayer(predicted, max(grid_points, points))
         if beyond := self._beyond(known, predictor, sampled):
             ds.attrs["beyond_labels"] = beyond
+        if predictor.lacks:
+            ds.attrs["not_included"] = predictor.lacks
         return ds
 
     def charge(self, bilayer: str | Atoms, field: float | None = None) -> xr.Dataset:

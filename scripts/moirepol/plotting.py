@@ -18,7 +18,6 @@ from matplotlib.colors import AsinhNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.quiver import Quiver
-from scipy.ndimage import map_coordinates
 
 from moirepol.structure.bilayer import LAYERS
 
@@ -176,6 +175,8 @@ def sample(field: np.ndarray, cell: np.ndarray, xy: np.ndarray) -> np.ndarray:
     ndarray
         Values at the places; the leading axes of `field` first, then those of `xy`.
     """
+    from scipy.ndimage import map_coordinates  # slow to import, most panels do not need it
+
     n = field.shape[-1]
     nodes = np.moveaxis(xy @ np.linalg.inv(cell) * n, -1, 0)
     flat = field.reshape(-1, n, n)

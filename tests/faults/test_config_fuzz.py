@@ -352,7 +352,8 @@ def written_out(entries, root=None):
 @MANY
 @given(valid_configs())
 def test_a_valid_setting_is_taken_as_it_is(config):
-    found = check_config(yaml.safe_load(yaml.safe_dump(config)))
+    # Those of C are ten times faster.
+    found = check_config(yaml.load(yaml.dump(config, Dumper=yaml.CSafeDumper), yaml.CSafeLoader))
     for section in ("protocols", "models"):
         config[section] = written_out(config[section])
     labels = config["labels"]

@@ -1,12 +1,14 @@
 """The workflows on GitHub: valid, pinned, and the steps of run-tests."""
 
 import re
+import shlex
 import tomllib
 
 import pytest
 import yaml
 
 from support import ROOT
+from support.projects import snakemake
 
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))}
@@ -77,6 +79,19 @@ def test_the_steps_are_those_of_run_tests():
         assert f"./run-tests {step}" in run
     assert "./run-tests" in commands("nightly")
     assert (ROOT / ".ci" / "run").read_text().splitlines()[-1].endswith('/../run-tests" "$@"')
+
+
+@pytest.mark.parametrize(
+    "line",
+    sorted({line for name in WORKFLOWS for line in commands(name) if "--configfile" in line}),
+)
+def test_a_run_with_own_settings_has_a_folder(tmp_path, line):
+    """Otherwise its settings are refused, because they would replace the default results."""
+    words = shlex.split(line)
+    assert words[:2] == ["./run", "--directory"]
+    settings = words[words.index("--configfile") + 1]
+    run = snakemake(ROOT, "-n", "fig2", "--directory", str(tmp_path), "--configfile", settings)
+    assert run.returncode == 0, run.stdout
 
 
 def test_selected_tests_exist(root):

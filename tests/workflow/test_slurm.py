@@ -13,7 +13,7 @@ from moirepol.structure.frames import read_frames
 from support import slurm_cluster
 from support.projects import TINY, copy_project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 PROFILE = (
     *("--workflow-profile", "profiles/slurm"),

@@ -11,6 +11,8 @@ import xarray as xr
 import yaml
 
 import moirepol
+from moirepol.claims.fig2 import LARGE_CELL
+from moirepol.dft.programs import PROGRAMS
 from moirepol.workflow import digest as code
 from support.dictionary import faults
 from support.projects import TINY, copy_project, jobs_of, snakemake
@@ -44,6 +46,15 @@ def test_a_system_in_other_words_is_the_one_that_files_are_named_by(project):
     assert {"map_polarization", "view_map", "link_name"} <= jobs_of(run.stdout)
 
 
+def test_the_claims_get_the_atoms_that_they_use(project):
+    """Dipoles of the other systems are not predicted for them."""
+    run = snakemake(project, "-n", "--", "results/claims.csv")
+    assert run.returncode == 0, run.stdout
+    predicted = set(re.findall(r"results/dipoles/([\w+.-]+)\.nc", run.stdout))
+    assert predicted >= {LARGE_CELL, "AA_mismatch-9-10", "AA_mismatch-99-100"}, predicted
+    assert "AA_twist-165-166" not in predicted
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -74,22 +85,42 @@ def test_wrong_setting_stops_before_any_job(project):
     assert not (project / "results").exists()
 
 
-def test_missing_program_is_named_in_one_line(root, tmp_path):
-    project = copy_project(root, tmp_path / "project")
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name in ("bash", "sh", "env", "which", "git"):
-        (programs / name).symlink_to(shutil.which(name))
-    run = snakemake(
-        project,
-        *(f"results/labels/standard/{name}.nc" for name in ("AA_slide-0-0-1", "AAp_slide-0-0-1")),
-        *TINY,
-        PATH=f"{Path(sys.executable).parent}:{programs}",
-    )
+LABELS = [f"results/labels/standard/{name}.nc" for name in ("AA_slide-0-0-1", "AAp_slide-0-0-1")]
+
+
+def folder_of_programs(folder, *names):
+    """Return PATH with some of the installed programs."""
+    folder.mkdir()
+    for name in ("bash", "sh", "env", "which", "git", *names):
+        (folder / name).symlink_to(shutil.which(name))
+    return f"{Path(sys.executable).parent}:{folder}"
+
+
+def errors_of(run):
     assert run.returncode == 1
-    errors = [line for line in run.stdout.splitlines() if line.startswith("error:")]
-    assert errors, run.stdout
-    assert all("pw.x is not installed" in line and "apt install" in line for line in errors)
+    assert "Traceback" not in run.stdout
+    return [line for line in run.stdout.splitlines() if line.startswith("error:")]
+
+
+def test_missing_program_is_named_in_one_line_before_any_job(root, tmp_path):
+    project = copy_project(root, tmp_path / "project")
+    path = folder_of_programs(tmp_path / "programs")
+    run = snakemake(project, *LABELS, *TINY, PATH=path)
+    (line,) = errors_of(run)
+    assert "pw.x is not installed" in line and "apt install" in line
+    assert not (project / "logs").exists()
+
+
+@pytest.mark.skipif(shutil.which("pw.x") is None, reason="needs Quantum ESPRESSO")
+def test_a_build_with_hdf5_is_named_in_one_line_before_any_job(root, tmp_path):
+    project = copy_project(root, tmp_path / "project")
+    path = folder_of_programs(tmp_path / "programs", "setpriv", *PROGRAMS)
+    fake = tmp_path / "programs/ldd"
+    fake.write_text("#!/bin/sh\necho libhdf5_fortran.so.310\n")
+    fake.chmod(0o755)
+    (line,) = errors_of(snakemake(project, *LABELS, *TINY, PATH=path))
+    assert line.startswith("error: this pw.x is built with HDF5")
+    assert not (project / "logs").exists()
 
 
 def test_report_is_one_page_that_needs_no_network(root, tmp_path):

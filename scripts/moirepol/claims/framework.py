@@ -12,6 +12,7 @@ these results.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,12 @@ class Results:
         """Return the number of members of the largest committee among the maps."""
         return max((ds.sizes.get("member", 0) for ds in self.maps.values()), default=0)
 
-    def of_member(self, member: int) -> "Results":
-        """Return the results of one member of each committee, where the files contain members."""
+    @cached_property
+    def by_member(self) -> list["Results"]:
+        """The results of each member of the committees, where the files contain members."""
+        return [self._of_member(k) for k in range(self.members())]
+
+    def _of_member(self, member: int) -> "Results":
         return replace(
             self,
             maps={name: _of_member(ds, "P", member) for name, ds in self.maps.items()},
@@ -115,8 +120,9 @@ class Results:
             dipoles={name: _frame_of_member(f, member) for name, f in self.dipoles.items()},
         )
 
+    @cached_property
     def on_coarser_grid(self) -> "Results":
-        """Return the results with every second node of the maps, without the finest charges."""
+        """The results with every second node of the maps, without the finest charges."""
         return replace(
             self,
             maps={name: _coarser(ds) for name, ds in self.maps.items()},
@@ -246,10 +252,8 @@ def evaluate(name: str, results: Results, paper: Paper | None = None) -> dict[st
     row = {"figure": registered.figure, "how": registered.how}
     try:
         words, numbers, holds = registered.evaluate(results, paper)
-        members = [
-            registered.evaluate(results.of_member(k), paper) for k in range(results.members())
-        ]
-        coarser = registered.evaluate(results.on_coarser_grid(), paper)
+        members = [registered.evaluate(member, paper) for member in results.by_member]
+        coarser = registered.evaluate(results.on_coarser_grid, paper)
     except NotYet as missing:
         return row | {
             "ours": "",

@@ -14,6 +14,7 @@ diagonals.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -116,13 +117,18 @@ class Sites:
             raise ValueError("a site has no value")
         table = np.empty((*self.sizes, values.shape[1]))
         table[self.slot] = values
+        C = np.fft.fft2(table, axes=(0, 1)).reshape(self.sizes.prod(), -1) / self.sizes.prod()
+        owner, k, share = self._folded
+        phase = np.exp(-2j * np.pi * (k @ self.origin))
+        return k, C[owner] * (share * phase)[:, None]
+
+    @cached_property
+    def _folded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Waves of the layer: owner, wave vector and share, see `shortest_equivalents`."""
         # A negative diagonal element reverses the order of its frequencies.
         h = np.indices(self.sizes).reshape(2, -1).T * self.signs
         k = np.rint(h @ np.linalg.inv(self.U).T).astype(int)
-        C = np.fft.fft2(table, axes=(0, 1)).reshape(len(k), -1) / len(k)
-        owner, k, share = shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
-        phase = np.exp(-2j * np.pi * (k @ self.origin))
-        return k, C[owner] * (share * phase)[:, None]
+        return shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
 
     def values(self, k: np.ndarray, C: np.ndarray) -> np.ndarray:
         """Evaluate plane waves at the sites.

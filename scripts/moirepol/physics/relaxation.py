@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.ndimage import map_coordinates
 
 from moirepol.physics.monolayer import Monolayer, polar_strain
 from moirepol.physics.stackings import Stackings
@@ -207,6 +206,8 @@ def at_stackings(field: np.ndarray, tau: np.ndarray) -> np.ndarray:
     ndarray
         Values (m, ...), by cubic splines.
     """
+    from scipy.ndimage import map_coordinates  # slow to import, rigid layers do not need it
+
     n = field.shape[-1]
     places = (np.asarray(tau) % 1.0).T * n
     flat = field.reshape(-1, n, n)

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import minimize_scalar
 
 from moirepol.errors import JobError
 from moirepol.physics.polarization import Sites
@@ -287,6 +286,7 @@ def relaxed_distance(
     JobError
         If the minimum is not between the bounds.
     """
+    from scipy.optimize import minimize_scalar  # slow to import, and predictions do not need it
 
     def energy(d):
         return repulsion_at(d) + dispersion_at(d)

@@ -49,7 +49,7 @@ def unit_vectors(P: np.ndarray, zero_tolerance: float) -> np.ndarray:
     ndarray
         Unit vectors or zero vectors (3, n, n).
     """
-    size = np.linalg.norm(P, axis=0)
+    size = np.sqrt(_dot(P, P))
     zero = size <= zero_tolerance * size.max(initial=0.0)
     return np.where(zero, 0.0, P / np.where(zero, 1.0, size))
 
@@ -95,8 +95,19 @@ def finite_difference(n: np.ndarray) -> np.ndarray:
         return (np.roll(n, (-i, -j), (1, 2)) - np.roll(n, (i, j), (1, 2))) / 2
 
     d1, d2, d3 = difference(1, 0), difference(0, 1), difference(-1, 1)
-    turns = np.cross(d1, d2, axis=0) + np.cross(d1, d3, axis=0) + np.cross(d2, d3, axis=0)
-    return (n * turns).sum(axis=0) / (12 * np.pi)
+    turns = _cross(d1, d2) + _cross(d1 + d2, d3)
+    return _dot(n, turns) / (12 * np.pi)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scalar product (...) of vectors (3, ...); several times faster than a sum over an axis."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Vector product (3, ...) of vectors (3, ...)."""
+    turn = [a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    return np.stack(turn)
 
 
 def solid_angle(
@@ -121,13 +132,9 @@ def solid_angle(
     ----------
     Berg and Luscher, Nucl. Phys. B 190, 412 (1981).
     """
-
-    def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return (a * b).sum(axis=0)
-
-    volume = dot(n1, np.cross(n2, n3, axis=0))
-    rest = 1 + dot(n1, n2) + dot(n2, n3) + dot(n3, n1)
-    lone = (dot(n1, n1) * dot(n2, n2) * dot(n3, n3)) == 0
+    volume = _dot(n1, _cross(n2, n3))
+    rest = 1 + _dot(n1, n2) + _dot(n2, n3) + _dot(n3, n1)
+    lone = _dot(n1, n1) * _dot(n2, n2) * _dot(n3, n3) == 0
     undefined = lone | ((np.abs(volume) < error) & (np.abs(rest) < error))
     return np.where(undefined, np.nan, np.arctan2(volume, rest) / (2 * np.pi))
 

@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.io import read
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
@@ -194,6 +193,8 @@ def read_structure(path: str | Path) -> Atoms:
     ValueError
         In one line, if there is no such file, or if ASE cannot read it.
     """
+    from ase.io import read  # slow to import, and systems with a name do not need it
+
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is no file")

@@ -92,10 +92,12 @@ def beyond_labels(
     if kept := kept_at_distance(config, system):
         words.append(kept)
     rough = 0.0 if isinstance(system, System) else system.recognized.roughness_A[0]
-    if rough > own_structures.SMOOTH_A:
+    if rough > own_structures.STATED_ROUGHNESS_A:
+        # Both sublattices may be displaced, in opposite directions.
+        largest = 2 * own_structures.BORN_CHARGE_E * rough
         words.append(
-            f"atoms up to {rough:.3f} Å away from the smooth lattices of the layers, those of the "
-            "labels 0"
+            f"atoms up to {rough:.2g} Å away from the smooth lattices of the layers: this changes "
+            f"the dipole of a site by up to about {largest:.1g} e·Å, which is not included"
         )
     return "; ".join(words)
 

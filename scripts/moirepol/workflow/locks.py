@@ -28,9 +28,13 @@ def require_writable(folder: Path) -> None:
     Raises
     ------
     ConfigError
-        If not.
+        If not, or if a folder of results is a link to a folder that does not exist.
     """
-    for place in (folder, folder / ".snakemake"):
+    results = folder / "results"
+    for place in (results, *results.glob("*")):
+        if place.is_symlink() and not place.exists():
+            raise ConfigError(f"{place} is a link to {os.readlink(place)}, which does not exist")
+    for place in (folder, folder / ".snakemake", results):
         if place.exists() and not os.access(place, os.W_OK):
             raise ConfigError(
                 f"{place} cannot be written; choose a folder for the results with "

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 #: Largest distance in angstrom of an atom from the smooth lattice of its layer. It is a tenth of a
 #: bond, the criterion of Lindemann for a crystal.
 LARGEST_ROUGHNESS_A = 0.145
-#: Corrugation and roughness in angstrom that count as zero.
+#: Corrugation in angstrom that counts as zero.
 SMOOTH_A = 1e-3
+#: Roughness in angstrom above which the neglected dipoles exceed the error of a prediction.
+STATED_ROUGHNESS_A = 1e-5
+#: Born charge of a sublattice in e (`born_charge` in resources/monolayer/, rounded).
+BORN_CHARGE_E = 2.7
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ import pytest
 import yaml
 from ase import Atoms
 
+from moirepol.errors import JobError
 from moirepol.structure import material
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
 from moirepol.structure.material import known_materials, load_material
 from moirepol.structure.names import System, material_of, nearest
+from relax_atoms import relax_atoms
 from support import ROOT
 
 MATERIALS = [load_material(name) for name in known_materials()]
@@ -120,6 +122,10 @@ class TestFamilies:
         assert System.parse("AA_twist-1-2").material == "hBN"
         names = "AA", "configuration_AAp", "mine", "SiC-AA", "configuration_SiC-AAp_twist-1-2"
         assert [material_of(name) for name in names] == ["hBN", "hBN", "hBN", "SiC", "SiC"]
+
+    def test_the_force_field_is_for_the_default_material(self):
+        with pytest.raises(JobError, match="^SiC-AA_twist-1-2: the force field is for hBN, there"):
+            relax_atoms("SiC-AA_twist-1-2", "atoms.nc", 3.1, 3.3)
 
     def test_an_unknown_material_is_one_line(self):
         with pytest.raises(ValueError, match="family 'XY-AA' is wrong; allowed is AA, AAp, .*SiC"):

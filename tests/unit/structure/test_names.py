@@ -142,8 +142,8 @@ def test_a_wish_without_a_cell_is_told_in_one_line(wish, words):
             ["layer distance of 3.9 Å", "have 3.15 to 3.7", "heights.AA.distance"],
         ),
         (
-            "AAp_twist-2-3_d3.400",
-            ["layer distance of 3.4 Å", "model aap", "AAp_twist-2-3_d3.400.yaml"],
+            "AAp_twist-2-3_d3.900",
+            ["layer distance of 3.9 Å", "model aap", "heights.AAp.distance"],
         ),
         ("AA_mismatch-2-3", ["strain of a layer of -33.33 %", "extrapolation.strain_percent"]),
         ("AA_twist-2-3_strain+15.00", ["strain of a layer of 15 %"]),

@@ -1,5 +1,7 @@
 """Structures of the user's own: recognized from coordinates alone, or rejected in one line."""
 
+import re
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -244,7 +246,11 @@ def test_a_strained_structure_within_the_range_is_predicted_and_roughness_is_sta
 
     config = write_changed(tmp_path / "mine.extxyz", change)
     assert predictors_of(config, "mine")["zero_field"] == "aa"
-    assert "atoms up to 0.0" in beyond_labels(config, "mine")
+    words = beyond_labels(config, "mine")
+    rough = float(re.search(r"atoms up to (\S+) Å", words)[1])
+    omitted = float(re.search(r"by up to about (\S+) e·Å", words)[1])
+    assert 0.005 < rough < 0.02
+    assert omitted == pytest.approx(5.4 * rough, rel=0.1)
     assert "smooth lattices" in beyond_labels(config, "mine_field+0.0200")
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from moirepol.errors import ConfigError
 from moirepol.workflow import locks
 
 
@@ -66,3 +67,17 @@ def test_a_file_system_without_locks(folder, monkeypatch, capsys, number):
     with locks.alone_in(folder / "scratch"):
         pass
     assert not (folder / "scratch.lock").exists()
+
+
+@pytest.mark.parametrize("name", ["results", "results/labels"])
+def test_a_broken_link_of_results_is_named(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).symlink_to("/nowhere")
+    with pytest.raises(ConfigError, match=f"{name} is a link to /nowhere, which does not exist"):
+        locks.require_writable(tmp_path)
+
+
+def test_a_folder_of_results_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "results").symlink_to("disk")
+    locks.require_writable(tmp_path)
