@@ -358,7 +358,9 @@ def test_a_valid_setting_is_taken_as_it_is(config):
         config[section] = written_out(config[section])
     labels = config["labels"]
     labels["variants"] = written_out(labels["variants"], labels["recipe"])
-    labels["variants"]["gpaw"]["pseudopotentials"] = load_material().pseudopotentials["gpaw"]
+    for recipe in labels["variants"].values():
+        if recipe["engine"] == "gpaw":
+            recipe["pseudopotentials"] = load_material().pseudopotentials["gpaw"]
     assert found == config
 
 

@@ -58,7 +58,7 @@ def test_the_claims_get_the_atoms_that_they_use(project):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("maps/AA_twist-2-3_d3.900.nc", ["layer distance of 3.9", "results/plans/AA_twist-2-3_d3"]),
+        ("maps/AA_twist-2-3_d3.900.nc", ["layer distance of 3.9", "heights.AA.distance extend"]),
         ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell holds 4 periods"]),
         ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide does not hold all stackings"]),
         ("dipoles/AA_angle-0.05.nc", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),

@@ -484,9 +484,9 @@ class DisplacementGradient:
         gradients, known = local_gradients(bilayer), "the error was calibrated on cells of up to"
         strain, twist = strain_of(gradients).max(), np.abs(np.degrees(gradients[:, 6])).max()
         words = []
-        if strain > SLACK * self.largest_strain:
+        if strain > SLACK * self.largest_strain + 1e-6:
             words.append(f"strains of size {strain:.3f}, {known} {self.largest_strain:.3f}")
-        if twist > SLACK * self.largest_twist_deg:
+        if twist > SLACK * self.largest_twist_deg + 1e-6:
             words.append(f"a twist of {twist:.2f}°, {known} {self.largest_twist_deg:.2f}°")
         return "; ".join(words)
 
