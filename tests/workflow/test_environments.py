@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 
 import pytest
@@ -137,3 +138,12 @@ class TestContainer:
     def test_what_git_ignores_is_not_in_the_image(self):
         ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         assert {".venv", "results", "logs", "benchmarks", ".snakemake"} <= set(ignored)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an archive without git")
+def test_no_link_is_tracked():
+    """A link to a folder of one machine, such as a Python environment, breaks every other one."""
+    listed = ["git", "ls-files", "--stage"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert files
+    assert not [line for line in files.splitlines() if line.startswith("120000")]
