@@ -61,9 +61,11 @@ rule relax_claims:
         table=CLAIMS_TABLE,
         claims="results/claims.csv",
         configurations=expand("results/maps/{system}.nc", system=CONFIGURATIONS),
-        maps=expand("results/maps/{system}.nc", system=relaxed_systems()),
-        charges=expand("results/charge/{system}.nc", system=relaxed_systems("charge")),
-        dipoles=expand("results/dipoles/{system}.nc", system=relaxed_systems()),
+        maps=expand("results/maps/{system}.nc", system=relaxed_systems(SHOWN_SYSTEMS)),
+        charges=expand(
+            "results/charge/{system}.nc", system=relaxed_systems(systems_shown("charge"))
+        ),
+        dipoles=expand("results/dipoles/{system}.nc", system=relaxed_systems(WITH_ATOMS)),
     output:
         relaxed_claims="results/claims_relaxed.csv",
     log:

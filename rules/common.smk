@@ -406,8 +406,8 @@ def systems_shown(*plots: str) -> list[str]:
     return figure_plan.systems_shown(config, *plots)
 
 
-def relaxed_systems(*plots: str) -> list[str]:
-    return figure_plan.relaxed_systems(config, *plots)
+def relaxed_systems(systems: list[str]) -> list[str]:
+    return figure_plan.relaxed_systems(config, systems)
 
 
 def panel_inputs(plot: str) -> dict:

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from moirepol.model.calibration import DIRECTIONS, ValidatedCell, calibrate
+from moirepol.model.calibration import DIRECTIONS, ValidatedCell, calibrate, coverages
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
@@ -38,16 +38,7 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
             )
         )
     full = calibrate(cells)
-    others = [
-        calibrate([cell for cell in cells if cell is not left_out] or cells) for left_out in cells
-    ]
-    within = np.array([[full.coverage(cell, times) for times in (1, 2)] for cell in cells])
-    left_out = np.array(
-        [
-            [other.coverage(cell, times) for times in (1, 2)]
-            for cell, other in zip(cells, others, strict=True)
-        ]
-    )
+    within, left_out = coverages(cells, calibrate)
     gradients = [
         (cell.size, np.radians(abs(System.parse(cell.name).twist_angle_deg))) for cell in cells
     ]

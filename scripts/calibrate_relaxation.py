@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from moirepol.errors import JobError
-from moirepol.model.calibration import DIRECTIONS, Calibration, ValidatedCell, calibrate_widths
+from moirepol.model.calibration import (
+    DIRECTIONS,
+    Calibration,
+    ValidatedCell,
+    calibrate_widths,
+    coverages,
+)
 from moirepol.physics.heights import Heights
 from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.relaxation import Relaxation, relaxed
@@ -85,28 +91,18 @@ def calibrate_relaxation(
             )
         largest = max(largest, float(np.linalg.norm(bilayer.displacement[:, :2], axis=1).max()))
         cells.append(validated(frame, full.dipoles(bilayer), scaled.dipoles(bilayer)))
-    calibration = calibrate_widths(cells, saturation=1.0)
-    # A cell of size 0: the width is the factor itself.
-    others = [
-        calibrate_widths([cell for cell in cells if cell is not left_out] or cells, saturation=1.0)
-        for left_out in cells
-    ]
+    calibration = at_size_zero(cells)
     ds["relative_error"] = "direction", list(calibration.scale)
     ds["relative_error"].attrs.update(
         units="1", long_name="error of the change by relaxation, relative to it"
     )
-    for name, widths in (
-        ("within_relaxed", [calibration] * len(cells)),
-        ("within_relaxed_left_out", others),
-    ):
-        within = [
-            [own.coverage(cell, times) for times in (1, 2)]
-            for cell, own in zip(cells, widths, strict=True)
-        ]
-        ds[name] = ("relaxed_cell", "times", "direction"), np.array(within)
-        ds[name].attrs.update(
-            units="1", long_name="fraction of components of relaxed cells within the error"
-        )
+    within, left_out = coverages(cells, at_size_zero)
+    fraction = {
+        "units": "1",
+        "long_name": "fraction of components of relaxed cells within the error",
+    }
+    for name, values in (("within_relaxed", within), ("within_relaxed_left_out", left_out)):
+        ds[name] = ("relaxed_cell", "times", "direction"), values, fraction
     ds["largest_displacement"] = (), largest
     ds["largest_displacement"].attrs.update(
         units="angstrom", long_name="largest in-plane displacement of the relaxed cells"
@@ -114,7 +110,28 @@ def calibrate_relaxation(
     ds = ds.assign_coords(relaxed_cell=[cell.name for cell in cells])
     title = "Calibration of the error of predictions, with relaxation"
     write_netcdf(stamp(ds, title, {"labels": labels}), relaxed_errors)
-    report(calibration, cells)
+    for number, direction in enumerate(DIRECTIONS):
+        one, two = within[..., number].mean(axis=0)
+        print(
+            f"{direction}: {calibration.scale[number]:.2f} of the change by relaxation; "
+            f"{one:.1%} within one error, {two:.1%} within two"
+        )
+
+
+def at_size_zero(cells: Sequence[ValidatedCell]) -> Calibration:
+    """Return the widths of cells of size 0, where a width is the factor itself.
+
+    Parameters
+    ----------
+    cells
+        Relaxed cells.
+
+    Returns
+    -------
+    Calibration
+        The widths.
+    """
+    return calibrate_widths(cells, saturation=1.0)
 
 
 def _with_unit_error(term):
@@ -142,19 +159,6 @@ def validated(label: Bilayer, predicted: Bilayer, scaled: Bilayer) -> ValidatedC
     spread, larger = (cell.arrays["dipole_error"][cell.sites] for cell in (predicted, scaled))
     change = np.sqrt(np.clip(larger**2 - spread**2, 0, None))
     return ValidatedCell(label.name, 0.0, predicted.dipoles - label.dipoles, spread, change)
-
-
-def report(calibration: Calibration, cells: Sequence[ValidatedCell]) -> None:
-    """Print the calibration."""
-    for number, direction in enumerate(DIRECTIONS):
-        one, two = (
-            np.mean([calibration.coverage(cell, times)[number] for cell in cells])
-            for times in (1, 2)
-        )
-        print(
-            f"{direction}: {calibration.scale[number]:.2f} of the change by relaxation; "
-            f"{one:.1%} within one error, {two:.1%} within two"
-        )
 
 
 if __name__ == "__main__":

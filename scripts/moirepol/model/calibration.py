@@ -15,7 +15,7 @@ order there.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,6 +161,38 @@ def calibrate_widths(cells: Sequence[ValidatedCell], saturation: float) -> Calib
     """
     in_plane, out_of_plane = (_scale(cells, k, saturation) for k in range(len(DIRECTIONS)))
     return Calibration((in_plane, out_of_plane), saturation)
+
+
+def coverages(
+    cells: Sequence[ValidatedCell], fit: Callable[[Sequence[ValidatedCell]], Calibration]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fraction of components within one and two errors, for every cell.
+
+    Parameters
+    ----------
+    cells
+        Cells that no model was fitted to.
+    fit
+        Function that calibrates the widths on cells.
+
+    Returns
+    -------
+    within, within_left_out : ndarray
+        Fractions (cell, times, direction), calibrated on all cells, and on all but this cell. The
+        only cell is not left out.
+    """
+    full = fit(cells)
+    others = [fit([cell for cell in cells if cell is not left_out] or cells) for left_out in cells]
+    within, left_out = (
+        np.array(
+            [
+                [calibration.coverage(cell, times) for times in FRACTIONS]
+                for cell, calibration in zip(cells, calibrations, strict=True)
+            ]
+        )
+        for calibrations in ([full] * len(cells), others)
+    )
+    return within, left_out
 
 
 def _log_density(error, width):

@@ -5,7 +5,7 @@ The section `figures` of the settings is the table of panels, `PLOTS` that of th
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -356,25 +356,24 @@ def systems_shown(config: Config, *plots: str) -> list[str]:
     )
 
 
-def relaxed_systems(config: Config, *plots: str) -> list[str]:
-    """Return the relaxed counterparts of the rigid moire bilayers that panels show.
+def relaxed_systems(config: Config, systems: Iterable[str]) -> list[str]:
+    """Return the relaxed counterparts of rigid moire bilayers.
 
     Parameters
     ----------
     config
         The settings.
-    *plots
-        As for `systems_shown`.
+    systems
+        Names of bilayers. Translated and relaxed ones have no counterpart.
 
     Returns
     -------
     list of str
         Names with the option ``relaxed``, for the stacking families that can be relaxed.
     """
-    systems = map(System.parse, systems_shown(config, *plots))
     return [
         system.model_copy(update={"relaxed": True}).name
-        for system in systems
+        for system in map(System.parse, systems)
         if system.n_periods and not system.relaxed and system.family in config["heights"]
     ]
 
