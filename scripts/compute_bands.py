@@ -1,4 +1,4 @@
-"""Compute the bands of the stacking N of a material, to see whether the occupied ones are apart."""
+"""Compute the bands of a bilayer, and check that the occupied bands are isolated."""
 
 from collections.abc import Mapping
 from itertools import pairwise

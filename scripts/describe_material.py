@@ -55,7 +55,7 @@ def describe_material(
     page: str,
     table: str,
 ) -> None:
-    """Write what shows whether a material and its recipe are sound.
+    """Write bands, Wannier functions and convergence of a material as a page.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from moirepol.physics.domains import spontaneous
+from moirepol.physics.domains import share_up, spontaneous
 from moirepol.physics.polarization import PC_PER_M
 from moirepol.plotting import new_figure, save
 from moirepol.structure.names import System
@@ -38,7 +38,7 @@ def plot_switching(polarization_maps: Sequence[str], data: str, pdf: str, png: s
         rows.append(
             xr.Dataset(
                 {
-                    "area_up": ((), float((P > 0).mean()), {"units": "1"}),
+                    "area_up": ((), share_up(P), {"units": "1"}),
                     "net_P": ((), mean, {"units": "pC m-1"}),
                     "angle": ((), abs(system.twist_angle_deg), {"units": "degree"}),
                 },

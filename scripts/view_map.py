@@ -181,7 +181,7 @@ def _summary(view, charges, heading, files, page):
     return (
         f"<h2>{html.escape(heading)}</h2><table>{cells}</table>"
         + (f"<p><b>Beyond the labels: {beyond}.</b></p>" if beyond else "")
-        + (f"<p><b>Not included, for want of labels: {lacks}.</b></p>" if lacks else "")
+        + (f"<p><b>Not included, because labels are missing: {lacks}.</b></p>" if lacks else "")
         + f"<p>{' '.join(filter(None, notes))}</p>"
         + _charges(charges)
         + f"<p>Data: {links}.</p><p>{KEYS_IN_WORDS}</p>"

@@ -161,7 +161,7 @@ class Predictor:
 
     @property
     def lacks(self) -> str:
-        """What the predictions do not include, for want of labels; empty if nothing."""
+        """State what the predictions lack because labels are missing; empty if nothing."""
         kinds = {type(term) for term in self.terms}
         found = [] if LongRange in kinds else ["the long-range electrostatics"]
         found += [] if self.gradient else ["the displacement gradient"]

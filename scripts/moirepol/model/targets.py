@@ -83,7 +83,7 @@ def targets(
 
 
 def _by_field(frames: list[Bilayer]) -> dict[str, dict[float, Bilayer]]:
-    """Name without a field -> field -> frame. Exchanged layers give what has no label."""
+    """Group frames by name and field; an exchange of the layers adds those without a label."""
     found: dict[str, dict[float, Bilayer]] = {}
     for frame in frames:
         found.setdefault(_without_field(frame), {}).setdefault(frame.field_V_per_A, frame)

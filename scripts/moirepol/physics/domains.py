@@ -52,3 +52,19 @@ def saturated_fraction(ds: xr.Dataset) -> float:
     """
     P = np.abs(ds["P"].values[2])
     return float((P.max() / 2 < P).mean())
+
+
+def share_up(P_perp: np.ndarray) -> float:
+    """Return the share of the area of the domains in which P_perp is along +z.
+
+    Walls belong to no domain. Their P_perp in a field is not that of the domains, because the
+    response depends on the stacking.
+
+    Parameters
+    ----------
+    P_perp
+        P_perp (n, n) without the uniform part that a field induces.
+    """
+    half = np.abs(P_perp).max() / 2
+    up, down = (P_perp > half).mean(), (P_perp < -half).mean()
+    return float(up / (up + down))
