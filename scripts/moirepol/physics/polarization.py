@@ -118,17 +118,25 @@ class Sites:
         table = np.empty((*self.sizes, values.shape[1]))
         table[self.slot] = values
         C = np.fft.fft2(table, axes=(0, 1)).reshape(self.sizes.prod(), -1) / self.sizes.prod()
-        owner, k, share = self._folded
-        phase = np.exp(-2j * np.pi * (k @ self.origin))
-        return k, C[owner] * (share * phase)[:, None]
+        owner, k, weight = self._folded
+        return k, C[owner] * weight[:, None]
+
+    @property
+    def wave_vectors(self) -> np.ndarray:
+        """Integer wave vectors (K, 2) of `waves`, the same for all values."""
+        return self._folded[1]
 
     @cached_property
     def _folded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Waves of the layer: owner, wave vector and share, see `shortest_equivalents`."""
+        """Owner of every wave, its wave vector, and its share times its phase at the origin.
+
+        See `shortest_equivalents`.
+        """
         # A negative diagonal element reverses the order of its frequencies.
         h = np.indices(self.sizes).reshape(2, -1).T * self.signs
         k = np.rint(h @ np.linalg.inv(self.U).T).astype(int)
-        return shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
+        owner, k, share = shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
+        return owner, k, share * np.exp(-2j * np.pi * (k @ self.origin))
 
     def values(self, k: np.ndarray, C: np.ndarray) -> np.ndarray:
         """Evaluate plane waves at the sites.
@@ -427,7 +435,7 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
             (
                 "P_member",
                 ("member",),
-                members,
+                members.astype(np.float32),  # half of the file, and far below their differences
                 "polarization per pair of dipole sites by each member",
             ),
             (
