@@ -9,7 +9,7 @@ from ase.geometry import find_mic
 
 from moirepol.claims.framework import Found, NotYet, Results
 from moirepol.physics.polarization import point_fractions, resample
-from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.conventions import HIGH_SYMMETRY
 
 #: Largest dipole in e.A that counts as zero where a symmetry requires zero. It is twice the largest
 #: symmetry residual of the labels, and a two-hundredth of the polarization.

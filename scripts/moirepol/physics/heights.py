@@ -33,7 +33,8 @@ from moirepol.physics.expansion import Expansion
 from moirepol.physics.long_range import slab_field
 from moirepol.physics.monolayer import RIPPLED_CELLS, Monolayer
 from moirepol.physics.relaxation import polar_strain_of_layers
-from moirepol.structure.bilayer import PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import PRIMITIVE, UPPER
 from moirepol.structure.symmetry import layer_symmetries, symmetry_copies, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 

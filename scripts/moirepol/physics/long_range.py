@@ -48,7 +48,8 @@ from scipy.sparse.linalg import LinearOperator, gmres
 from moirepol.errors import JobError
 from moirepol.physics.expansion import Expansion
 from moirepol.physics.polarization import Sites
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A

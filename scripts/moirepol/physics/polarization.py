@@ -16,12 +16,16 @@ diagonals.
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from moirepol.structure.bilayer import LAYERS, Bilayer
+from moirepol.structure.conventions import LAYERS
+
+if TYPE_CHECKING:  # slow to import, and figures do not need it
+    from moirepol.structure.bilayer import Bilayer
 
 COMPONENTS = ("x", "y", "z")
 #: Named points along the long diagonal of the pattern, and the position of each as a fraction.
@@ -214,7 +218,7 @@ def on_grid(k: np.ndarray, C: np.ndarray, n: int) -> np.ndarray:
     return np.moveaxis(np.fft.ifft2(table, axes=(0, 1)).real * n**2, -1, 0)
 
 
-def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
+def layer_fields(atoms: "Bilayer", n: int, array: str = "dipole") -> np.ndarray:
     """Interpolate the dipole per site of each layer on the n x n grid of the moire cell.
 
     Parameters
@@ -242,7 +246,7 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     return np.array(fields)
 
 
-def net_polarization(bilayer: Bilayer, values: np.ndarray) -> np.ndarray:
+def net_polarization(bilayer: "Bilayer", values: np.ndarray) -> np.ndarray:
     """Return the dipole per area of a bilayer.
 
     It is the sum over the layers of the mean dipole of their sites per area of their primitive
@@ -293,7 +297,7 @@ def first_harmonics(P: np.ndarray, cell: np.ndarray) -> tuple[float, float]:
     return float(waves[2].mean()), float(np.hypot(*waves[:2]).mean())
 
 
-def harmonics(atoms: Bilayer, array: str = "dipole", n: int = 48) -> tuple[float, float]:
+def harmonics(atoms: "Bilayer", array: str = "dipole", n: int = 48) -> tuple[float, float]:
     """Return the first harmonics of the sum of the layers of a bilayer.
 
     Parameters
@@ -412,7 +416,7 @@ def map_dataset(
     )
 
 
-def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
+def map_of_bilayer(bilayer: "Bilayer", n: int) -> xr.Dataset:
     """Make the map of a moire bilayer from its dipoles.
 
     Parameters

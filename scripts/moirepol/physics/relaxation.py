@@ -14,7 +14,8 @@ import xarray as xr
 
 from moirepol.physics.monolayer import Monolayer, polar_strain
 from moirepol.physics.stackings import Stackings
-from moirepol.structure.bilayer import LAYERS, LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LAYERS, LOWER, UPPER
 from moirepol.structure.local_geometry import LocalGeometry
 from moirepol.structure.names import stacking_of
 from moirepol.workflow.provenance import read_netcdf

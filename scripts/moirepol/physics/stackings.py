@@ -26,7 +26,8 @@ from numpy.polynomial import Chebyshev
 
 from moirepol.errors import JobError
 from moirepol.physics.polarization import Sites
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 

@@ -26,11 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.periodic import images_within, wrapped
 
-LOWER, UPPER = 0, 1
-#: Primitive vectors of a hexagonal lattice of constant 1, as rows.
-PRIMITIVE = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 #: Range of the weights in lattice constants: about 29 atoms for six coefficients.
 RANGE = 2.0
 BLOCK = 8192  # places evaluated at a time

@@ -31,7 +31,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from moirepol.errors import JobError
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.local_geometry import LayerField, local_geometry
 from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
 from moirepol.structure.names import split_own_name

@@ -6,8 +6,8 @@ from scipy.constants import e, epsilon_0
 
 from moirepol.physics.long_range import slab_field
 from moirepol.physics.onsite import layer_potentials, onsite_shifts
-from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build
+from moirepol.structure.conventions import LOWER, UPPER
 
 A, D = 2.51, 3.33
 AREA = A**2 * np.sqrt(3) / 2

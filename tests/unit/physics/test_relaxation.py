@@ -11,8 +11,8 @@ from moirepol.physics.continuum import relax
 from moirepol.physics.gradient import gradient_map, gradient_of
 from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.stackings import Stackings, functions
-from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build, sample
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 
 A, D = 2.51, 3.33
