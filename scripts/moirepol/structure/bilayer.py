@@ -17,7 +17,7 @@ from ase import Atoms
 from scipy.linalg import polar
 
 from moirepol.structure.conventions import HIGH_SYMMETRY, LOWER, PRIMITIVE, UPPER
-from moirepol.structure.local_geometry import LocalGeometry
+from moirepol.structure.local_geometry import LocalGeometry, Relief
 from moirepol.structure.material import Material, load_material
 from moirepol.structure.names import System, material_of
 
@@ -335,7 +335,24 @@ class Bilayer(Atoms):
     @property
     def is_relaxed(self) -> bool:
         """Whether the layers are those of `moirepol.physics.relaxation.relaxed`."""
+        return bool(self.info.get("relaxed_heights"))
+
+    @property
+    def has_relief(self) -> bool:
+        """Whether slope, curvature and separation of the layers are stored (`set_relief`)."""
         return "local_slope" in self.arrays
+
+    def set_relief(self, relief: Relief) -> None:
+        """Store the relief of the own layer at the m dipole sites."""
+        self.set_site_array("local_slope", relief.slopes)
+        self.set_site_array("local_curvature", relief.curvatures_per_A)
+        self.set_site_array("local_separation", relief.separations_A)
+
+    @property
+    def relief(self) -> Relief:
+        """Relief of the own layer at the m dipole sites."""
+        names = "local_slope", "local_curvature", "local_separation"
+        return Relief(*(self.arrays[name][self.is_site] for name in names))
 
     @property
     def local_geometry(self) -> LocalGeometry:

@@ -16,7 +16,7 @@ from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 
 A, D = 2.51, 3.33
-LAYER = Monolayer(11.3, 7.1, -0.3, 0.8)
+LAYER = Monolayer(11.3, 7.1, -0.3, -2.7)
 
 
 def stackings(family="AA"):
