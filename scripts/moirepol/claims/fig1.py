@@ -117,8 +117,8 @@ def model_errors(results: Results, paper: float, family: str, kind: str) -> Foun
 def zero_field_error(results: Results, paper: float) -> Found:
     """Mean absolute error over all N atoms and components of the validation frames. The network is
     trained on no symmetry copy and on no strained copy of them. The errors of other splits follow,
-    among them the split of the paper, with symmetry copies on both sides. The claim is reproduced if
-    the error is below 10^0.5 times that of the paper.
+    among them the split of the paper, with symmetry copies on both sides. The claim is reproduced
+    if the error is below 10^0.5 times that of the paper.
     """
     return model_errors(results, paper, "AA", "zero_field")
 

@@ -36,12 +36,12 @@ INNER_RADIUS = np.sqrt(3) / 6
 
 @claim_of_value("F2-mae", "fig2h")
 def error_at_6_degrees(results: Results, paper: float) -> Found:
-    """Mean absolute error (MAE) over all N atoms and components of the 364-atom cell, against direct
-    DFT. This label is held out of training. The first MAE is that of the prediction, the second that
-    of the prediction without the long range. The third is that of the sum of the layers P(r), which
-    does not depend on the division of a dipole between the layers. Then follow the MAE of models and
-    of studies that contain this cell. The claim is reproduced if the first MAE is at most twice that
-    of the paper.
+    """Mean absolute error (MAE) over all N atoms and components of the 364-atom cell, against
+    direct DFT. This label is held out of training. The first MAE is that of the prediction, the
+    second that of the prediction without the long range. The third is that of the sum of the layers
+    P(r), which does not depend on the division of a dipole between the layers. Then follow the MAE
+    of models and of studies that contain this cell. The claim is reproduced if the first MAE is at
+    most twice that of the paper.
     """
     label, frame = results.label(LARGE_CELL), results.frame(LARGE_CELL)
     arrays = {"prediction": "dipole", "short range": "dipole_short_range"}
@@ -104,9 +104,9 @@ def vortices_of_twist(results: Results) -> Found:
 
 @claim("F2-map", "fig2d, fig2e, fig2g")
 def closer_at_smaller_angles(results: Results) -> Found:
-    """Difference between each twisted map and the configuration map at the same local stacking: root
-    mean square over the cell, relative to that of the configuration map. It decreases as the angle
-    decreases, over all angles.
+    """Difference between each twisted map and the configuration map at the same local stacking:
+    root mean square over the cell, relative to that of the configuration map. It decreases as the
+    angle decreases, over all angles.
     """
     configuration = results.map("configuration_AA")
     deviations = {}
@@ -120,12 +120,12 @@ def closer_at_smaller_angles(results: Results) -> Found:
 @claim_of_value("F2-Q", "fig2f")
 def half_charges(results: Results, paper: Mapping[str, float]) -> Found:
     """1.54 degrees. Q is computed by finite differences (Eq. 3), by solid angles and by the sign
-    rule. |Q| at N and M, and the total Q, differ from those of the paper by at most 0.02. Q at N and
-    M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). The
+    rule. |Q| at N and M, and the total Q, differ from those of the paper by at most 0.02. Q at N
+    and M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). The
     interpolated field has further zeros about 3 A from G, where |P| is near 1e-5 e.A. Because of
-    them, |Q| by the first two methods is below 1/2 (docs/methods.md). Orientation: z points from the
-    lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires P_perp = 0
-    on the edges, which is exact by symmetry.
+    them, |Q| by the first two methods is below 1/2 (docs/methods.md). Orientation: z points from
+    the lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires P_perp
+    = 0 on the edges, which is exact by symmetry.
     """
     ours, numbers, Q = finest_charges(results.charge("AA_twist-21-22"))
     helicities = [swirl(results.map("AA_twist-21-22"), label)[1] for label in "NM"]

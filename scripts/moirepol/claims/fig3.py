@@ -134,10 +134,11 @@ def net_along_z(frame: Bilayer) -> tuple[float, float]:
 @claim("F3-net", "fig3g")
 def net_of_strain(results: Results) -> Found:
     """Out-of-plane dipole of the cell per area, with the sum over all N atoms. It is downward at
-    eta = +1 %, where the lower layer contains more cells, and upward at -1 %. These are the smallest
-    |eta| among the maps. The table also contains the values of other mismatched cells and of direct
-    DFT. The mean of the map is another quantity: both layers have the same weight in it, although
-    one layer has more N atoms. The claim is undecided if a value is smaller than its error.
+    eta = +1 %, where the lower layer contains more cells, and upward at -1 %. These are the
+    smallest |eta| among the maps. The table also contains the values of other mismatched cells and
+    of direct DFT. The mean of the map is another quantity: both layers have the same weight in it,
+    although one layer has more N atoms. The claim is undecided if a value is smaller than its
+    error.
     """
     for system in ("AA_mismatch-99-100", "AA_mismatch-101-100"):
         results.frame(system)

@@ -34,8 +34,8 @@ def response_along_path(results: Results) -> Found:
 @claim("F4-0.02-map", "fig4b")
 def shift_in_field(results: Results) -> Found:
     """1.085 degrees, 0.02 V/A. The change of P_perp has a standard deviation below half its mean.
-    The region in which P_perp keeps its sign at M covers less than half of the triangle around M. It
-    does not extend beyond this triangle. The paper does not state the direction of its field. A
+    The region in which P_perp keeps its sign at M covers less than half of the triangle around M.
+    It does not extend beyond this triangle. The paper does not state the direction of its field. A
     downward field is used if its map exists.
     """
     before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
