@@ -45,18 +45,6 @@ def test_a_structure_has_the_dipoles_of_its_name(models):
     assert found.info["field_V_per_A"] == 0.02
 
 
-def test_a_relaxed_structure_has_the_dipoles_of_its_name(models):
-    """The file contains strain, layer distance, curvature and the displaced sites."""
-    by_name = models.dipoles("AA_twist-10-11_relaxed")
-    mine = Atoms(by_name.numbers, by_name.positions, cell=by_name.cell, pbc=True)
-    found = models.dipoles(mine).arrays["local_dipole"]
-    wanted = by_name.arrays["local_dipole"]
-    away = np.sqrt(np.mean((found - wanted) ** 2, axis=0))
-    size = np.sqrt(np.mean(wanted**2, axis=0))
-    assert (away < [5e-5, 5e-5, 3e-4]).all()
-    assert (size > [2e-3, 2e-3, 5e-3]).all()
-
-
 def test_the_field_of_a_name_is_the_default(models):
     by_name, by_argument = (
         models.map(*arguments)["P"].values
