@@ -7,7 +7,7 @@
 from functools import cache
 
 from moirepol.console import say
-from moirepol.dft.engine import engine_of
+from moirepol.dft.engine import engine_name, engine_of
 from moirepol.errors import ConfigError, JobError
 from moirepol.structure.material import DEFAULT_MATERIAL, known_materials
 from moirepol.structure.names import ANY_FAMILY, FAMILIES, OTHER_NAMES
@@ -168,7 +168,8 @@ def start_labels() -> None:
     environment of conda, the jobs have other programs than this process and check them.
     """
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
-    if words := announcement([job.wildcards.frame for job in jobs], SHIPPED_LABELS):
+    labels = [(job.wildcards.frame, engine_name(job.params.settings["recipe"])) for job in jobs]
+    if words := announcement(labels, SHIPPED_LABELS):
         say(words)
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         for engine in {engine_of(job.params.settings["recipe"]) for job in jobs}:
@@ -453,7 +454,7 @@ def parallel_family(material: str) -> str:
 
 
 def page_slides(material: str) -> list[str]:
-    return [f"{parallel_family(material)}_{slide}" for slide in PAGE_SLIDES]
+    return planned(label_plan.page_slides, parallel_family(material), PAGE_SLIDES)
 
 
 def finer_recipes(material: str) -> dict[str, dict]:

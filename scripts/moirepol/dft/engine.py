@@ -131,7 +131,12 @@ class Engine(Protocol):
         """
 
 
+def engine_name(recipe: Mapping[str, Any]) -> str:
+    """Return the name of the engine of a recipe."""
+    return recipe.get("engine", DEFAULT)
+
+
 def engine_of(recipe: Mapping[str, Any]) -> Engine:
     """Return the engine of a recipe."""
-    engine: Any = import_module(f"moirepol.dft.{recipe.get('engine', DEFAULT)}")
+    engine: Any = import_module(f"moirepol.dft.{engine_name(recipe)}")
     return engine

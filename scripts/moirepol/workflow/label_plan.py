@@ -5,7 +5,7 @@ the shipped set and from single frames ``results/labels/<recipe>/<frame>.nc``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -652,6 +652,38 @@ def finest_slides(
         raise ConfigError(f"labels.sets: no grid of plain {family} slides by recipe {recipe}")
     slides, name = max(found)
     return f"results/labels/{name}.nc", slides
+
+
+def page_slides(config: Mapping[str, Any], family: str, slides: Iterable[str]) -> list[str]:
+    """Return the stackings that the page of a material shows.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family.
+    slides
+        Stackings, without the family.
+
+    Returns
+    -------
+    list of str
+        Names of the systems.
+
+    Raises
+    ------
+    ConfigError
+        If the label set of `finest_slides` lacks one of them.
+    """
+    name = Path(finest_slides(config, family)[0]).stem
+    asked = [f"{family}_{slide}" for slide in slides]
+    if missing := [frame for frame in asked if frame not in frames(config, name)]:
+        raise ConfigError(
+            f"labels.sets.{name}: the page of a material needs the stackings {', '.join(asked)}; "
+            f"add {', '.join(missing)} to systems"
+        )
+    return asked
 
 
 def slides_beside(config: Mapping[str, Any], name: str) -> tuple[str, int]:

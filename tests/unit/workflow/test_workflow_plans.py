@@ -74,6 +74,14 @@ class TestMaterials:
         assert found["mesh_12"] == {"mesh_4_atom_cell": 12}
         assert {"wfc_35", "mesh_6", "large", "gpaw", "relaxed"}.isdisjoint(found)
 
+    def test_a_page_of_a_material_needs_the_stacking_a(self, config):
+        slides = ["slide-1-1-3", "slide-0-1-2", "slide-0-0-1"]
+        assert label_plan.page_slides(config, "SiC-AA", slides)[1] == "SiC-AA_slide-0-1-2"
+        coarse = {"grids": [{"family": "SiC-AA", "slides_per_axis": 3}]}
+        few = put(config, "labels.sets.sic_aa", coarse)
+        with pytest.raises(ConfigError, match=r"sets\.sic_aa: .*add SiC-AA_slide-0-1-2 to systems"):
+            label_plan.page_slides(few, "SiC-AA", slides)
+
     def test_a_run_trains_no_other_material(self, config):
         named = {name for name, model in config["models"].items() if not model.get("study")}
         assert {config["models"][name]["family"] for name in named} == {"AA", "AAp"}
