@@ -1,5 +1,6 @@
 """The documentation: its links lead to files, and its tables agree with results."""
 
+import json
 import re
 from textwrap import dedent
 
@@ -12,7 +13,9 @@ from snakemake.utils import update_config
 
 import tabulate_docs
 from moirepol.physics.polarization import cell_points
+from moirepol.structure.material import Material
 from moirepol.workflow.configuration import check_config
+from moirepol.workflow.label_plan import finer_recipes, page_slides
 from support import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -60,6 +63,19 @@ def test_settings_of_a_page_are_valid(page):
         config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
         update_config(config, settings)
         check_config(config)
+
+
+def test_the_files_of_a_new_material_are_valid():
+    """AlN does not ship. SiC stands for it where a name must be known."""
+    material, settings = settings_of(ROOT / "docs" / "new-material.md")
+    assert Material(name="AlN", **material).species == ("Al", "N")
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    update_config(config, json.loads(json.dumps(settings).replace("AlN-", "SiC-")))
+    config = check_config(config)
+    config["labels"]["sets"] = {"aln_aa": config["labels"]["sets"]["aln_aa"]}
+    config["predictors"] = {}
+    assert set(finer_recipes(config, "SiC-AA")) == {"aln_wfc_45", "aln_mesh_9"}
+    page_slides(config, "SiC-AA", ["slide-1-1-3", "slide-0-1-2", "slide-0-0-1"])
 
 
 def test_every_note_is_listed():
