@@ -335,6 +335,8 @@ def resample(field: np.ndarray, n: int) -> np.ndarray:
         Field (..., n, n).
     """
     m = field.shape[-1]
+    if m == n:
+        return field
     flat = field.reshape(-1, m, m)
     frequency = np.rint(np.fft.fftfreq(m, 1 / m)).astype(int)
     k = np.stack(np.meshgrid(frequency, frequency, indexing="ij"), axis=-1).reshape(-1, 2)
