@@ -58,11 +58,12 @@ def map_polarization(
     if structure:
         own = recognize_file(structure, system, lattice_constant_A)
         say(f"{system}: {own.description}")
-        bilayer = own.sample(points_per_period)
+        bilayer, whole = own.sample(points_per_period), own.bilayer
     else:
         bilayer = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
-    if stackings:
-        bilayer = relaxed_from_files(bilayer, stackings, monolayer, relaxation)
+        if stackings:
+            bilayer = relaxed_from_files(bilayer, stackings, monolayer, relaxation)
+        whole = bilayer
     predictor = Predictor.from_files(
         zero_field,
         response,
@@ -76,7 +77,7 @@ def map_polarization(
     ds = map_of_bilayer(predictor.dipoles(bilayer), grid_points)
     if structure:
         ds.attrs["description"] = own.description
-    if beyond := note(system, beyond, predictor.beyond(bilayer)):
+    if beyond := note(system, beyond, predictor.beyond(whole)):
         ds.attrs["beyond_labels"] = beyond
     if predictor.lacks:
         ds.attrs["not_included"] = predictor.lacks
