@@ -8,7 +8,7 @@ from ase.io.cube import write_cube
 
 from moirepol.physics.long_range import read_polarizabilities
 from moirepol.physics.polarization import resample
-from moirepol.physics.potential import NEEDED, RIGID, Surroundings, potential_of_map
+from moirepol.physics.potential import NEEDED, Surroundings, potential_of_map
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import read_netcdf
 
@@ -34,7 +34,7 @@ def export_potential(
         As of `compute_potential`.
     """
     frames = read_frames(dipoles)
-    responses = read_polarizabilities(polarizability) if polarizability else RIGID
+    responses = read_polarizabilities(polarizability)
     ds = read_netcdf(polarization_map, *NEEDED)
     (bilayer,) = frames
     volume = settings["volume"]
