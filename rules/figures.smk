@@ -2,7 +2,7 @@
 # Needs: what each panel shows (`figures` in config.yaml) and what its kind of plot is drawn from
 # (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
 # Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report. All panels of a figure
-# on one page: results/figures/<figure>.pdf.
+# on pages of journal width: results/figures/<figure>.pdf.
 
 
 for plot in figure_plan.plots_in_use(config):

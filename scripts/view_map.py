@@ -89,13 +89,14 @@ def view_map(
     relaxed_page
         Page that also contains the relaxed bilayer, if there is one.
     """
+    response = read_polarizabilities(polarizability)
     variants, files = [], []
     for i, paths in enumerate(zip(polarization_maps, charges, strict=True)):
         ds = read_netcdf(paths[0], "P", "P_layer")
         above = read_netcdf(potentials[i], "phi") if potentials else None
         charge = read_netcdf(paths[1], "charge_density", "Q")
         one = MapVariant(_layers(ds), ds, charge, above)
-        found = one, _without_long_range(one, zero_tolerance, settings, polarizability)
+        found = one, _without_long_range(one, zero_tolerance, settings, response)
         variants += filter(None, found)
         files += [[*paths, *potentials[i : i + 1]], paths[:1]][: len(variants) - len(files)]
     view = MapView(variants)
@@ -123,7 +124,7 @@ def _layers(ds):
     return "relaxed" if "relaxed" in ds.attrs["system"] else "rigid"
 
 
-def _without_long_range(variant, zero_tolerance, settings, polarizability):
+def _without_long_range(variant, zero_tolerance, settings, response):
     """Return the variant without the long-range electrostatics; None if it has none."""
     ds = without_long_range(variant.ds)
     if ds is None:
@@ -132,7 +133,6 @@ def _without_long_range(variant, zero_tolerance, settings, polarizability):
     above = variant.above
     if above is not None:
         heights = above["height"].values.tolist()
-        response = read_polarizabilities(polarizability)
         phi = potential_of_map(ds, response, heights, Surroundings.from_settings(settings))
         above = above.assign(phi=above["phi"].copy(data=phi))
     return MapVariant(f"{variant.label}, no long range", ds, charges, above)
