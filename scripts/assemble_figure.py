@@ -7,7 +7,8 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
-from pypdf import PageObject, PdfReader, PdfWriter, Transformation
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from moirepol.plotting import COLUMN_INCHES, STYLE
 
@@ -77,15 +78,40 @@ def assemble_figure(
             if place.page == number
         ]
         height = max(place.bottom for _, _, place in own)
-        sheet = PageObject.create_blank_page(width=width, height=height)
-        for panel, _, place in own:
-            move = Transformation().scale(place.scale).translate(place.x, height - place.bottom)
-            sheet.merge_transformed_page(panel, move)
         tops = {letter: (place.x, place.bottom - place.height) for _, letter, place in own}
-        sheet.merge_page(_letters(tops, width, height))
-        writer.add_page(sheet)
+        parts = [(panel, at.scale, at.x, height - at.bottom) for panel, _, at in own]
+        parts.append((_letters(tops, width, height), 1.0, 0.0, 0.0))
+        _draw(writer.add_blank_page(width, height), parts, writer)
     writer.compress_identical_objects()
     writer.write(Path(figure))
+
+
+def _draw(sheet, parts, writer):
+    """Draw pages on a page: each with its factor and its lower left corner."""
+    forms, content = DictionaryObject(), []
+    for number, (page, size, x, y) in enumerate(parts):
+        name = f"/Panel{number}"
+        forms[NameObject(name)] = _form(page, writer)
+        content.append(f"q {size:.6f} 0 0 {size:.6f} {x:.4f} {y:.4f} cm {name} Do Q")
+    stream = StreamObject()
+    stream.set_data("\n".join(content).encode())
+    sheet[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): forms})
+    sheet.replace_contents(stream)
+
+
+def _form(page, writer):
+    """Put a page into a file as a form, which a content stream draws by its name."""
+    form = StreamObject()
+    form.set_data(page.get_contents().get_data())
+    form.update(
+        {
+            NameObject("/Type"): NameObject("/XObject"),
+            NameObject("/Subtype"): NameObject("/Form"),
+            NameObject("/BBox"): page.mediabox.clone(writer),
+            NameObject("/Resources"): page["/Resources"].clone(writer),
+        }
+    )
+    return writer._add_object(form.flate_encode())
 
 
 def arrange(sizes: Sequence[tuple[float, float]], width: float, height: float) -> list[Place]:

@@ -8,8 +8,8 @@ from moirepol.physics.heights import Heights
 from moirepol.physics.polarization import COMPONENTS, cell_points, layer_fields
 from moirepol.physics.relaxation import Relaxation, relaxed_from_files
 from moirepol.predictor import Predictor
-from moirepol.structure.bilayer import LAYERS
 from moirepol.structure.building import sample
+from moirepol.structure.conventions import LAYERS
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Contributions in the order in which they are added.

@@ -108,7 +108,8 @@ def claims_table(rows: pd.DataFrame, relaxed: pd.DataFrame) -> str:
     score = pd.DataFrame([{verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS}])
     columns = ["id", "claim", "paper", "ours", "unit", "verdict", "relaxed", "figure"]
     words = (
-        "Relaxed: the same evaluation with relaxed bilayers, which the paper does not treat.\n\n"
+        "[claims.md](../claims.md) explains the columns. The column `relaxed` contains the result "
+        "for relaxed bilayers, which the paper does not treat.\n\n"
     )
     return f"{markdown(score)}\n{words}{markdown(rows[columns])}"
 
@@ -138,9 +139,11 @@ def accuracy_table(rows: pd.DataFrame) -> str:
         )
     words = (
         "MAE of a dipole component over the N atoms of the frames, and mean committee standard "
-        "deviation of the same components, both in 1e-6 e·Å. There is no deviation if a frame is "
-        "held out of one member only. The last rows show the size of the labels: the MAE of the "
-        "mean dipole of each layer. [cells.md](cells.md) lists moiré cells.\n\n"
+        "deviation of the same components, both in 1e-6 e·Å. If only one member predicts a frame, "
+        "there is no deviation. A row with a study contains the frames of this study "
+        "(`studies` in `config.yaml`). The last rows give the size of the dipoles of a label set: "
+        "the mean absolute deviation from the mean of their layer. [cells.md](cells.md) lists "
+        "moiré cells.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
 
@@ -161,8 +164,8 @@ def cells_table(rows: pd.DataFrame) -> str:
     ):
         table[name] = [_number(value, MILLI, "{:.3f}") for value in rows[column]]
     words = (
-        "First harmonics of the summed layers, and MAE of a dipole component over all N atoms, "
-        "both in 1e-3 e·Å. The studies are those of `config.yaml`.\n\n"
+        "First harmonics of the sum of the layers, and MAE of a dipole component over all N atoms, "
+        "both in 1e-3 e·Å. [accuracy.md](../accuracy.md) describes the studies.\n\n"
     )
     order = table.assign(angle=rows["twist_angle_deg"].astype(float).abs())
     order = order.sort_values(["angle", "cell"], kind="stable").drop(columns="angle")
@@ -188,7 +191,7 @@ def terms_table(files: Sequence[xr.Dataset]) -> str:
             table.append(row | {"P∥ A": _number(along[pick].sum(), MILLI, "{:.3f}")})
     words = (
         "Contributions to the sum of the layers, in 1e-3 e·Å. A is the middle of a domain wall. "
-        "P∥ vanishes at G, N and M; the column gives its component along the total P∥. "
+        "P∥ vanishes at G, N and M. The last column is the component along the total P∥. "
         "[relaxed.md](../relaxed.md) defines the terms.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
@@ -210,8 +213,9 @@ def errors_table(families: Mapping[str, xr.Dataset]) -> str:
                     row[f"{direction}{words}"] = f"{one:.0%}, {two:.0%}"
             table.append(row)
     words = (
-        "Components of the dipoles within one error and within two errors. Held out: the error is "
-        "calibrated without this cell. A normal distribution has 68 % and 95 %.\n\n"
+        "Fraction of the dipole components whose error is below one and below two predicted "
+        "errors. In the last two columns, the predicted error is calibrated without this cell. A "
+        "normal distribution has 68 % and 95 %.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
 
@@ -228,8 +232,8 @@ def learning_table(rows: pd.DataFrame) -> str:
         }
     )
     words = (
-        "MAE of a dipole component on the stackings of the fold that is held out, mean over the "
-        "folds, in 1e-6 e·Å. Each stacking is trained on with all its strains.\n\n"
+        "MAE of a dipole component on the held-out fold, mean over the folds, in 1e-6 e·Å. The "
+        "training set contains all strains of each of its stackings.\n\n"
     )
     return words + markdown(table)
 
@@ -239,7 +243,11 @@ def labels_table(rows: pd.DataFrame) -> str:
     table = rows[[column for column in AUDIT if column in rows]].rename(columns=AUDIT)
     numbers = table.columns.drop("set")
     table[numbers] = table[numbers].map(lambda value: _number(np.nan if value == "" else value, 1))
-    return "Worst value over the frames of each label set.\n\n" + markdown(table)
+    words = (
+        "Worst value over the frames of each label set. [labels.md](../labels.md#audit) lists the "
+        "limits.\n\n"
+    )
+    return words + markdown(table)
 
 
 def markdown(rows: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from moirepol.claims.framework import Found, NotYet, Results, claim, claim_of_value
 from moirepol.claims.measures import ZERO_EA, at, in_eA, node, on_lines, par, perp
-from moirepol.physics.polarization import LAYERS
+from moirepol.structure.conventions import LAYERS
 
 #: The split that holds whole stackings out of training.
 STRICT_SPLIT = "stackings"
@@ -26,8 +26,8 @@ def zero_at_G(results: Results) -> Found:
 
 @claim("F1-MN", "fig1b")
 def opposite_at_M_and_N(results: Results) -> Found:
-    """Configuration map. P_perp(M) + P_perp(N) = 0, both are the extremes of the map, and P_par = 0
-    at M and N, each to 2e-5 e.A.
+    """Configuration map. P_perp(M) + P_perp(N) = 0. These two values are the extremes of the map.
+    P_par = 0 at M and N. The tolerance is 2e-5 e.A.
     """
     ds = results.map("configuration_AA")
     M, N = at(ds, "M"), at(ds, "N")
@@ -54,8 +54,8 @@ def only_parallel_on_lines(results: Results) -> Found:
 
 @claim("F1-ABC", "fig1c")
 def parallel_largest_at_ABC(results: Results) -> Found:
-    """Configuration map. No P_par exceeds those at A, B and C by more than 2e-5 e.A. These three
-    are equal to 2e-5 e.A.
+    """Configuration map. The largest |P_par| of the map exceeds that at A, B and C by at most 2e-5
+    e.A. The values at A, B and C differ by at most 2e-5 e.A.
     """
     ds = results.map("configuration_AA")
     values = [np.hypot(*at(ds, label)[:2]) for label in "ABC"]
@@ -100,25 +100,25 @@ def model_errors(results: Results, paper: float, family: str, kind: str) -> Foun
     for ds in results.parities:
         settings = json.loads(ds.attrs["settings"])
         if (settings["family"], settings["kind"]) == (family, kind):
-            left_out = (ds["split"] == "validation").values
-            error = np.abs((ds["model"] - ds["dft"]).values[left_out])
+            held_out = (ds["split"] == "validation").values
+            error = np.abs((ds["model"] - ds["dft"]).values[held_out])
             name = settings["split"]
             if name == STRICT_SPLIT and results.predictors:
                 model = ds.attrs["model"]
                 name = name if model in results.predictors else f"{name} ({model})"
             errors[name] = float(error.mean())
     if STRICT_SPLIT not in errors:
-        raise NotYet(f"needs a {kind} model of {family} validated by {STRICT_SPLIT} left out")
-    ours = "; ".join(f"{split} left out: {{:.1e}}" for split in errors)
+        raise NotYet(f"needs a {kind} model of {family} validated by {STRICT_SPLIT} held out")
+    ours = "; ".join(f"{split} held out: {{:.1e}}" for split in errors)
     return ours, errors.values(), errors[STRICT_SPLIT] < paper * 10**0.5
 
 
 @claim_of_value("F1f-mae", "fig1f")
 def zero_field_error(results: Results, paper: float) -> Found:
-    """Mean absolute error over all N and components of the validation frames. The network is
-    trained on no symmetry copy and on no strained copy of them. The errors by other splits are
-    quoted, the paper's split with symmetry copies on both sides among them. The same order as the
-    paper's error means below 10^0.5 times it.
+    """Mean absolute error over all N atoms and components of the validation frames. The network is
+    trained on no symmetry copy and on no strained copy of them. The errors of other splits follow,
+    among them the split of the paper, with symmetry copies on both sides. The claim is reproduced
+    if the error is below 10^0.5 times that of the paper.
     """
     return model_errors(results, paper, "AA", "zero_field")
 

@@ -22,8 +22,8 @@ from moirepol.claims.measures import (
     rms,
     swirl,
 )
-from moirepol.physics.polarization import LAYERS, layer_fields
-from moirepol.structure.bilayer import LOWER, UPPER
+from moirepol.physics.polarization import layer_fields
+from moirepol.structure.conventions import LAYERS, LOWER, UPPER
 from moirepol.structure.frames import dipole_errors
 
 #: The cell of 6.01 degrees, held out of training.
@@ -36,16 +36,15 @@ INNER_RADIUS = np.sqrt(3) / 6
 
 @claim_of_value("F2-mae", "fig2h")
 def error_at_6_degrees(results: Results, paper: float) -> Found:
-    """Mean absolute error over all N and components of the 364-atom cell, against direct first
-    principles. This label is held out of training. The first error is that of the mapped dipoles,
-    the second that of their short-range part. The third is that of the layers' sum P(r), which does
-    not depend on the division of a dipole between the layers. Then follow the errors of all models
-    tested on the label (short range), and of the studies that config.yaml selects for this claim,
-    by name; a study includes the long range if its entry in config.yaml does. Reproduced if the
-    first error is at most twice the paper's.
+    """Mean absolute error (MAE) over all N atoms and components of the 364-atom cell, against
+    direct DFT. This label is held out of training. The first MAE is that of the prediction, the
+    second that of the prediction without the long range. The third is that of the sum of the layers
+    P(r), which does not depend on the division of a dipole between the layers. Then follow the MAE
+    of models and of studies that contain this cell. The claim is reproduced if the first MAE is at
+    most twice that of the paper.
     """
     label, frame = results.label(LARGE_CELL), results.frame(LARGE_CELL)
-    arrays = {"mapped": "dipole", "short range": "dipole_short_range"}
+    arrays = {"prediction": "dipole", "short range": "dipole_short_range"}
     errors = {
         words: np.abs(dipole_errors(frame, label, array)).mean()
         for words, array in arrays.items()
@@ -60,7 +59,7 @@ def error_at_6_degrees(results: Results, paper: float) -> Found:
         if tested.any():
             errors[words] = np.abs((ds["model"] - ds["dft"]).values[tested]).mean()
     ours = "; ".join(f"{words} {in_eA()}" for words in errors)
-    return ours, errors.values(), bool(errors["mapped"] <= 2 * paper)
+    return ours, errors.values(), bool(errors["prediction"] <= 2 * paper)
 
 
 @claim("F2-layers", "fig2b")
@@ -82,7 +81,7 @@ def layers_of_twist(results: Results) -> Found:
 def vortices_of_twist(results: Results) -> Found:
     """6.01 degrees. P_par has index +1 at M and N, with helicities at least 150 degrees apart.
     P_perp is opposite and extreme at M and N. P_perp vanishes on the boundary and the short
-    diagonal. No P_par exceeds those at A, B and C. The tolerance is 2e-5 e.A.
+    diagonal. |P_par| is largest at A, B and C. The tolerance is 2e-5 e.A.
     """
     ds = results.map(LARGE_CELL)
     (index_M, helicity_M), (index_N, helicity_N) = swirl(ds, "M"), swirl(ds, "N")
@@ -105,9 +104,9 @@ def vortices_of_twist(results: Results) -> Found:
 
 @claim("F2-map", "fig2d, fig2e, fig2g")
 def closer_at_smaller_angles(results: Results) -> Found:
-    """Difference between each twisted map and the configuration map at the same local stacking: rms
-    over the cell, relative to the rms of the configuration map. It decreases with the angle over
-    all mapped angles.
+    """Difference between each twisted map and the configuration map at the same local stacking:
+    root mean square over the cell, relative to that of the configuration map. It decreases as the
+    angle decreases, over all angles.
     """
     configuration = results.map("configuration_AA")
     deviations = {}
@@ -120,13 +119,13 @@ def closer_at_smaller_angles(results: Results) -> Found:
 
 @claim_of_value("F2-Q", "fig2f")
 def half_charges(results: Results, paper: Mapping[str, float]) -> Found:
-    """1.54 degrees. By finite differences (Eq. 3), solid angles and the sign rule, |Q| at N and M
-    equals the paper's to 0.02, the signs are opposite, and the total equals the paper's to 0.02.
-    P_par is within 15 degrees of the circumference (Bloch). The interpolated field has further
-    zeros about 3 A from G, where |P| is near 1e-5 e.A. Because of them, |Q| by the first two
-    methods is below 1/2 (docs/methods.md). Orientation: z points from the lower to the upper layer,
-    and P_perp is downward at N, so Q_N < 0. The value is critical: it requires P_perp = 0 on the
-    edges, which is exact by symmetry.
+    """1.54 degrees. Q is computed by finite differences (Eq. 3), by solid angles and by the sign
+    rule. |Q| at N and M, and the total Q, differ from those of the paper by at most 0.02. Q at N
+    and M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). The
+    interpolated field has further zeros about 3 A from G, where |P| is near 1e-5 e.A. Because of
+    them, |Q| by the first two methods is below 1/2 (docs/methods.md). Orientation: z points from
+    the lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires P_perp
+    = 0 on the edges, which is exact by symmetry.
     """
     ours, numbers, Q = finest_charges(results.charge("AA_twist-21-22"))
     helicities = [swirl(results.map("AA_twist-21-22"), label)[1] for label in "NM"]

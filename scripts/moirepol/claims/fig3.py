@@ -82,9 +82,9 @@ def parallel_of_strain(results: Results) -> Found:
 
 @claim("F3-extra", "fig3c, fig3g")
 def extra_of_strain(results: Results) -> Found:
-    """Eta = 5 %. P_perp minus the configuration map at the same local stacking: the mean exceeds
-    2e-5 e.A in size, the standard deviation is below half the mean (nearly uniform), and the value
-    at G is at least half the mean.
+    """Eta = 5 %. The extra P_perp is P_perp minus the configuration map at the same local stacking.
+    The size of its mean exceeds 2e-5 e.A. Its standard deviation is below half the mean (nearly
+    uniform). Its value at G is at least half the mean.
     """
     extra = extra_perp(results, "AA_mismatch-19-20")
     at_G = extra[node(results.map("AA_mismatch-19-20"), "G")]
@@ -105,16 +105,16 @@ def decay_of_extra(results: Results) -> Found:
 
 @claim_of_value("F3-Q-plus", "fig3e, fig3h")
 def charges_of_positive_strain(results: Results, paper: Mapping[str, float]) -> Found:
-    """Eta = +1 %. Q_N and Q_M by all three methods equal the paper's to 0.02. Orientation as in
-    F2-Q.
+    """Eta = +1 %. Q_N and Q_M by all three methods differ from those of the paper by at most 0.02.
+    Orientation as in F2-Q.
     """
     return whole_charges(results, "AA_mismatch-99-100", paper)
 
 
 @claim_of_value("F3-Q-minus", "fig3f, fig3h")
 def charges_of_negative_strain(results: Results, paper: Mapping[str, float]) -> Found:
-    """Eta = -1 %. Q_N and Q_M by all three methods equal the paper's to 0.02. Orientation as in
-    F2-Q.
+    """Eta = -1 %. Q_N and Q_M by all three methods differ from those of the paper by at most 0.02.
+    Orientation as in F2-Q.
     """
     return whole_charges(results, "AA_mismatch-101-100", paper)
 
@@ -133,12 +133,12 @@ def net_along_z(frame: Bilayer) -> tuple[float, float]:
 
 @claim("F3-net", "fig3g")
 def net_of_strain(results: Results) -> Found:
-    """Out-of-plane dipole of the cell per area, the sum over all N atoms. It is downward at +1 %,
-    where the lower layer holds more cells, and upward at -1 %. These are the mapped cells closest
-    to eta -> 0. The values of the other mapped mismatched cells and of direct first principles are
-    quoted. The mean of the map is another quantity: it weights both layers equally, although one
-    layer has more N atoms. The claim is undecided if a value is smaller than the committee standard
-    deviation.
+    """Out-of-plane dipole of the cell per area, with the sum over all N atoms. It is downward at
+    eta = +1 %, where the lower layer contains more cells, and upward at -1 %. These are the
+    smallest |eta| among the maps. The table also contains the values of other mismatched cells and
+    of direct DFT. The mean of the map is another quantity: both layers have the same weight in it,
+    although one layer has more N atoms. The claim is undecided if a value is smaller than its
+    error.
     """
     for system in ("AA_mismatch-99-100", "AA_mismatch-101-100"):
         results.frame(system)

@@ -34,9 +34,9 @@ def response_along_path(results: Results) -> Found:
 @claim("F4-0.02-map", "fig4b")
 def shift_in_field(results: Results) -> Found:
     """1.085 degrees, 0.02 V/A. The change of P_perp has a standard deviation below half its mean.
-    The sign that P_perp had at M without the field remains on less than half of M's triangle, and
-    nowhere outside. The paper does not state the direction of its field. A downward field is used
-    if its map exists.
+    The region in which P_perp keeps its sign at M covers less than half of the triangle around M.
+    It does not extend beyond this triangle. The paper does not state the direction of its field. A
+    downward field is used if its map exists.
     """
     before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
     change = perp(after) - perp(before)
@@ -51,16 +51,16 @@ def shift_in_field(results: Results) -> Found:
 
 @claim_of_value("F4-0.02-Q", "fig4e, fig4j")
 def charges_at_low_field(results: Results, paper: Mapping[str, float]) -> Found:
-    """0.02 V/A. Q_M and Q_N by all three methods equal the paper's to 0.02. Field direction as in
-    F4-0.02-map.
+    """0.02 V/A. Q_M and Q_N by all three methods differ from those of the paper by at most 0.02.
+    Field direction as in F4-0.02-map.
     """
     return whole_charges(results, results.in_field(IN_FIELD, 0.02), paper)
 
 
 @claim_of_value("F4-0.03-Q", "fig4c, fig4f, fig4j")
 def charges_at_high_field(results: Results, paper: Mapping[str, float]) -> Found:
-    """0.03 V/A. Q_M and Q_N by all three methods equal the paper's to 0.02. P_perp has the same
-    sign everywhere.
+    """0.03 V/A. Q_M and Q_N by all three methods differ from those of the paper by at most 0.02.
+    P_perp has the same sign everywhere.
     """
     system = results.in_field(IN_FIELD, 0.03)
     ours, numbers, none = whole_charges(results, system, paper)
@@ -99,7 +99,7 @@ def antiparallel_par(results: Results) -> Found:
 
 @claim("F4-AAp-theta", "fig4i")
 def antiparallel_angles(results: Results) -> Found:
-    """AA'. The largest |P_par| of a map decreases with the angle, over all mapped angles."""
+    """AA'. The largest |P_par| of a map decreases as the angle decreases, over all angles."""
     largest = {angle: par(ds).max() for angle, ds in results.twists("AAp")}
     ours = ", ".join(f"{angle:.2f} deg: {in_eA()}" for angle in largest)
     return ours, largest.values(), bool((np.diff(list(largest.values())) > 0).all())

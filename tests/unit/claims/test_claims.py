@@ -187,7 +187,7 @@ def test_error_at_6_degrees_is_of_an_unseen_label(error, expected):
     assert verdict("F2-mae", frames=[frame]) == "not yet"
     row = row_of("F2-mae", frames=[frame], labels=[label])
     assert row["verdict"] == expected
-    assert f"mapped {error:.2e} e.A; short range 1.00e+00 e.A" in row["ours"]
+    assert f"prediction {error:.2e} e.A; short range 1.00e+00 e.A" in row["ours"]
     parity = a_parity(3e-6).assign_attrs(model="alike", settings="{}")
     parity["frame"] = "sample", ["AA_twist-5-6"] * 4
     parity["split"] = "sample", ["test"] * 4

@@ -26,8 +26,8 @@ class Settings(InterlayerSettings):
         le=_high,
     )
     layer_distance_A: float = setting(
-        "Distance of the two flat layers, for systems that name no other. The default is that of "
-        "the material.",
+        "Distance of the two flat layers. A name with the option d has another one. The default is "
+        "that of the material.",
         "Å",
         default=_material.layer_distance_A,
         ge=2,
@@ -40,9 +40,9 @@ class Settings(InterlayerSettings):
         "Models used for prediction, by stacking family.", min_length=1
     )
     studies: dict[Name, Study] = setting(
-        "Models that are validated with labels (`./run accuracy`), by name. A member of a "
-        "committee does not predict frames that it was trained on. Label sets that do not ship are "
-        "skipped unless labels.source is compute."
+        "Comparisons of models with labels (`./run accuracy`), by name. A member of a committee "
+        "does not predict frames that it was trained on. Label sets that are not in the repository "
+        "are skipped, except with `labels: {source: compute}`."
     )
     extrapolation: Extrapolation = setting(
         "How far beyond the labels of its models a system may be predicted."
@@ -51,10 +51,10 @@ class Settings(InterlayerSettings):
     maps: Maps = setting("Polarization maps of moiré cells.")
     potential: Potential = setting("Electrostatic potential above moiré cells.")
     structures: dict[Name, str] = setting(
-        "Files with bilayers of your own, by name. Any format that ASE reads. The name then stands "
-        "for the bilayer in the names of files, such as results/maps/mine.nc.",
+        "Files with bilayers of your own, by name, in any format that ASE reads. The names of "
+        "result files contain the name, for example results/maps/mine.nc.",
         default={},
     )
     sweeps: dict[Name, Sweep] = setting("Sweeps, by name.")
-    figures: dict[Name, Panel] = setting("Panels by name, with what they show and their caption.")
+    figures: dict[Name, Panel] = setting("Panels, by name.")
     page: Page = setting("Page of a whole figure.")

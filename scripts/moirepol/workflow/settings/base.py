@@ -142,8 +142,7 @@ class Inheriting(Section):
     """A named entry that may take settings from another entry of its section."""
 
     based_on: Name = setting(
-        "Another entry of this section. Settings that this entry does not name are those of the "
-        "other one.",
+        "Another entry of this section. It gives all settings that this entry does not name.",
         default=ABSENT,
         otherwise="none",
     )

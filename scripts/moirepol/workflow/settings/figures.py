@@ -24,23 +24,24 @@ class Panel(Section):
         "Kind of plot, a key of PLOTS in scripts/moirepol/workflow/figure_plan.py."
     )
     systems: Distinct[Shown] = setting(
-        "What the panel shows: one system, several systems or a configuration space "
-        "(configuration_AA, configuration_AAp), as the kind of plot needs.",
+        "Bilayers or configuration maps that the panel shows. Their number depends on the kind of "
+        "plot.",
         default=ABSENT,
         otherwise="none",
     )
     sweep: Name = setting(
-        "The sweep that the panel shows, for kinds of plot that show one.",
+        "The sweep that the panel shows. It replaces `systems` for some kinds of plot.",
         default=ABSENT,
         otherwise="none",
     )
     quantity: Literal["P_perp", "P_par"] = setting(
-        "What `paths` draws: out-of-plane (P_perp) or in-plane (P_par) polarization.",
+        "Quantity of the plot `paths`: out-of-plane (P_perp) or in-plane (P_par) polarization.",
         default=ABSENT,
         otherwise="none",
     )
     largest_eA: float = setting(
-        "|P⊥| at the ends of the colours of `out_of_plane`, so that panels have one scale.",
+        "|P⊥| at the ends of the colour scale of the plot `out_of_plane`. Panels with the same "
+        "value have the same scale.",
         "e·Å",
         default=ABSENT,
         otherwise="the maximum of the map",

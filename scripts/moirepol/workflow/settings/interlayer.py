@@ -21,10 +21,10 @@ class HeightLabels(Section):
         "Sets of bilayers with relaxed heights, without and in a field."
     )
     validation: Name = setting(
-        "Set of relaxed moiré cells, held out of every fit, that the error of relaxation is "
-        "calibrated on.",
+        "Set of relaxed moiré cells that the error of relaxation is calibrated on. It is held out "
+        "of every fit.",
         default=ABSENT,
-        otherwise="the error does not contain the relaxation, and every page says so",
+        otherwise="none; the error then does not contain the relaxation, and pages contain a note",
     )
 
 
@@ -48,7 +48,7 @@ class InterlayerSettings(Section):
         "include the displacement gradient to first order (moirepol.physics.gradient)."
     )
     long_range: dict[Family, SystemName] = setting(
-        "Untwisted bilayer (slide) of a family that represents its in-plane polarizability, from "
+        "Untwisted bilayer whose in-plane polarizability is used for a family. It is computed by "
         "linear response. With it, predictions include the long-range electrostatics of the moiré "
         "pattern (moirepol.physics.long_range)."
     )
@@ -63,7 +63,7 @@ class StudiedInterlayer(Section):
     """Settings of a study, which may differ from those of predictions."""
 
     long_range: SystemName = setting(
-        "Untwisted bilayer that represents the in-plane polarizability of the long range.",
+        "Untwisted bilayer whose in-plane polarizability is used for the long range.",
         default=ABSENT,
         otherwise="no long range",
     )

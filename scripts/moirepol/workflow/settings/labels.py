@@ -45,8 +45,8 @@ class Recipe(Section):
     filled: ClassVar[bool] = False
 
     engine: Literal["espresso", "gpaw"] = setting(
-        "The DFT code, a module of moirepol.dft. Label sets by another code than that of "
-        "labels.recipe are comparisons. They are made on request by name only.",
+        "The DFT code, a module of moirepol.dft. A label set whose code differs from that of "
+        "labels.recipe is a comparison. It is computed only if a command names it.",
         default=DEFAULT_ENGINE,
     )
     pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
@@ -63,7 +63,7 @@ class Recipe(Section):
         le=2000,
     )
     mesh_4_atom_cell: int = setting(
-        "n of the Gamma-centred n x n x 1 k mesh of the 4-atom cell. Larger cells get the mesh of "
+        "n of the Gamma-centred n x n x 1 k mesh of the 4-atom cell. The mesh of larger cells has "
         "the same density.",
         ge=1,
         le=48,
@@ -74,34 +74,34 @@ class Recipe(Section):
     conv_thr_Ry_per_atom: float = setting(
         "Estimated energy error per atom at which the scf ends.", "Ry", gt=0, le=1e-4
     )
-    mixing_beta: float = setting("Share of the new density in the scf's mixing.", gt=0, le=1)
+    mixing_beta: float = setting("Fraction of the new density in the scf mixing.", gt=0, le=1)
     electrostatics: Literal["2D", "dipole"] = setting(
-        "Out-of-plane boundary condition of zero-field labels. 2D = truncated Coulomb interaction; "
+        "Out-of-plane boundary condition of zero-field labels. 2D = truncated Coulomb interaction. "
         "dipole = dipole correction. A label in a field always has the dipole correction."
     )
     bond_fraction: float = setting(
-        "Where the centres of the s trial functions are on the bonds of a dipole site, as a "
-        "fraction of the bond from the site.",
+        "Distance of the centre of an s trial function from its dipole site, as a fraction of the "
+        "bond length. The centre lies on the bond.",
         gt=0,
         lt=1,
     )
     projection_sigma_A: float = setting(
-        "Width (sigma) of these Gaussian s functions.", "Å", ge=0.1, le=2
+        "Width (sigma) of the Gaussian trial functions.", "Å", ge=0.1, le=2
     )
     dispersion: Literal["D3-BJ"] = setting(
-        "Dispersion correction with which relaxed bilayers are relaxed. D3-BJ = DFT-D3 with "
-        "Becke-Johnson damping. It does not change the density, so it does not change a dipole.",
+        "Dispersion correction in the relaxation of bilayers. D3-BJ = DFT-D3 with Becke-Johnson "
+        "damping. It changes the positions of the atoms, and not the density at fixed positions.",
         default=ABSENT,
         otherwise="none; relaxed bilayers cannot be labelled",
     )
 
 
 class Variant(Recipe, Inheriting):
-    """Another recipe. Settings that it does not name are those of another recipe."""
+    """A recipe that is based on another one."""
 
     based_on: Name = setting(
-        "Another recipe. Settings that this one does not name are those of the other one. A "
-        "variant with another engine takes the pseudopotentials from the material.",
+        "The other recipe. It gives all settings that the variant does not name. If the variant "
+        "has another engine, the pseudopotentials are those of the material.",
         default=STANDARD,
     )
 
@@ -143,13 +143,13 @@ class LabelSet(Section):
 
 
 class Checks(Section):
-    """Labels that are computed twice, of symmetry copies or once more."""
+    """Labels that are computed twice: symmetry copies of a label, or the same label again."""
 
     limit_eA: float = setting(
         "Largest difference of a dipole component between both computations.", "e·Å", gt=0
     )
-    seed: int = setting("Selects the frame of a set that `recheck` computes once more.", ge=0)
-    maximum_atoms: int = setting("Largest frame that `recheck` computes once more.", "atoms", ge=4)
+    seed: int = setting("Selects the frame of a set that `recheck` computes again.", ge=0)
+    maximum_atoms: int = setting("Largest frame that `recheck` computes again.", "atoms", ge=4)
 
 
 def _not_standard(name: str) -> str:
@@ -165,8 +165,9 @@ class Labels(Section):
     """Dipoles from first principles."""
 
     source: Literal["shipped", "complete", "compute"] = setting(
-        "Where labels come from. shipped = restored from resources/labels, a missing one is an "
-        "error; complete = restored if shipped, computed if not; compute = all computed."
+        "Source of the labels. shipped = the labels in resources/labels, and a missing label is an "
+        "error. complete = the labels in resources/labels, and missing labels are computed. "
+        "compute = all labels are computed."
     )
     recipe: Recipe = setting("Settings of every first-principles label.")
     variants: dict[VariantName, Variant] = setting("Other recipes, by name.")

@@ -25,8 +25,8 @@ class Maps(Section):
     """Polarization maps of moiré cells."""
 
     maximum_atoms: int = setting(
-        "Largest cell that an angle or a mismatch may stand for in results/dipoles. Maps "
-        "have no limit.",
+        "Largest cell in results/dipoles that is selected by a twist angle or a mismatch in its "
+        "name. Maps have no limit.",
         "atoms",
         ge=28,
         le=10_000_000,
@@ -52,13 +52,13 @@ class Sweep(Section):
     """All combinations of bilayers, strains and electric fields, results/sweeps/<name>.nc."""
 
     systems: SomeDistinct[SystemName] = setting(
-        "Moiré bilayers by name, without strain and field. A name may be a twist angle or a "
-        "mismatch, such as AA_angle-2.0; it stands for the nearest cell.",
+        "Moiré bilayers by name, without strain and field. A name with a twist angle or a "
+        "mismatch, such as AA_angle-2.0, selects the closest cell.",
         default=ABSENT,
         otherwise="none",
     )
     twist_angles_deg: SomeDistinct[TwistAngle] = setting(
-        "Twist angles. Each stands for the nearest twist-m-n with n = m + 1.",
+        "Twist angles. Each selects the closest cell twist-m-n with n = m + 1.",
         default=ABSENT,
         otherwise="none",
     )

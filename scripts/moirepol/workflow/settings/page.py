@@ -9,12 +9,11 @@ from moirepol.workflow.settings.schema import allowed, resolve, settings_schema
 HEAD = """# Settings
 
 All settings are in `config.yaml`. Keys of another file replace them (`./run --configfile my.yaml`).
-null removes an entry of `labels.sets`, `protocols`, `models`, `gradient`, `long_range`, `heights`,
-`figures`, `studies`, `sweeps` or of a family's `predictors`.
+The value null removes an entry. This is possible in `labels.sets`, `protocols`, `models`,
+`gradient`, `long_range`, `heights`, `figures`, `studies`, `sweeps` and in a family of `predictors`.
 
-An entry of `protocols`, `models` or `labels.variants` may name another one, `based_on: <name>`. It
-then has all settings of that entry, except for those that it names itself. What is required may be
-a setting of the other entry.
+An entry of `protocols`, `models` or `labels.variants` may be based on another one: `based_on:
+<name>`. The other entry gives all settings that the entry does not name, required ones too.
 
 `python scripts/describe_settings.py` makes this page and `schemas/config.schema.json` from
 `scripts/moirepol/workflow/settings/`.

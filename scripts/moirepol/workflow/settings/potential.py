@@ -33,8 +33,8 @@ class Potential(Section):
         "Heights above the atoms of the uppermost bilayer, or above the surface of its cover."
     )
     substrate: Literal["none", "grounded"] = setting(
-        "What is below everything else. none: a vacuum, so that a wide domain has P/(2ε0). "
-        "grounded: a metal at potential 0, so that a wide domain has P/ε0.",
+        "Medium below the spacer. none = vacuum. grounded = a metal at the potential 0. It doubles "
+        "the potential of a wide domain.",
         default="none",
     )
     spacer: list[Slab] = setting(

@@ -29,7 +29,8 @@ class Predictor(Section):
 
     zero_field: Name = setting("Model of the dipoles without a field.")
     response: Name = setting(
-        "Model of the response to a field. A field and the long range need it.",
+        "Model of the response to a field. Predictions in a field need it, and so does the long "
+        "range.",
         default=ABSENT,
         otherwise="none",
     )
@@ -48,11 +49,11 @@ class Study(StudiedInterlayer):
         otherwise="none",
     )
     used_for: SomeDistinct[Literal["claims", "errors", "cells", "uniaxial"]] = setting(
-        "Uses besides the accuracy tables. claims = the claim F2-mae contains its error for the "
-        "6.01° cell; errors = the error of predictions of its family is calibrated on its moiré "
-        "cells (one study of a family at most, without uniaxial cells); cells = the figure of "
-        "the moiré cells of direct DFT shows it; uniaxial = the figure of uniaxial cells against "
-        "the wave vector shows it.",
+        "Further uses of the study; the accuracy tables contain every study. claims = the claim "
+        "F2-mae contains its error for the 6.01° cell. errors = the error of predictions is "
+        "calibrated on its moiré cells. At most one study of a family has this use, and it must "
+        "not contain uniaxial cells. cells = the figure of moiré cells shows it. uniaxial = the "
+        "figure of uniaxial cells shows it.",
         default=ABSENT,
         otherwise="none",
     )
@@ -70,11 +71,19 @@ class Extrapolation(Section):
     """
 
     strain_percent: float = setting(
-        "Beyond the strains of labelled layers. A mismatch strains a layer.", "%", ge=0, le=100
+        "Largest difference from the strains of labelled layers. A mismatch strains a layer.",
+        "%",
+        ge=0,
+        le=100,
     )
-    layer_distance_A: float = setting("Beyond the layer distances of labels.", "Å", ge=0, le=4)
+    layer_distance_A: float = setting(
+        "Largest difference from the layer distances of the labels.", "Å", ge=0, le=4
+    )
     field_V_per_A: float = setting(
-        "Beyond the electric field of the labels of the response.", "V/Å", ge=0, le=1
+        "Largest difference from the electric fields of the labels of the response.",
+        "V/Å",
+        ge=0,
+        le=1,
     )
 
 
@@ -83,8 +92,8 @@ class Plans(Section):
 
     labels: int = setting("Largest number of proposed labels.", ge=1, le=1000)
     slides_per_axis: int = setting(
-        "n of the stackings among the candidates, tau = (i a1 + j a2) / n.", ge=1, le=100
+        "n of the candidate stackings tau = (i a1 + j a2) / n.", ge=1, le=100
     )
     maximum_atoms: int = setting(
-        "Largest twisted or mismatched cell among the candidates.", "atoms", ge=4, le=1000
+        "Largest candidate among twisted or mismatched cells.", "atoms", ge=4, le=1000
     )

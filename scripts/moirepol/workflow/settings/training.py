@@ -30,8 +30,9 @@ class Protocol(Inheriting):
 
     description: str = setting("Purpose of the protocol.")
     optimizer: Literal["adam", "gauss_newton"] = setting(
-        "adam = the first-order trainer of deepmd-kit (TensorFlow); gauss_newton = second order, "
-        "all labels in each step, from random weights of deepmd-kit to a model file of deepmd-kit."
+        "adam = the first-order trainer of deepmd-kit (TensorFlow). gauss_newton = a second-order "
+        "method of this project, with all labels in each step. Both use the random initial weights "
+        "and the file format of deepmd-kit."
     )
     descriptor: Literal["se_e2_a"] = setting(
         "Descriptor of the network, a module of moirepol.model.descriptors.",
@@ -44,37 +45,38 @@ class Protocol(Inheriting):
         "Learning rate of adam at the first step.", default=ABSENT, gt=0, le=1
     )
     learning_rate_end: float = setting(
-        "Learning rate of adam at the last step. It decays exponentially.",
+        "Learning rate of adam at the last step. The decay is exponential.",
         default=ABSENT,
         gt=0,
         le=1,
     )
     batch_size: int = setting("Frames in each step of adam.", default=ABSENT, ge=1)
     label_noise_eA: float = setting(
-        "Expected standard deviation between labels and model. gauss_newton weights the labels "
-        "with it against the random initial weights.",
+        "Expected standard deviation between labels and model (docs/methods.md). A smaller "
+        "value increases the weight of the labels relative to that of the initial network weights.",
         "e·Å",
         default=ABSENT,
         gt=0,
     )
     label_scale: float = setting("Factor of the dipoles in e·Å for the training.", gt=0)
     row_gain: float = setting(
-        "Standard deviation to which gauss_newton scales the descriptor's environment rows over "
-        "the training set; adam uses the statistics of deepmd-kit. Larger values increase the "
-        "variance of the initial network output.",
+        "Standard deviation of the scaled rows R_j (docs/methods.md) over the training set, for "
+        "gauss_newton. Larger values increase the variance of the initial network output. adam "
+        "uses the statistics of deepmd-kit.",
         default=ABSENT,
         gt=0,
     )
     rcut_A: float = setting("Cut-off radius of the descriptor.", "Å", ge=3, le=20)
     rcut_smooth_A: float = setting(
-        "Distance from which the descriptor decreases smoothly to zero at rcut_A; at most rcut_A.",
+        "Distance above which the weight of a neighbour decreases smoothly, to zero at rcut_A. At "
+        "most rcut_A.",
         "Å",
         ge=0.1,
         le=20,
     )
     descriptor_neurons: Some[Width] = setting("Widths of the layers of the embedding network.")
     axis_neurons: int = setting(
-        "Width of the axis submatrix of the descriptor; at most the last of descriptor_neurons.",
+        "Number of rows of g_< in docs/methods.md. At most the last of descriptor_neurons.",
         "neurons",
         ge=1,
     )
@@ -91,20 +93,20 @@ class Model(Inheriting):
 
     family: Family = setting("Stacking family of the labels.")
     kind: Literal["zero_field", "response", "curvature"] = setting(
-        "zero_field = dipoles without a field; response = their change, odd in the field; "
-        "curvature = their change, even in the field."
+        "zero_field = dipoles without a field. response = first-order change in a field. "
+        "curvature = second-order change in a field. docs/methods.md contains the formulas."
     )
     field_V_per_A: float = setting(
         "Electric field of the labels for a response or curvature.", "V/Å", default=ABSENT, gt=0
     )
     labels: SomeDistinct[Name] = setting("Label sets for the training.")
     split: Literal["stackings", "cells", "copies"] = setting(
-        "Frames held out for validation. stackings = whole distinct stackings; cells = moiré "
-        "cells, with all untwisted bilayers in training; copies = random symmetry copies, as in "
-        "the paper."
+        "Frames held out for validation. stackings = all frames of some distinct stackings. cells "
+        "= moiré cells; all untwisted bilayers are training frames. copies = random symmetry "
+        "copies, as in the paper."
     )
     folds: int = setting(
-        "One part in this many is held out. Each member of the committee holds out another.", ge=2
+        "Number of parts of the frames. Each member of the committee holds out another part.", ge=2
     )
     protocol: Name = setting("Name of the training protocol.", default=PAPER)
     seeds: SomeDistinct[Seed] = setting(
