@@ -53,7 +53,7 @@ def predict_dipoles(
         Files of `fit_stackings`, `compute_monolayer` and, for a moire, `relax_bilayer`. With them
         the layers are relaxed.
     structure
-        File of a structure of the user's own, which the name stands for.
+        File of a structure of the user's own, if the name is that of a structure.
     beyond
         In what the system lies beyond the labels of the models.
     """

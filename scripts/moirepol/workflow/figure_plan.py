@@ -208,8 +208,8 @@ def figure_files(config: Config, *figures: str) -> list[str]:
     Returns
     -------
     list of str
-        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel lie
-        beside it.
+        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel are
+        in the same folder.
     """
     panels = [name for name in config["figures"] if not figures or figure_of(name) in figures]
     whole = [name for name in numbered_figures(config) if not figures or name in figures]
@@ -455,17 +455,17 @@ def map_of_one_period(config: Mapping[str, Any], name: str) -> str:
 def _require_one_period(system: System) -> None:
     if system.n_periods == 0:
         raise ConfigError(
-            f"{system.name}: a {system.geometry} does not hold all stackings and has no map"
+            f"{system.name}: a {system.geometry} does not contain all stackings and has no map"
         )
     if system.n_periods > 1:
         raise ConfigError(
-            f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "
+            f"{system.name}: its cell contains {system.n_periods} periods of the pattern; a charge "
             "needs one, as twist-m-(m+1) and mismatch-n-(n+1) have"
         )
 
 
 def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str) -> str:
-    """Return the file of a system that is asked for by another name.
+    """Return the file of a system for a target with another name of it.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def run(function: Callable[..., None], snakemake: Any = None) -> None:
     Parameters
     ----------
     function
-        The function of a script. Its arguments carry the names of the rule's inputs, outputs,
+        The function of a script. Its arguments have the names of the rule's inputs, outputs,
         params, wildcards and resources.
     snakemake
         The job's object, None on the command line.
@@ -186,7 +186,7 @@ def _call(function, context, given, finals, rule, wildcards):
         with contextlib.suppress(OSError):  # the disk of the log may be full too
             if isinstance(
                 error, JobError
-            ):  # foreseen: the line says all, and Snakemake shows the log
+            ):  # an expected error needs no traceback; Snakemake shows the log
                 print(f"error: {words}")
             else:
                 traceback.print_exc()
@@ -199,7 +199,7 @@ def _call(function, context, given, finals, rule, wildcards):
 def _end_with_parent():
     """End this job, and the programs it runs, when the Snakemake that started it is killed.
 
-    Without it the job would go on, beside the same job of the next run.
+    Otherwise the job would continue at the same time as the same job of the next run.
     """
     try:
         parent = os.pidfd_open(int(os.environ.get(PARENT, os.getppid())))
