@@ -57,7 +57,7 @@ SHIPPED_MONOLAYERS = shipped_path(ROOT, "resources/monolayer")
 CLAIMS_TABLE = shipped_path(ROOT, "resources/claims.yaml")
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
-JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
+VALIDATED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
 SWEEPS = config["sweeps"]
 CHECKS = config["labels"]["checks"]
 

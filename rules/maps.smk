@@ -71,7 +71,7 @@ rule relax_bilayer:
         "../scripts/relax_bilayer.py"
 
 
-# Each term of the prediction by itself. It draws on the same files as `map_polarization`.
+# Each term of the prediction by itself.
 rule decompose_map:
     input:
         zero_field=models_of("zero_field"),

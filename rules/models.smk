@@ -10,8 +10,8 @@ BENCHMARKED_RELAXED = [f"AA_twist-{m}-{m + 1}_relaxed" for m in (5, 10, 16, 30, 
 
 rule models:
     input:
-        expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
-        [members(model, "compressed.pb") for model in JUDGED_MODELS],
+        expand("results/models/{model}/parity.nc", model=VALIDATED_MODELS),
+        [members(model, "compressed.pb") for model in VALIDATED_MODELS],
 
 
 rule train_model:
@@ -318,7 +318,7 @@ rule benchmark_inference:
 
 rule benchmark_training:
     input:
-        courses=expand("results/models/{model}/loss.nc", model=[*JUDGED_MODELS, "aa_paper"]),
+        courses=expand("results/models/{model}/loss.nc", model=[*VALIDATED_MODELS, "aa_paper"]),
     output:
         training="results/benchmarks/training.csv",
     log:
