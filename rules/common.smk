@@ -84,6 +84,10 @@ def of_material(key: str, asked=lambda wildcards: wildcards.system):
     return lambda wildcards: lengths_of(config, material_of(asked(wildcards)))[key]
 
 
+#: Params of a rule that builds a system.
+LENGTHS = {key: of_material(key) for key in ("lattice_constant_A", "layer_distance_A")}
+
+
 # Labels
 
 
@@ -292,6 +296,19 @@ monolayer_of = of_relaxed(lambda system: monolayer_file(system.material))
 relaxation_of = of_relaxed(
     lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
 )
+
+#: Inputs of a rule that predicts a system, by field of `moirepol.prediction.Prediction`.
+PREDICTION = {
+    "zero_field": models_of("zero_field"),
+    "response": models_of("response"),
+    "curvature": models_of("curvature"),
+    "polarizability": polarizability_of,
+    "gradient": gradient_of,
+    "heights": heights_of,
+    "stackings": stackings_of,
+    "monolayer": monolayer_of,
+    "relaxation": relaxation_of,
+}
 
 
 def stackings_of_heights(wildcards) -> int:

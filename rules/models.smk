@@ -186,16 +186,8 @@ rule fit_heights:
 
 rule predict_dipoles:
     input:
-        zero_field=models_of("zero_field"),
-        response=models_of("response"),
-        curvature=models_of("curvature"),
-        polarizability=polarizability_of,
-        gradient=gradient_of,
+        **PREDICTION,
         errors=errors_of,
-        heights=heights_of,
-        stackings=stackings_of,
-        monolayer=monolayer_of,
-        relaxation=relaxation_of,
         structure=structure_of,
     output:
         dipoles="results/dipoles/{system}.nc",
@@ -210,8 +202,7 @@ rule predict_dipoles:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("predict_dipoles"),
     message:

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import inspect
 import io
 import os
 import re
@@ -31,6 +30,7 @@ from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow import job, locks
 from moirepol.workflow.figure_plan import PLOTS
+from moirepol.workflow.job import arguments_of, parameters_of
 from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import digest, settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
@@ -303,8 +303,8 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     monkeypatch.chdir(good_files)
     before = set(good_files.iterdir())
     function = getattr(importlib.import_module(script), script)
-    names = inspect.signature(function).parameters
-    values = dict.fromkeys(names, "1") | READERS[script]
+    required = [name for name, one in parameters_of(function).items() if one.default is one.empty]
+    values = dict.fromkeys(required, "1") | READERS[script]
     values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
@@ -322,7 +322,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     several = isinstance(READERS[script][argument], list)
     values[argument] = [str(bad_file)] if several else str(bad_file)
     with pytest.raises(JobError, match=rf"^{bad_file}[^\n]*$"):
-        function(**{name: values[name] for name in names})
+        function(**arguments_of(function, values))
     assert list(tmp_path.iterdir()) in ([bad_file], [])
     assert set(good_files.iterdir()) == before
 
