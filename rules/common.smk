@@ -264,8 +264,8 @@ def errors_of(wildcards) -> str | list:
     family = family_of(wildcards)
     if family not in ERROR_STUDIES:
         return []
-    relaxed = not structure_of(wildcards) and System.parse(wildcards.system).relaxed
-    return planned(model_plan.errors_file, family, relaxed)
+    is_relaxed = structure_of(wildcards) or System.parse(wildcards.system).relaxed
+    return planned(model_plan.errors_file, family, bool(is_relaxed))
 
 
 def polarizability_of(wildcards) -> str | list:
@@ -292,7 +292,6 @@ def of_relaxed(file):
 
 
 stackings_of = of_relaxed(lambda system: f"results/stackings/{system.family}.nc")
-monolayer_of = of_relaxed(lambda system: monolayer_file(system.material))
 relaxation_of = of_relaxed(
     lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
 )
@@ -309,6 +308,13 @@ PREDICTION = {
     "monolayer": monolayer_of,
     "relaxation": relaxation_of,
 }
+
+
+def monolayer_of(wildcards) -> str | list:
+    """Input function: the constants of a layer, for relaxed bilayers and own structures."""
+    material = material_of(family_of(wildcards))
+    shaped = structure_of(wildcards) or System.parse(wildcards.system).relaxed
+    return monolayer_file(material) if shaped else []
 
 
 def stackings_of_heights(wildcards) -> int:

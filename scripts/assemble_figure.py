@@ -6,7 +6,8 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
-from pypdf import PageObject, PdfReader, PdfWriter, Transformation
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from moirepol.plotting import STYLE
 
@@ -46,15 +47,37 @@ def assemble_figure(
     while height > height_cm * POINTS_PER_CM and columns < len(pages):
         columns += 1
         places, scale, height = arrange(sizes, columns, width)
-    sheet = PageObject.create_blank_page(width=width, height=height)
-    for page, (x, y) in zip(pages, places, strict=True):
-        sheet.merge_transformed_page(page, Transformation().scale(scale).translate(x, height - y))
-    tops = [(x, y - size[1] * scale) for (x, y), size in zip(places, sizes, strict=True)]
-    sheet.merge_page(_letters(letters, tops, width, height))
     writer = PdfWriter()
-    writer.add_page(sheet)
+    sheet = writer.add_blank_page(width, height)
+    tops = [(x, y - size[1] * scale) for (x, y), size in zip(places, sizes, strict=True)]
+    parts = [(page, scale, x, height - y) for page, (x, y) in zip(pages, places, strict=True)]
+    parts.append((_letters(letters, tops, width, height), 1.0, 0.0, 0.0))
+    forms, content = DictionaryObject(), []
+    for number, (page, size, x, y) in enumerate(parts):
+        name = f"/Panel{number}"
+        forms[NameObject(name)] = _form(page, writer)
+        content.append(f"q {size:.6f} 0 0 {size:.6f} {x:.4f} {y:.4f} cm {name} Do Q")
+    stream = StreamObject()
+    stream.set_data("\n".join(content).encode())
+    sheet[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): forms})
+    sheet.replace_contents(stream)
     writer.compress_identical_objects()
     writer.write(Path(figure))
+
+
+def _form(page, writer):
+    """Put a page into a file as a form, which a content stream draws by its name."""
+    form = StreamObject()
+    form.set_data(page.get_contents().get_data())
+    form.update(
+        {
+            NameObject("/Type"): NameObject("/XObject"),
+            NameObject("/Subtype"): NameObject("/Form"),
+            NameObject("/BBox"): page.mediabox.clone(writer),
+            NameObject("/Resources"): page["/Resources"].clone(writer),
+        }
+    )
+    return writer._add_object(form.flate_encode())
 
 
 def arrange(

@@ -7,9 +7,8 @@ import xarray as xr
 
 from moirepol.dft.engine import DEFAULT
 from moirepol.errors import JobError
-from moirepol.physics.polarization import LAYERS
 from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
-from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.conventions import HIGH_SYMMETRY, LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.structure.names import System
 from moirepol.workflow.label_sets import settings_from

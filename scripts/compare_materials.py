@@ -16,7 +16,7 @@ from moirepol.plotting import (
     save,
     window,
 )
-from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.conventions import HIGH_SYMMETRY
 from moirepol.structure.frames import read_frames
 from moirepol.structure.material import load_material
 from moirepol.structure.names import System, material_of

@@ -19,8 +19,9 @@ from moirepol.physics.polarization import (
 from moirepol.physics.relaxation import Relaxation, relaxed
 from moirepol.physics.stackings import Stackings, fit, functions, on_grid
 from moirepol.plotting import new_figure, save
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build, sample
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 

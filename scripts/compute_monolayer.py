@@ -16,7 +16,8 @@ from moirepol.dft.engine import engine_of
 from moirepol.dft.grids import mesh_size, uniform_mesh
 from moirepol.physics import monolayer
 from moirepol.physics.polarization import PC_PER_M
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE
 from moirepol.structure.material import DEFAULT_MATERIAL, load_material
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import digest

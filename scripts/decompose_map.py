@@ -8,7 +8,7 @@ import numpy as np
 from moirepol.physics.heights import Heights
 from moirepol.physics.polarization import COMPONENTS, cell_points, layer_fields
 from moirepol.prediction import Prediction
-from moirepol.structure.bilayer import LAYERS
+from moirepol.structure.conventions import LAYERS
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Contributions in the order in which they are added: the file that adds it, and its meaning.

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from moirepol.physics.onsite import FORMULA, layer_potentials
-from moirepol.structure.bilayer import LAYERS
+from moirepol.structure.conventions import LAYERS
 from moirepol.workflow.provenance import read_netcdf
 
 #: Waves with less than this share of the largest amplitude are omitted.

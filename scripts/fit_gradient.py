@@ -22,7 +22,8 @@ from moirepol.physics.gradient import (
 from moirepol.physics.long_range import LongRange
 from moirepol.physics.polarization import COMPONENTS
 from moirepol.predictor import NetworkTerm
-from moirepol.structure.bilayer import LAYERS, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 

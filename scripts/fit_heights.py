@@ -11,8 +11,8 @@ from moirepol.physics.expansion import Expansion
 from moirepol.physics.heights import PARTS, on_grid, polynomial, symmetrized
 from moirepol.physics.stackings import Stackings
 from moirepol.predictor import NetworkTerm
-from moirepol.structure.bilayer import LAYERS
 from moirepol.structure.building import build
+from moirepol.structure.conventions import LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 

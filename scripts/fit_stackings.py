@@ -6,8 +6,8 @@ from moirepol.dft.dispersion import dispersion_energy
 from moirepol.errors import JobError
 from moirepol.physics import stackings as physics
 from moirepol.physics.stackings import EXPANDED, FUNCTIONS, PROPERTIES
-from moirepol.structure.bilayer import LAYERS
 from moirepol.structure.building import build
+from moirepol.structure.conventions import LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 

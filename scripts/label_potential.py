@@ -10,8 +10,8 @@ from moirepol.dft.grids import mesh_size, uniform_mesh
 from moirepol.dft.programs import require_programs
 from moirepol.dft.unfold import time_reversal_half
 from moirepol.physics.polarization import cell_points, resample
-from moirepol.structure.bilayer import UPPER
 from moirepol.structure.building import build
+from moirepol.structure.conventions import UPPER
 from moirepol.workflow.digest import code_digest
 from moirepol.workflow.label_sets import digest
 from moirepol.workflow.locks import scratch_folder

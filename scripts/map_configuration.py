@@ -4,7 +4,7 @@ import numpy as np
 
 from moirepol.physics.configuration import labelled_slides, slide_waves
 from moirepol.physics.polarization import map_dataset, on_grid
-from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.conventions import HIGH_SYMMETRY
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 

@@ -15,7 +15,7 @@ from moirepol.plotting import (
     map_figure,
     save,
 )
-from moirepol.structure.bilayer import LAYERS
+from moirepol.structure.conventions import LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 

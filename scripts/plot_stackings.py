@@ -16,8 +16,8 @@ from moirepol.plotting import (
     round_below,
     save,
 )
-from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.building import build
+from moirepol.structure.conventions import HIGH_SYMMETRY
 from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 

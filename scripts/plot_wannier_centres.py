@@ -6,8 +6,8 @@ from matplotlib.lines import Line2D
 
 from moirepol.dft.trial_functions import bonds_of_sites
 from moirepol.errors import JobError
-from moirepol.physics.polarization import LAYERS
 from moirepol.plotting import DIPOLE, LAYER_COLORS, UNIT, new_figure, save
+from moirepol.structure.conventions import LAYERS
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 

@@ -206,7 +206,7 @@ class Models:
         """Predictor of a bilayer in its range."""
         predictors_of(self.config, known)  # is an error outside of the range
         family = known.family
-        is_relaxed = isinstance(known, System) and known.relaxed
+        is_relaxed = isinstance(known, OwnStructure) or known.relaxed
         heights = model_plan.heights_file(self.config, known)
         key = family, bool(heights), is_relaxed
         if key not in self._predictors:

@@ -35,7 +35,7 @@ from moirepol.plotting import (
     sample,
     window,
 )
-from moirepol.structure.bilayer import LAYERS
+from moirepol.structure.conventions import LAYERS
 
 PIXELS = 240  # across the map
 #: Share of the nodes within the colours of q, which falls as 1/r around a zero of P at G.

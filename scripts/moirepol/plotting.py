@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.quiver import Quiver
 
-from moirepol.structure.bilayer import LAYERS
+from moirepol.structure.conventions import LAYERS
 
 matplotlib.rcdefaults()  # whatever the user's matplotlibrc contains
 

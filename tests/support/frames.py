@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from moirepol.structure.bilayer import PRIMITIVE
 from moirepol.structure.building import build
+from moirepol.structure.conventions import PRIMITIVE
 
 A, D = 2.51, 3.33
 #: The three shortest reciprocal vectors (over 2 pi) of the primitive cell, at 120 degrees.

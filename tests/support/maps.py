@@ -3,7 +3,7 @@
 import numpy as np
 
 from moirepol.physics.polarization import map_dataset
-from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.conventions import HIGH_SYMMETRY
 
 N = 48
 STAR = np.array([[1, 0], [0, 1], [-1, -1]])

@@ -6,7 +6,7 @@ import numpy as np
 
 from moirepol.claims.framework import Found, NotYet, Results, claim, claim_of_value
 from moirepol.claims.measures import ZERO_EA, at, in_eA, node, on_lines, par, perp
-from moirepol.physics.polarization import LAYERS
+from moirepol.structure.conventions import LAYERS
 
 #: The split that holds whole stackings out of training.
 STRICT_SPLIT = "stackings"

@@ -22,8 +22,8 @@ from moirepol.claims.measures import (
     rms,
     swirl,
 )
-from moirepol.physics.polarization import LAYERS, layer_fields
-from moirepol.structure.bilayer import LOWER, UPPER
+from moirepol.physics.polarization import layer_fields
+from moirepol.structure.conventions import LAYERS, LOWER, UPPER
 from moirepol.structure.frames import dipole_errors
 
 #: The cell of 6.01 degrees, held out of training.

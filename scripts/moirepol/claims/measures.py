@@ -9,7 +9,7 @@ from ase.geometry import find_mic
 
 from moirepol.claims.framework import Found, NotYet, Results
 from moirepol.physics.polarization import point_fractions, resample
-from moirepol.structure.bilayer import HIGH_SYMMETRY
+from moirepol.structure.conventions import HIGH_SYMMETRY
 
 #: Largest dipole in e.A that counts as zero where a symmetry requires zero. It is twice the largest
 #: symmetry residual of the labels, and a two-hundredth of the polarization.
@@ -18,6 +18,10 @@ ZERO_EA = 2e-5
 CHARGE_TOLERANCE = 0.02
 #: The 3 x 3 nearest lattice translations, in cell vectors.
 SHIFTS = np.array(list(product((-1, 0, 1), repeat=2)))
+#: Integer matrices (m, 2, 2) of determinant 1 or -1 with small elements.
+UNIMODULAR = np.array(
+    [[[a, b], [c, d]] for a, b, c, d in product(range(-2, 3), repeat=4) if abs(a * d - b * c) == 1]
+)
 
 
 def node(ds: xr.Dataset, label: str) -> tuple[int, int]:
@@ -77,15 +81,10 @@ def swirl(ds: xr.Dataset, label: str) -> tuple[int, float]:
 def stacking_matrix(ds: xr.Dataset) -> np.ndarray:
     """Return the integer W (2, 2) with tau = W (u, v), from the named points of the map."""
     fractions = point_fractions(ds)
-    fitting = []
-    for entries in product(range(-2, 3), repeat=4):
-        matrix = np.reshape(entries, (2, 2))
-        apart = [matrix @ fractions[label] - tau for label, tau in HIGH_SYMMETRY.items()]
-        if abs(entries[0] * entries[3] - entries[1] * entries[2]) == 1 and np.allclose(
-            apart, np.rint(apart), atol=1e-6
-        ):
-            fitting.append(matrix)
-    if not fitting:
+    places = np.array([fractions[label] for label in HIGH_SYMMETRY])
+    apart = np.einsum("mab,pb->mpa", UNIMODULAR, places) - np.array([*HIGH_SYMMETRY.values()])
+    fitting = UNIMODULAR[np.abs(apart - np.rint(apart)).max(axis=(1, 2)) < 1e-6]
+    if not len(fitting):
         raise NotYet(f"the cell of {ds.attrs['system']} holds more than one moire period")
     return min(fitting, key=lambda matrix: np.abs(matrix).sum())
 

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.optimize import NoConvergence, broyden1
 
 from moirepol.errors import JobError
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, UPPER
 
 #: Force constants of the first step in eV/angstrom^2: of the layer distance in a four-atom cell,
 #: and of heights within a layer. They influence the number of steps only.

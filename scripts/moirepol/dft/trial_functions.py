@@ -14,7 +14,8 @@ from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
 
 from moirepol.errors import JobError
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.names import stacking_of
 
 #: Functions of a shell, in the notation of Wannier90.

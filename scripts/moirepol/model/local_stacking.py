@@ -5,8 +5,9 @@ from itertools import product
 import numpy as np
 
 from moirepol.model.neighbours import Environments
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 
 
 class LocalStackingNeighbours:

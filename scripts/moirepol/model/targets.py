@@ -18,7 +18,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from moirepol.errors import JobError
-from moirepol.structure.bilayer import UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import UPPER
 from moirepol.structure.symmetry import symmetry_copies
 
 #: Kinds of models, in the order of the power of the field that they contribute to.

@@ -86,8 +86,7 @@ def charge_of_map(ds: xr.Dataset, grids: Sequence[int], zero_tolerance: float) -
         out["Q_grid_error"].attrs.update(long_name="change of Q between the two finest grids")
     if "P_member" in ds:
         members = [
-            by_region(charges(resample(field, max(grids)), zero_tolerance)[0], points)
-            for field in ds["P_member"].values
+            by_region(charges(field, zero_tolerance)[0], points) for field in ds["P_member"].values
         ]
         out["Q_member"] = ("member", "scheme", "region"), np.array(members)
         out["Q_member"].attrs.update(units="1", long_name="topological charge by each member")

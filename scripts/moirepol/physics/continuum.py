@@ -39,7 +39,8 @@ from moirepol.physics.gradient import gradient_map, gradient_of
 from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.relaxation import Relaxation, wave_vectors
 from moirepol.physics.stackings import Stackings
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 
 MEV_PER_EV, A_PER_NM = 1000.0, 10.0

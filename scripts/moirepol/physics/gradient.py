@@ -46,7 +46,8 @@ import xarray as xr
 from moirepol.errors import JobError
 from moirepol.model.calibration import Calibration, read_calibration
 from moirepol.physics.expansion import Expansion
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 

@@ -10,6 +10,10 @@ also rumpled. Labels of relaxed translated bilayers give the change H(tau) by th
 D(tau, d) at the distance of the label is subtracted. In a relaxed moire with the local distance
 d(r), the change is D(tau, d(r)) + H(tau).
 
+In layers that are not those of translated bilayers, each dipole site may be displaced from the
+centre of its bonds by u: by strain, by rumpling or by a vibration. This changes the dipole by
+(Z u_x, Z u_y, Z_z u_z), with the Born charges Z and Z_z of the monolayer.
+
 Where a layer is tilted, its dipole turns with it: p_par changes by -p_z grad h, with the height h
 of the layer. Where it is curved, it is polarized: p_z changes by mu laplace h, with the
 flexoelectric coefficient mu of the monolayer. The layers of a bilayer are curved in opposite
@@ -32,8 +36,8 @@ from moirepol.physics.configuration import at_stackings, slide_waves
 from moirepol.physics.expansion import Expansion
 from moirepol.physics.long_range import slab_field
 from moirepol.physics.monolayer import RIPPLED_CELLS, Monolayer
-from moirepol.physics.relaxation import polar_strain_of_layers
-from moirepol.structure.bilayer import PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import PRIMITIVE, UPPER
 from moirepol.structure.symmetry import layer_symmetries, symmetry_copies, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 
@@ -189,7 +193,7 @@ class Heights:
     def applies(self, bilayer: Bilayer) -> bool:
         """Return whether the heights differ from those of the networks' labels."""
         apart = bilayer.local_geometry.distances_A - self.reference_distance_A
-        return bilayer.is_relaxed or bool(np.abs(apart).max() > SMALLEST_A)
+        return bilayer.has_relief or bool(np.abs(apart).max() > SMALLEST_A)
 
     def without(self, name: str) -> "Heights":
         """Return the term itself."""
@@ -233,31 +237,26 @@ class Heights:
         return at_stackings(*slide_waves(PRIMITIVE, values.reshape(n * n, 2, 3)), tau)
 
     def ions(self, bilayer: Bilayer, response: float = 0.0) -> np.ndarray:
-        """Return the change (m, 3) of the dipoles by strain with relaxed ions, and by curvature.
+        """Return the change (m, 3) of the dipoles by displaced sites, and by curvature.
 
         `response` is the mean change of a site's out-of-plane dipole with a field, in e.A^2/V.
         """
         change = np.zeros((len(bilayer.sites), 3))
-        if bilayer.is_relaxed and self.monolayer is not None:
-            change[:, :2] = self.monolayer.ionic_piezoelectricity_eA * polar_strain_of_layers(
-                bilayer.local_geometry,
-                bilayer.reference_lattice_constant_A,
-                bilayer.site_layers,
-                bilayer.family,
-            )
-            curvature = bilayer.arrays["local_curvature"][bilayer.is_site]
+        if bilayer.has_relief and self.monolayer is not None:
+            relief = bilayer.relief
+            change = self.monolayer.born_charges_e * relief.separations_A
             # The ripple has polarized itself; the long-range term adds this to the bilayer.
             q = 2 * np.pi / (RIPPLED_CELLS * bilayer.reference_lattice_constant_A)
             wave, dipole = np.array([[q, 0.0]]), np.array([[0.0, 0.0, 1.0]])
             area = float(bilayer.areas.mean())
             own = slab_field(wave, dipole, 0, 0, area, bilayer.layer_distance_A)[0, 2].real
-            change[:, 2] = self.monolayer.flexoelectricity_eA2 * (1 - response * own) * curvature
+            polarized = self.monolayer.flexoelectricity_eA2 * (1 - response * own)
+            change[:, 2] += polarized * relief.curvatures_per_A
         return change
 
     def contribute(self, expansion: Expansion) -> None:
         """Add the changes to the dipoles without a field and to the response."""
         bilayer = expansion.bilayer
-        slope = bilayer.arrays.get("local_slope")
         for power, part in enumerate(PARTS):
             if power not in expansion.coefficients:
                 continue
@@ -266,10 +265,10 @@ class Heights:
                 responses = expansion.coefficients.get(1)
                 mean_response = 0.0 if responses is None else float(responses[..., 2].mean())
                 change = change + self.ions(bilayer, mean_response)
-            if slope is not None:
+            if bilayer.has_relief:
                 mean = expansion.coefficients[power].mean(axis=0) + change
                 change = change.copy()
-                change[:, :2] -= mean[:, 2:] * slope[bilayer.is_site]
+                change[:, :2] -= mean[:, 2:] * bilayer.relief.slopes
             expansion.add(power, change[None])
             if power == 0 and self.relative_error and _is_relaxed_moire(bilayer):
                 in_plane, out_of_plane = self.relative_error
@@ -282,5 +281,5 @@ class Heights:
 
 
 def _is_relaxed_moire(bilayer: Bilayer) -> bool:
-    """Whether a bilayer is relaxed and its layer distance varies."""
-    return bilayer.is_relaxed and bool(np.ptp(bilayer.local_geometry.distances_A) > SMALLEST_A)
+    """Whether the shape of the layers is known and the layer distance varies."""
+    return bilayer.has_relief and bool(np.ptp(bilayer.local_geometry.distances_A) > SMALLEST_A)

@@ -48,7 +48,8 @@ from scipy.sparse.linalg import LinearOperator, gmres
 from moirepol.errors import JobError
 from moirepol.physics.expansion import Expansion
 from moirepol.physics.polarization import Sites
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
@@ -83,33 +84,57 @@ class Field:
             Sites(places[layer], lattice, self.cell)
             for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)
         ]
-        self.areas = bilayer.areas
         # A wave beyond the Brillouin zone of a layer is no long-range wave. Atoms do not have it,
         # the grid of a sampled bilayer does.
-        self.largest_q = LARGEST_WAVE / np.linalg.norm(bilayer.lattices[:, 0], axis=1)
+        largest = LARGEST_WAVE / np.linalg.norm(bilayer.lattices[:, 0], axis=1)
+        reciprocal = 2 * np.pi * np.linalg.inv(self.cell).T
+        self.within = [
+            np.linalg.norm(sites.wave_vectors @ reciprocal, axis=1) < most
+            for sites, most in zip(self.sites, largest, strict=True)
+        ]
+        self.k = [
+            sites.wave_vectors[kept] for sites, kept in zip(self.sites, self.within, strict=True)
+        ]
+        # The field is linear in the dipoles: it is a tensor for each wave and pair of layers.
+        self.tensors = {
+            (here, there): self._tensor(self.k[there] @ reciprocal, here, there, area)
+            for here in (LOWER, UPPER)
+            for there, area in zip((LOWER, UPPER), bilayer.areas, strict=True)
+        }
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the field (m, 3) in V/angstrom of the sites' dipoles (m, 3) in e.angstrom."""
-        return self._transform(dipoles, self._field)
-
-    def _transform(self, dipoles, waves_of):
-        """Apply `waves_of` to the plane waves of both layers' dipoles, sum in every layer."""
         waves = [
-            sites.waves(dipoles[layer])
-            for sites, layer in zip(self.sites, self.layers, strict=True)
+            sites.waves(dipoles[layer])[1][kept]
+            for sites, layer, kept in zip(self.sites, self.layers, self.within, strict=True)
         ]
-        result = np.zeros_like(dipoles)
+        result = np.empty_like(dipoles)
+        every_k = np.concatenate(self.k)
         for here, (layer, sites) in enumerate(zip(self.layers, self.sites, strict=True)):
-            for there, (k, C) in enumerate(waves):
-                wave_vector = 2 * np.pi * k @ np.linalg.inv(self.cell).T
-                within = np.linalg.norm(wave_vector, axis=1) < self.largest_q[there]
-                k, C, wave_vector = k[within], C[within], wave_vector[within]
-                result[layer] += sites.values(k, waves_of(wave_vector, C, here, there))
+            fields = [
+                np.einsum("kij,kj->ki", self.tensors[here, there], C)
+                for there, C in enumerate(waves)
+            ]
+            result[layer] = sites.values(every_k, np.concatenate(fields))
         return result
 
-    def _field(self, wave_vector, C, here, there):
-        area = self.areas[there]
-        return slab_field(wave_vector, C, here, there, area, self.thickness_A, self.coupling)
+    def _tensor(self, wave_vector, here, there, area):
+        """Field (K, 3, 3) in V/angstrom of unit dipoles: its component i, from component j."""
+        return np.stack(
+            [
+                slab_field(
+                    wave_vector,
+                    np.tile(unit, (len(wave_vector), 1)),
+                    here,
+                    there,
+                    area,
+                    self.thickness_A,
+                    self.coupling,
+                )
+                for unit in np.eye(3)
+            ],
+            axis=-1,
+        )
 
 
 def _slab(wave_vector, C, same, area, thickness_A, coupling):

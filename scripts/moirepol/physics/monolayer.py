@@ -42,18 +42,21 @@ class Monolayer:
         K at fixed lattice sites, and G with relaxed ions.
     internal_displacement_A
         Displacement u_y of the dipole site per unit of e_xx - e_yy.
-    ionic_piezoelectricity_eA
-        Change of the cell's dipole by the relaxed ions, per unit of e_xx - e_yy.
+    born_charge_e
+        Born charge of the dipole site in the plane: change of the dipole with its displacement.
     flexoelectricity_eA2
         Out-of-plane dipole of a site per curvature of the layer, the Laplacian of its height. It
         contains the field of the dipoles of the ripple themselves (`RIPPLED_CELLS`).
+    born_charge_z_e
+        Born charge of the dipole site along z, by linear response.
     """
 
     bulk_modulus_eV_per_A2: float
     shear_modulus_eV_per_A2: float
     internal_displacement_A: float
-    ionic_piezoelectricity_eA: float
+    born_charge_e: float
     flexoelectricity_eA2: float = 0.0
+    born_charge_z_e: float = 0.0
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Monolayer":
@@ -62,11 +65,20 @@ class Monolayer:
             "bulk_modulus",
             "shear_modulus",
             "internal_displacement",
-            "ionic_piezoelectricity",
+            "born_charge",
             "flexoelectricity",
         )
-        ds = read_netcdf(path, *names)
-        return cls(*(float(ds[name]) for name in names))
+        ds = read_netcdf(path, *names, "born_charge_ph")
+        by_response = ds["born_charge_ph"].transpose("species", "component").values
+        site = np.abs(by_response[:, 0] - float(ds["born_charge"])).argmin()
+        bulk, shear, internal, charge, flexoelectricity = (float(ds[name]) for name in names)
+        along_z = float(by_response[site, 2])
+        return cls(bulk, shear, internal, charge, flexoelectricity, along_z)
+
+    @property
+    def born_charges_e(self) -> np.ndarray:
+        """Born charges (3,) of the dipole site along x, y and z."""
+        return np.array([self.born_charge_e, self.born_charge_e, self.born_charge_z_e])
 
 
 def constants(

@@ -13,7 +13,8 @@ import numpy as np
 
 from moirepol.physics.long_range import slab_potential
 from moirepol.physics.polarization import Sites
-from moirepol.structure.bilayer import LOWER, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, UPPER
 
 FORMULA = (
     "shift_eV = -phi_layer / V. phi_layer is the potential of polarized slabs, averaged over the "

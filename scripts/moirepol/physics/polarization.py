@@ -16,12 +16,16 @@ diagonals.
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from moirepol.structure.bilayer import LAYERS, Bilayer
+from moirepol.structure.conventions import LAYERS
+
+if TYPE_CHECKING:  # slow to import, and figures do not need it
+    from moirepol.structure.bilayer import Bilayer
 
 COMPONENTS = ("x", "y", "z")
 #: Named points along the long diagonal of the pattern, and the position of each as a fraction.
@@ -118,17 +122,25 @@ class Sites:
         table = np.empty((*self.sizes, values.shape[1]))
         table[self.slot] = values
         C = np.fft.fft2(table, axes=(0, 1)).reshape(self.sizes.prod(), -1) / self.sizes.prod()
-        owner, k, share = self._folded
-        phase = np.exp(-2j * np.pi * (k @ self.origin))
-        return k, C[owner] * (share * phase)[:, None]
+        owner, k, weight = self._folded
+        return k, C[owner] * weight[:, None]
+
+    @property
+    def wave_vectors(self) -> np.ndarray:
+        """Integer wave vectors (K, 2) of `waves`, the same for all values."""
+        return self._folded[1]
 
     @cached_property
     def _folded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Waves of the layer: owner, wave vector and share, see `shortest_equivalents`."""
+        """Owner of every wave, its wave vector, and its share times its phase at the origin.
+
+        See `shortest_equivalents`.
+        """
         # A negative diagonal element reverses the order of its frequencies.
         h = np.indices(self.sizes).reshape(2, -1).T * self.signs
         k = np.rint(h @ np.linalg.inv(self.U).T).astype(int)
-        return shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
+        owner, k, share = shortest_equivalents(k, self.super_cell, np.linalg.inv(self.cell).T)
+        return owner, k, share * np.exp(-2j * np.pi * (k @ self.origin))
 
     def values(self, k: np.ndarray, C: np.ndarray) -> np.ndarray:
         """Evaluate plane waves at the sites.
@@ -206,7 +218,7 @@ def on_grid(k: np.ndarray, C: np.ndarray, n: int) -> np.ndarray:
     return np.moveaxis(np.fft.ifft2(table, axes=(0, 1)).real * n**2, -1, 0)
 
 
-def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
+def layer_fields(atoms: "Bilayer", n: int, array: str = "dipole") -> np.ndarray:
     """Interpolate the dipole per site of each layer on the n x n grid of the moire cell.
 
     Parameters
@@ -234,7 +246,7 @@ def layer_fields(atoms: Bilayer, n: int, array: str = "dipole") -> np.ndarray:
     return np.array(fields)
 
 
-def net_polarization(bilayer: Bilayer, values: np.ndarray) -> np.ndarray:
+def net_polarization(bilayer: "Bilayer", values: np.ndarray) -> np.ndarray:
     """Return the dipole per area of a bilayer.
 
     It is the sum over the layers of the mean dipole of their sites per area of their primitive
@@ -285,7 +297,7 @@ def first_harmonics(P: np.ndarray, cell: np.ndarray) -> tuple[float, float]:
     return float(waves[2].mean()), float(np.hypot(*waves[:2]).mean())
 
 
-def harmonics(atoms: Bilayer, array: str = "dipole", n: int = 48) -> tuple[float, float]:
+def harmonics(atoms: "Bilayer", array: str = "dipole", n: int = 48) -> tuple[float, float]:
     """Return the first harmonics of the sum of the layers of a bilayer.
 
     Parameters
@@ -404,7 +416,7 @@ def map_dataset(
     )
 
 
-def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
+def map_of_bilayer(bilayer: "Bilayer", n: int) -> xr.Dataset:
     """Make the map of a moire bilayer from its dipoles.
 
     Parameters
@@ -427,7 +439,7 @@ def map_of_bilayer(bilayer: Bilayer, n: int) -> xr.Dataset:
             (
                 "P_member",
                 ("member",),
-                members,
+                members.astype(np.float32),  # half of the file, and far below their differences
                 "polarization per pair of dipole sites by each member",
             ),
             (

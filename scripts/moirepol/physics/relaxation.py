@@ -14,8 +14,9 @@ import xarray as xr
 
 from moirepol.physics.monolayer import Monolayer, polar_strain
 from moirepol.physics.stackings import Stackings
-from moirepol.structure.bilayer import LAYERS, LOWER, UPPER, Bilayer
-from moirepol.structure.local_geometry import LocalGeometry
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LAYERS, LOWER, UPPER
+from moirepol.structure.local_geometry import LocalGeometry, Relief
 from moirepol.structure.names import stacking_of
 from moirepol.workflow.provenance import read_netcdf
 
@@ -110,8 +111,8 @@ def relaxed(
     -------
     Bilayer
         A copy with displaced atoms, the local geometry of its sites (`Bilayer.set_local_geometry`)
-        and the arrays ``local_slope`` (n, 2) and ``local_curvature`` (n,), the gradient and the
-        Laplacian of the height of the layer.
+        and their relief (`Bilayer.set_relief`). The relief has the separations in the plane only:
+        the rumpling belongs to the relaxed heights of the stacking.
     """
     tau, layers = bilayer.stacking_at(bilayer.positions[:, :2]), bilayer.layer
     n, side = len(tau), np.where(bilayer.layer == UPPER, 1.0, -1.0)
@@ -142,7 +143,9 @@ def relaxed(
     )
     displacement[:, :2] += half[:, None] * polar
     found.set_local_geometry(LocalGeometry(tau[sites], lattices[sites], distance[sites]))
-    found.arrays["local_slope"], found.arrays["local_curvature"] = slope, curvature
+    separation = np.column_stack([polar[sites], np.zeros(len(polar[sites]))])
+    found.set_relief(Relief(slope[sites], curvature[sites], separation))
+    found.info["relaxed_heights"] = True
     found.displace(displacement)
     return found
 

@@ -22,10 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.polynomial import Chebyshev
 
 from moirepol.errors import JobError
 from moirepol.physics.polarization import Sites
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 from moirepol.workflow.provenance import read_netcdf
 
@@ -42,6 +44,8 @@ PROPERTIES = {
 }
 #: Decay of the repulsion of the layers in `repulsion`. With four distances it hardly matters.
 DECAY_PER_A = 3.0
+#: Degree of the polynomial in d that interpolates the dispersion energy, here to 2e-7 eV.
+DISPERSION_DEGREE = 8
 #: Properties by the way they are interpolated.
 EXPANDED = ("energy", "polarization", "response")
 GRIDDED = ("distance", "label_distance", "rumpling")
@@ -288,8 +292,13 @@ def relaxed_distance(
     """
     from scipy.optimize import minimize_scalar  # slow to import, and predictions do not need it
 
+    # The dispersion energy is smooth in d and slow to compute.
+    dispersion = Chebyshev.interpolate(
+        np.vectorize(dispersion_at), DISPERSION_DEGREE, domain=bounds_A
+    )
+
     def energy(d):
-        return repulsion_at(d) + dispersion_at(d)
+        return repulsion_at(d) + dispersion(d)
 
     found = minimize_scalar(energy, bounds=bounds_A, method="bounded", options={"xatol": 1e-6})
     if min(abs(found.x - bound) for bound in bounds_A) < 1e-3:

@@ -16,23 +16,13 @@ import numpy as np
 from ase import Atoms
 from scipy.linalg import polar
 
-from moirepol.structure.local_geometry import LOWER, PRIMITIVE, UPPER, LocalGeometry
+from moirepol.structure.conventions import HIGH_SYMMETRY, LOWER, PRIMITIVE, UPPER
+from moirepol.structure.local_geometry import LocalGeometry, Relief
 from moirepol.structure.material import Material, load_material
 from moirepol.structure.names import System, material_of
 
-#: Names of the layers in files, in the order of their numbers.
-LAYERS = ("lower", "upper")
 #: Largest difference of heights, in angstrom, within a part of a layer that counts as flat.
 FLATNESS_A = 1e-3
-#: Stackings tau of high symmetry, in fractions of (a1, a2). The net P_perp of AA points down at N.
-HIGH_SYMMETRY = {
-    "G": (0.0, 0.0),
-    "N": (1 / 3, 1 / 3),
-    "M": (2 / 3, 2 / 3),
-    "A": (1 / 2, 0.0),
-    "B": (0.0, 1 / 2),
-    "C": (1 / 2, 1 / 2),
-}
 _NEEDED = ("name", "layer_cell", "layer_origin")
 
 
@@ -345,7 +335,24 @@ class Bilayer(Atoms):
     @property
     def is_relaxed(self) -> bool:
         """Whether the layers are those of `moirepol.physics.relaxation.relaxed`."""
+        return bool(self.info.get("relaxed_heights"))
+
+    @property
+    def has_relief(self) -> bool:
+        """Whether slope, curvature and separation of the layers are stored (`set_relief`)."""
         return "local_slope" in self.arrays
+
+    def set_relief(self, relief: Relief) -> None:
+        """Store the relief of the own layer at the m dipole sites."""
+        self.set_site_array("local_slope", relief.slopes)
+        self.set_site_array("local_curvature", relief.curvatures_per_A)
+        self.set_site_array("local_separation", relief.separations_A)
+
+    @property
+    def relief(self) -> Relief:
+        """Relief of the own layer at the m dipole sites."""
+        names = "local_slope", "local_curvature", "local_separation"
+        return Relief(*(self.arrays[name][self.is_site] for name in names))
 
     @property
     def local_geometry(self) -> LocalGeometry:

@@ -10,7 +10,8 @@ from math import ceil, sqrt
 import numpy as np
 from ase import Atoms
 
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.material import load_material
 from moirepol.structure.names import System
 

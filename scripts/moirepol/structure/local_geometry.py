@@ -26,11 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.periodic import images_within, wrapped
 
-LOWER, UPPER = 0, 1
-#: Primitive vectors of a hexagonal lattice of constant 1, as rows.
-PRIMITIVE = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 #: Range of the weights in lattice constants: about 29 atoms for six coefficients.
 RANGE = 2.0
 BLOCK = 8192  # places evaluated at a time
@@ -115,6 +113,26 @@ class LocalGeometry:
         return np.sqrt(area / (lattice_constant_A**2 * np.sqrt(3) / 2)) - 1
 
 
+@dataclass(frozen=True)
+class Relief:
+    """Shape of one layer at m places, beyond its lattice and its height.
+
+    Attributes
+    ----------
+    slopes
+        Gradient (m, 2) of the height of the layer.
+    curvatures_per_A
+        Laplacian (m,) of the height in 1/angstrom.
+    separations_A
+        Displacement (m, 3) of the dipole site from the centre of the atoms that it is bonded to, in
+        angstrom. It is zero in a homogeneous, flat layer with clamped ions.
+    """
+
+    slopes: np.ndarray
+    curvatures_per_A: np.ndarray
+    separations_A: np.ndarray
+
+
 def rotations(angles: np.ndarray) -> np.ndarray:
     """Return the matrices (..., 2, 2) that rotate column vectors by angles (...) in radian."""
     c, s = np.cos(angles), np.sin(angles)
@@ -135,6 +153,10 @@ class LayerField:
         Mean primitive vectors (2, 2) as rows in angstrom. The cell is a superlattice of them.
     cell
         In-plane cell vectors (2, 2) as rows in angstrom.
+    separations
+        Displacement (n, 3) in angstrom of the dipole site against the atoms that it is bonded to,
+        at every atom: from their centre at a site, and against the centre of the sites at another
+        atom. Zero by default.
 
     Attributes
     ----------
@@ -145,7 +167,12 @@ class LayerField:
     """
 
     def __init__(
-        self, positions: np.ndarray, coordinates: np.ndarray, lattice: np.ndarray, cell: np.ndarray
+        self,
+        positions: np.ndarray,
+        coordinates: np.ndarray,
+        lattice: np.ndarray,
+        cell: np.ndarray,
+        separations: np.ndarray | None = None,
     ):
         self.lattice, self.cell = lattice, cell
         # The displacement of an atom is periodic. Any image of its lattice point may be nearest.
@@ -164,7 +191,11 @@ class LayerField:
         which, shifts = images_within(scaled, cell, self.range)
         self._points = (scaled[which] + shifts) @ cell
         self._values = np.column_stack(
-            [-self.displacement[:, :2] @ np.linalg.inv(lattice), self.displacement[:, 2]]
+            [
+                -self.displacement[:, :2] @ np.linalg.inv(lattice),
+                self.displacement[:, 2],
+                np.zeros_like(positions) if separations is None else separations,
+            ]
         )[which]
         self._tree = cKDTree(self._points)
 
@@ -185,15 +216,47 @@ class LayerField:
         heights : ndarray
             Height (m,) of the layer in angstrom.
         """
+        values, slopes, _ = self._fit(places)
         places = wrapped(places, self.cell) @ self.cell
-        blocks = [self._fit(places[i : i + BLOCK]) for i in range(0, len(places), BLOCK)]
-        values, slopes = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         inverse = np.linalg.inv(self.lattice)
         coordinates = (places - self.origin) @ inverse + values[:, :2]
         return coordinates, np.linalg.inv(inverse + slopes[..., :2]), self.height + values[:, 2]
 
+    def relief(self, places: np.ndarray) -> Relief:
+        """Evaluate the relief of the layer at places (m, 2) in angstrom."""
+        values, slopes, laplacians = self._fit(places)
+        return Relief(slopes[..., 2], laplacians[:, 2], values[:, 3:])
+
+    def relief_at_sites(self, places: np.ndarray, separations: np.ndarray) -> Relief:
+        """Evaluate the relief at dipole sites with their own separations.
+
+        Parameters
+        ----------
+        places
+            Places (m, 2) of the sites in angstrom.
+        separations
+            Displacement (m, 3) in angstrom of each site from the centre of its bonds. That of the
+            smooth layer, which is curved, is subtracted.
+
+        Returns
+        -------
+        Relief
+            Relief at the sites.
+        """
+        _, slopes, laplacians = self._fit(places)
+        smooth = np.column_stack([-laplacians[:, :2] @ self.lattice, laplacians[:, 2]])
+        # Three atoms at the distance b: their mean height exceeds that of the centre by b^2/4
+        # times the Laplacian, and b^2 is a third of the squared lattice constant.
+        bond_squared = abs(np.linalg.det(self.lattice)) * 2 / np.sqrt(3) / 3
+        return Relief(slopes[..., 2], laplacians[:, 2], separations + bond_squared / 4 * smooth)
+
     def _fit(self, places):
-        """Values (m, 3) and slopes (m, xy, 3) of the quadratic polynomials at places."""
+        """Values (m, 6), slopes (m, xy, 6) and Laplacians (m, 6) of the polynomials at places."""
+        places = wrapped(places, self.cell) @ self.cell
+        blocks = [self._fit_block(places[i : i + BLOCK]) for i in range(0, len(places), BLOCK)]
+        return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+
+    def _fit_block(self, places):
         most = self._tree.query_ball_point(places, self.range, return_length=True).max()
         distance, index = self._tree.query(
             places, k=np.arange(1, most + 1), distance_upper_bound=self.range
@@ -205,7 +268,8 @@ class LayerField:
         basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
         weighted = np.swapaxes(basis * weight[..., None], -1, -2)
         found = np.linalg.solve(weighted @ basis, weighted @ self._values[index])
-        return found[:, 0], found[:, 1:3] / self.range
+        laplacians = 2 * (found[:, 3] + found[:, 5]) / self.range**2
+        return found[:, 0], found[:, 1:3] / self.range, laplacians
 
 
 def local_geometry(layers: tuple[LayerField, LayerField], places: np.ndarray) -> LocalGeometry:

@@ -19,6 +19,7 @@ vacuum along any of its vectors. Nothing but positions, species and cell is used
 The local geometry is that of `moirepol.structure.local_geometry`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, sqrt
 from pathlib import Path
@@ -31,8 +32,9 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from moirepol.errors import JobError
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER, Bilayer
-from moirepol.structure.local_geometry import LayerField, local_geometry
+from moirepol.structure.bilayer import Bilayer
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
+from moirepol.structure.local_geometry import LayerField, Relief, local_geometry
 from moirepol.structure.material import DEFAULT_MATERIAL, Material, load_material
 from moirepol.structure.names import split_own_name
 from moirepol.structure.periodic import images_within, wrapped
@@ -114,7 +116,11 @@ class Recognized:
             "origin": origin,
         }
         sampled = Bilayer.from_atoms(atoms)
-        sampled.set_local_geometry(local_geometry(self.layers, np.tile(points + origin, (2, 1))))
+        places = np.tile(points + origin, (2, 1))
+        sampled.set_local_geometry(local_geometry(self.layers, places))
+        sampled.set_relief(
+            by_layer(sampled.site_layers, lambda own, here: self.layers[own].relief(places[here]))
+        )
         return sampled
 
     def in_structure_frame(self, vectors: np.ndarray) -> np.ndarray:
@@ -136,9 +142,9 @@ class Recognized:
 
     @property
     def roughness_A(self) -> tuple[float, int]:
-        """Largest distance in angstrom of an atom from its smooth layer, and the atom's index."""
+        """Largest distance in angstrom of an atom from its smooth sublattice, and its index."""
         own = self.bilayer
-        away = np.zeros(len(own))
+        rough = np.zeros((len(own), 3))
         for layer, smooth in enumerate(self.layers):
             here = own.layer == layer
             coordinates, lattices, heights = smooth.at(own.positions[here, :2])
@@ -146,9 +152,12 @@ class Recognized:
                 np.linalg.inv(smooth.lattice)
             ) + coordinates
             step -= np.rint(step)
-            flat = np.linalg.norm(np.einsum("ni,nij->nj", step, lattices), axis=1)
-            height = own.displacement[here, 2] - (heights - smooth.height)
-            away[here] = np.hypot(flat, height)
+            rough[here, :2] = np.einsum("ni,nij->nj", step, lattices)
+            rough[here, 2] = own.displacement[here, 2] - (heights - smooth.height)
+            half = np.where(own.is_site[here], 0.5, -0.5)
+            separations = smooth.relief(own.positions[here, :2]).separations_A
+            rough[here] -= half[:, None] * separations
+        away = np.linalg.norm(rough, axis=1)
         return float(away.max()), int(away.argmax())
 
     @property
@@ -303,8 +312,9 @@ def recognize(
         cell = np.linalg.inv(pattern) @ cell
         cell = cell if np.linalg.det(cell) > 0 else cell[::-1]
 
+    separations = _separations(first, second, vectors, len(atoms), kind)
     layers = [
-        LayerField(positions[layer == own], coordinates, lattice, cell)
+        LayerField(positions[layer == own], coordinates, lattice, cell, separations[layer == own])
         for own, (coordinates, lattice) in enumerate(found)
     ]
     displacement = np.zeros((len(atoms), 3))
@@ -333,7 +343,50 @@ def recognize(
     )
     both = layers[LOWER], layers[UPPER]
     bilayer.set_local_geometry(local_geometry(both, bilayer.site_positions[:, :2]))
+    sites = bilayer.sites
+    bilayer.set_relief(
+        by_layer(
+            bilayer.site_layers,
+            lambda own, here: both[own].relief_at_sites(
+                bilayer.site_positions[here, :2], separations[sites[here]]
+            ),
+        )
+    )
     return Recognized(atoms, bilayer, rotation, both, n_periods)
+
+
+def by_layer(layers: np.ndarray, relief: Callable[[int, np.ndarray], Relief]) -> Relief:
+    """Collect the relief of both layers at sites.
+
+    Parameters
+    ----------
+    layers
+        Layer (m,) of each site.
+    relief
+        Function: layer, indices of its sites -> their relief.
+
+    Returns
+    -------
+    Relief
+        Relief at the m sites.
+    """
+    n = len(layers)
+    found = Relief(np.empty((n, 2)), np.empty(n), np.empty((n, 3)))
+    for own in (LOWER, UPPER):
+        here = np.flatnonzero(layers == own)
+        part = relief(own, here)
+        for name in ("slopes", "curvatures_per_A", "separations_A"):
+            getattr(found, name)[here] = getattr(part, name)
+    return found
+
+
+def _separations(first, second, vectors, n, material):
+    """Displacement (n, 3) of the dipole site against its bonds, at every atom."""
+    found = np.zeros((n, 3))
+    for ends in (first, second):
+        np.add.at(found, ends, vectors)
+    sign = 1.0 if material.basis[1].species == material.dipole_site.species else -1.0
+    return sign * found / material.dipole_site.bonded.number
 
 
 def _check_species(atoms: Atoms, material: Material) -> None:

@@ -10,8 +10,9 @@ from functools import cache
 
 import numpy as np
 
-from moirepol.structure.bilayer import PRIMITIVE, Bilayer
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build
+from moirepol.structure.conventions import PRIMITIVE
 from moirepol.structure.names import System, stacking_of
 
 

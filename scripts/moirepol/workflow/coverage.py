@@ -93,11 +93,9 @@ def beyond_labels(
         words.append(kept)
     rough = 0.0 if isinstance(system, System) else system.recognized.roughness_A[0]
     if rough > own_structures.STATED_ROUGHNESS_A:
-        # Both sublattices may be displaced, in opposite directions.
-        largest = 2 * own_structures.BORN_CHARGE_E * rough
         words.append(
-            f"atoms up to {rough:.2g} Å away from the smooth lattices of the layers: this changes "
-            f"the dipole of a site by up to about {largest:.1g} e·Å, which is not included"
+            f"atoms up to {rough:.2g} Å away from the smooth lattices of the layers: the dipoles "
+            "contain this by the Born charges, the error does not"
         )
     return "; ".join(words)
 

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 LARGEST_ROUGHNESS_A = 0.145
 #: Corrugation in angstrom that counts as zero.
 SMOOTH_A = 1e-3
-#: Roughness in angstrom above which the neglected dipoles exceed the error of a prediction.
-STATED_ROUGHNESS_A = 1e-5
-#: Born charge of a sublattice in e (`born_charge` in resources/monolayer/, rounded).
-BORN_CHARGE_E = 2.7
+#: Roughness in angstrom that is stated: the error was not calibrated on rough layers.
+STATED_ROUGHNESS_A = 2e-3
 
 
 @dataclass(frozen=True)

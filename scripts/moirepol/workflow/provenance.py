@@ -129,7 +129,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     encoding: dict[Any, dict[str, Any]] = {}
     for name, variable in ds.variables.items():
         if variable.dtype.kind in "fiu" and variable.ndim:
-            encoding[name] = {"zlib": True, "complevel": 5}
+            encoding[name] = {"zlib": True, "complevel": 1}
         # The conventions CF want a long name of every variable, and complete coordinates.
         variable.attrs.setdefault("long_name", str(name).replace("_", " "))
         if name in ds.coords:

@@ -5,8 +5,8 @@ import pytest
 
 from compare_relaxations import LINES, draw, force_field, profiles
 from moirepol.physics.stackings import Stackings, functions
-from moirepol.structure.bilayer import UPPER
 from moirepol.structure.building import build
+from moirepol.structure.conventions import UPPER
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.symmetry import distinct_slides
 from moirepol.workflow.provenance import stamp, write_netcdf

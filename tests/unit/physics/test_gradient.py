@@ -9,8 +9,8 @@ from moirepol.errors import JobError
 from moirepol.physics import gradient as dg
 from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves
 from moirepol.physics.expansion import Expansion
-from moirepol.structure.bilayer import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.building import build, sample
+from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.frames import read_frames
 from support import ROOT
 

@@ -13,6 +13,7 @@ from moirepol.physics.heights import Heights
 from moirepol.physics.monolayer import Monolayer
 from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames
+from moirepol.structure.local_geometry import Relief
 from support import ROOT
 
 A, D = 2.51, 3.33
@@ -65,17 +66,19 @@ def test_a_relaxed_layer_is_rumpled_tilted_and_curved():
     ds = changes()
     ds["distance_zero_field"] *= 0
     bilayer = build("AA_slide-1-1-3", A, D)
-    geometry, n = bilayer.local_geometry, len(bilayer)
+    geometry, n = bilayer.local_geometry, len(bilayer.sites)
     bilayer.set_local_geometry(geometry)
-    bilayer.arrays["local_slope"] = np.tile([0.1, 0.0], (n, 1))
-    bilayer.arrays["local_curvature"] = np.full(n, 0.02)
+    moved = np.tile([0.0, 0.01, 0.0], (n, 1))
+    bilayer.set_relief(Relief(np.tile([0.1, 0.0], (n, 1)), np.full(n, 0.02), moved))
+    bilayer.info["relaxed_heights"] = True
     asked = expansion(bilayer)
-    Heights(ds, "heights.nc", Monolayer(11.0, 7.0, -0.3, 0.8, 1.5)).contribute(asked)
+    Heights(ds, "heights.nc", Monolayer(11.0, 7.0, -0.3, -2.7, 1.5)).contribute(asked)
     rumpled = ds["relaxed_zero_field"].values[1, 1][bilayer.site_layers]
     found = asked.coefficients[0][0]
     np.testing.assert_allclose(found[:, 2], rumpled[:, 2] + 1.5 * 0.02, atol=1e-9)
     tilted = rumpled[:, 0] - 0.1 * (rumpled[:, 2] + 1.5 * 0.02)
     np.testing.assert_allclose(found[:, 0], tilted, atol=1e-9)
+    np.testing.assert_allclose(found[:, 1], rumpled[:, 1] - 2.7 * 0.01, atol=1e-9)
 
 
 def test_labels_fill_the_grid_and_the_opposite_field():
@@ -151,8 +154,8 @@ def relaxed_moire():
     geometry = bilayer.local_geometry
     distances = D + 0.1 * np.cos(2 * np.pi * geometry.stackings[:, 0])
     bilayer.set_local_geometry(replace(geometry, distances_A=distances))
-    bilayer.arrays["local_slope"] = np.zeros((len(bilayer), 2))
-    bilayer.arrays["local_curvature"] = np.zeros(len(bilayer))
+    n = len(bilayer.sites)
+    bilayer.set_relief(Relief(np.zeros((n, 2)), np.zeros(n), np.zeros((n, 3))))
     bilayer.displace(np.full((len(bilayer), 3), 0.01))
     return bilayer
 

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from moirepol.errors import JobError
 from moirepol.physics import relaxation as rx
@@ -11,12 +12,13 @@ from moirepol.physics.continuum import relax
 from moirepol.physics.gradient import gradient_map, gradient_of
 from moirepol.physics.monolayer import Monolayer
 from moirepol.physics.stackings import Stackings, functions
-from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build, sample
+from moirepol.structure.conventions import LOWER, UPPER
+from moirepol.structure.recognition import recognize
 from moirepol.structure.symmetry import layer_symmetries, transform_slide
 
 A, D = 2.51, 3.33
-LAYER = Monolayer(11.3, 7.1, -0.3, 0.8)
+LAYER = Monolayer(11.3, 7.1, -0.3, -2.7)
 
 
 def stackings(family="AA"):
@@ -116,6 +118,20 @@ def test_the_local_geometry_is_that_of_the_moved_atoms(name):
     z = atoms.positions[:, 2]
     mean = z[atoms.layer == UPPER].mean() - z[atoms.layer == LOWER].mean()
     assert mean == pytest.approx(atoms.local_geometry.distances_A.mean(), abs=2e-3)
+
+
+@pytest.mark.parametrize("family", ["AA", "AAp"])
+def test_the_relief_of_a_file_is_that_of_the_relaxed_bilayer(family):
+    name = f"{family}_twist-16-17"
+    bilayer = rx.relaxed(build(name, A, D), stackings(family), LAYER, relaxed(name)[0])
+    read = recognize(Atoms(bilayer.numbers, bilayer.positions, cell=bilayer.cell, pbc=True), "x", A)
+    assert read.bilayer.family == family
+    assert read.rotation == pytest.approx(np.eye(3))
+    wanted, found = bilayer.relief, read.bilayer.relief
+    for quantity in ("slopes", "curvatures_per_A", "separations_A"):
+        values = getattr(wanted, quantity)
+        error = np.sqrt(np.mean((getattr(found, quantity) - values) ** 2))
+        assert error < 0.04 * np.sqrt(np.mean(values**2)), quantity
 
 
 def test_a_translated_bilayer_has_the_distance_of_its_stacking():

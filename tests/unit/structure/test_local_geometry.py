@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from moirepol.physics.gradient import gradient_of, local_gradients
-from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.local_geometry import LayerField, local_geometry
 
 A, D = 2.51, 3.33

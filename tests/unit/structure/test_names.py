@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from moirepol.errors import ConfigError
 from moirepol.physics.polarization import layer_fields
-from moirepol.structure.bilayer import LOWER, UPPER
 from moirepol.structure.building import build
+from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.structure.names import (
     OTHER_NAMES,
     PATTERN,

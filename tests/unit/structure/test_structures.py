@@ -7,8 +7,8 @@ from ase.neighborlist import neighbor_list
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moirepol.structure.bilayer import HIGH_SYMMETRY
 from moirepol.structure.building import build
+from moirepol.structure.conventions import HIGH_SYMMETRY
 from moirepol.structure.names import System
 from moirepol.structure.symmetry import distinct_slides, layer_symmetries, transform_slide
 
