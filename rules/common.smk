@@ -296,6 +296,14 @@ relaxation_of = of_relaxed(
     lambda system: f"results/relaxation/{system.name}.nc" if system.n_periods else []
 )
 
+
+def monolayer_of(wildcards) -> str | list:
+    """Input function: the constants of a layer, for relaxed bilayers and own structures."""
+    material = material_of(family_of(wildcards))
+    shaped = structure_of(wildcards) or System.parse(wildcards.system).relaxed
+    return monolayer_file(material) if shaped else []
+
+
 #: Inputs of a rule that predicts a system, by field of `moirepol.prediction.Prediction`.
 PREDICTION = {
     "zero_field": models_of("zero_field"),
@@ -308,13 +316,6 @@ PREDICTION = {
     "monolayer": monolayer_of,
     "relaxation": relaxation_of,
 }
-
-
-def monolayer_of(wildcards) -> str | list:
-    """Input function: the constants of a layer, for relaxed bilayers and own structures."""
-    material = material_of(family_of(wildcards))
-    shaped = structure_of(wildcards) or System.parse(wildcards.system).relaxed
-    return monolayer_file(material) if shaped else []
 
 
 def stackings_of_heights(wildcards) -> int:

@@ -174,7 +174,7 @@ READERS = {
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizabilit(y|ies))"
+    r"import collect_labels|: Prediction\b|\b(read_(netcdf|frames|calibration|polarizabilit(y|ies))"
     r"|(Predictor|LongRange|Stackings|Monolayer|Relaxation|Heights)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.
@@ -210,7 +210,12 @@ def test_every_script_that_reads_netcdf_is_among_the_readers():
 def test_every_input_of_their_rules_is_among_the_arguments():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     inputs = re.findall(r"^rule (\w+):\n    input:\n((?:        .*\n)+)", text, re.M)
-    named = {rule: set(re.findall(r"^ {8}(\w+)=", block, re.M)) for rule, block in inputs}
+    shared = re.search(r"^PREDICTION = \{\n(.*?)^\}", text, re.M | re.S)[1]
+    named = {
+        rule: set(re.findall(r"^ {8}(\w+)=", block, re.M))
+        | set(re.findall(r'"(\w+)":', shared if "**PREDICTION" in block else ""))
+        for rule, block in inputs
+    }
     named |= {f"plot_{kind}": set(plot.inputs) for kind, plot in PLOTS.items()}
     missing = {
         rule: names - set(READERS[rule]) - OTHER_INPUTS
