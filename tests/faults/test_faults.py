@@ -102,33 +102,16 @@ READERS = {
     "map_configuration": {"labels": LABELS},
     "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
-    "plot_angles": {"polarization_maps": ["map.nc"], "labels": [LABELS]},
     "plan_labels": {"labels": [LABELS]},
     "plot_calibration": {"studies": ["study.nc"], "errors": ["errors.nc"]},
-    "plot_charges": {"sweep": "sweep.nc"},
     "plot_comparison": {"dipoles": "one.nc", "labels": [LABELS]},
     "plot_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
-    "plot_mismatch": {"sweep": "sweep.nc", "labels": [LABELS]},
-    "plot_phases": {"sweep": "sweep.nc"},
-    "plot_relaxed_maps": {"polarization_maps": ["map.nc"]},
-    "plot_domains": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
-    "plot_switching": {"polarization_maps": ["map.nc"]},
-    "plot_walls": {"terms": ["terms.nc"]},
-    "plot_charge": {"charge": "charge.nc"},
-    "plot_in_plane": {"polarization_map": "map.nc"},
-    "plot_out_of_plane": {"polarization_map": "map.nc"},
-    "plot_parity": {"parities": ["parity.nc"]},
-    "plot_paths": {"polarization_maps": ["map.nc"]},
-    "plot_pattern": {"polarization_map": "map.nc"},
-    "plot_site_dipoles": {"dipoles": LABELS},
     "plot_cells": {"studies": ["study.nc"]},
     "plot_uniaxial": {
         "cells": [LABELS],
         "polarizability": "polarizability.nc",
         **GRADIENT,
     },
-    "plot_stackings": {"configuration_map": "map.nc"},
-    "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
     "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
     "relax_claims": {
         "configurations": ["map.nc"],
@@ -171,6 +154,26 @@ READERS = {
         "polarizability": "polarizability.nc",
     },
     "export_waves": {"potential": "potential.nc"},
+}
+#: Argument of plots: its good files.
+PLOTTED = {
+    "polarization_map": "map.nc",
+    "polarization_maps": ["map.nc"],
+    "configuration_map": "map.nc",
+    "charge": "charge.nc",
+    "charges": ["charge.nc"],
+    "dipoles": LABELS,
+    "labels": [LABELS],
+    "parallel": LABELS,
+    "antiparallel": LABELS,
+    "parities": ["parity.nc"],
+    "sweep": "sweep.nc",
+    "terms": ["terms.nc"],
+}
+READERS |= {
+    f"plot_{kind}": {argument: PLOTTED[argument] for argument in plot.inputs}
+    for kind, plot in PLOTS.items()
+    if plot.inputs and f"plot_{kind}" not in READERS
 }
 #: Calls that read NetCDF files.
 READING = re.compile(
