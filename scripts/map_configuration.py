@@ -1,12 +1,18 @@
 """Map the polarization in configuration space from labels of untwisted bilayers."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from moirepol.physics.configuration import labelled_slides, slide_waves
-from moirepol.physics.polarization import map_dataset, on_grid
+from moirepol.physics.polarization import add_members, map_dataset, on_grid
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.conventions import HIGH_SYMMETRY
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
+
+#: Draws of the noise of the labels.
+DRAWS = 16
 
 
 def map_configuration(
@@ -22,7 +28,8 @@ def map_configuration(
         Label set. Only unstrained untwisted bilayers of `family` at the default layer distance and
         without a field are used.
     configuration_map
-        NetCDF file to write. `slide_dipole` contains the labelled dipoles.
+        NetCDF file to write. `slide_dipole` contains the labelled dipoles. Each member of the map
+        has another draw of the noise of the labels.
     family
         Stacking family.
     slides_per_axis
@@ -31,11 +38,17 @@ def map_configuration(
         Number of grid points along each primitive vector.
     """
     n = slides_per_axis
-    cell, dipoles = labelled_slides(read_frames(labels), family, n)
-    waves = slide_waves(cell, dipoles)
-    P_layer = on_grid(*waves, grid_points).reshape(2, 3, grid_points, grid_points)
+    frames = read_frames(labels)
+    cell, dipoles = labelled_slides(frames, family, n)
+    k, C = slide_waves(cell, dipoles)
+    P_layer = on_grid(k, C, grid_points).reshape(2, 3, grid_points, grid_points)
     points = {label: np.array(place) @ cell for label, place in HIGH_SYMMETRY.items()}
     ds = map_dataset(P_layer, cell, points)
+    noise = label_noise(frames)
+    if noise is not None:
+        draws = np.random.default_rng(0).normal(scale=noise, size=(DRAWS, *dipoles.shape))
+        disturbed = [slide_waves(cell, dipoles + draw)[1].reshape(len(k), 2, 3) for draw in draws]
+        add_members(ds, np.array([on_grid(k, C.sum(axis=1), grid_points) for C in disturbed]))
     ds["slide_dipole"] = (
         ("slide_i", "slide_j", "layer", "component"),
         dipoles.reshape(n, n, *dipoles.shape[1:]),
@@ -43,7 +56,18 @@ def map_configuration(
     )
     ds.attrs.update(system=f"configuration_{family}", space="configuration")
     title = f"Polarization of {family} in configuration space"
-    write_netcdf(stamp(ds, title, {"slides_per_axis": n, "family": family}), configuration_map)
+    settings = {"slides_per_axis": n, "family": family, "label_noise_eA": noise}
+    write_netcdf(stamp(ds, title, settings), configuration_map)
+
+
+def label_noise(frames: Iterable[Bilayer]) -> float | None:
+    """Return the noise of labelled dipoles in e.angstrom, None if no label contains it.
+
+    It is the root mean square of the deviations of labels from the symmetry of their structures.
+    """
+    found = np.array([frame.info.get("symmetry_residual_eA", np.nan) for frame in frames])
+    found = found[np.isfinite(found)]
+    return float(np.sqrt(np.mean(found**2))) if len(found) else None
 
 
 if __name__ == "__main__":

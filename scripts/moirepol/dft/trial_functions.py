@@ -11,7 +11,6 @@ from itertools import product
 
 import numpy as np
 from ase.geometry import find_mic
-from ase.neighborlist import neighbor_list
 
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer
@@ -158,6 +157,8 @@ def bonded_neighbours(bilayer: Bilayer) -> tuple[np.ndarray, np.ndarray]:
     JobError
         If a site has another number of bonds than the material.
     """
+    from ase.neighborlist import neighbor_list  # slow to import, and a plan does not need it
+
     bonded = bilayer.material.dipole_site.bonded
     i, j, vectors = neighbor_list("ijD", bilayer, bonded.maximum_length_A)
     layer, partner = bilayer.layer, bilayer.symbols == bonded.species

@@ -416,6 +416,29 @@ def map_dataset(
     )
 
 
+def add_members(ds: xr.Dataset, members: np.ndarray) -> None:
+    """Add the polarization by each member and its standard deviation to a map.
+
+    Parameters
+    ----------
+    ds
+        Map with the data of `map_dataset`. It is changed in place.
+    members
+        Polarization (member, 3, n, n) in e.angstrom.
+    """
+    for name, dims, values, meaning in (
+        (
+            "P_member",
+            ("member",),
+            members.astype(np.float32),  # half of the file, and far below their differences
+            "polarization per pair of dipole sites by each member",
+        ),
+        ("P_error", (), members.std(axis=0, ddof=1), "error of P: standard deviation of members"),
+    ):
+        attributes = {"units": "e.angstrom", "long_name": meaning}
+        ds[name] = (*dims, "component", "i", "j"), values, attributes
+
+
 def map_of_bilayer(bilayer: "Bilayer", n: int) -> xr.Dataset:
     """Make the map of a moire bilayer from its dipoles.
 
@@ -434,23 +457,7 @@ def map_of_bilayer(bilayer: "Bilayer", n: int) -> xr.Dataset:
     """
     ds = map_dataset(layer_fields(bilayer, n), bilayer.cell_2d, bilayer.stacking_points())
     if "dipole_member" in bilayer.arrays:
-        members = layer_fields(bilayer, n, "dipole_member").sum(axis=0)
-        for name, dims, values, meaning in (
-            (
-                "P_member",
-                ("member",),
-                members.astype(np.float32),  # half of the file, and far below their differences
-                "polarization per pair of dipole sites by each member",
-            ),
-            (
-                "P_error",
-                (),
-                members.std(axis=0, ddof=1),
-                "error of P: standard deviation of members",
-            ),
-        ):
-            attributes = {"units": "e.angstrom", "long_name": meaning}
-            ds[name] = (*dims, "component", "i", "j"), values, attributes
+        add_members(ds, layer_fields(bilayer, n, "dipole_member").sum(axis=0))
     ds["layer_area"] = "layer", bilayer.areas
     ds["layer_area"].attrs.update(units="angstrom2", long_name="area of a layer's primitive cell")
     ds["layer_distance"] = (), bilayer.layer_distance_A

@@ -14,9 +14,8 @@ with A the lattice of a layer and o its origin, a hexagon centre.
 
 import numpy as np
 from ase import Atoms
-from scipy.linalg import polar
 
-from moirepol.structure.conventions import HIGH_SYMMETRY, LOWER, PRIMITIVE, UPPER
+from moirepol.structure.conventions import HIGH_SYMMETRY, LOWER, UPPER
 from moirepol.structure.local_geometry import LocalGeometry, Relief
 from moirepol.structure.material import Material, load_material
 from moirepol.structure.names import System, material_of
@@ -208,13 +207,9 @@ class Bilayer(Atoms):
     @property
     def _polar_decomposition(self) -> tuple[np.ndarray, np.ndarray]:
         """Angle (layer,) in radian and strain (layer, xy, xy) of each layer: F = R (1 + strain)."""
-        reference = self.reference_lattice_constant_A * PRIMITIVE
-        angles, strains = [], []
-        for lattice in self.lattices:
-            rotation, stretch = polar((np.linalg.inv(reference) @ lattice).T)
-            angles.append(np.arctan2(rotation[1, 0], rotation[0, 0]))
-            strains.append(stretch - np.eye(2))
-        return np.array(angles), np.array(strains)
+        mean = LocalGeometry(np.zeros((1, 2)), self.lattices[None], np.zeros(1))
+        angles, strains = mean.polar_decomposition(self.reference_lattice_constant_A)
+        return angles[0], strains[0]
 
     @property
     def mean_orientation(self) -> np.ndarray:

@@ -24,7 +24,6 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.periodic import images_within, wrapped
@@ -174,6 +173,8 @@ class LayerField:
         cell: np.ndarray,
         separations: np.ndarray | None = None,
     ):
+        from scipy.spatial import cKDTree  # slow to import, and most bilayers do not need it
+
         self.lattice, self.cell = lattice, cell
         # The displacement of an atom is periodic. Any image of its lattice point may be nearest.
         away = positions[:, :2] - coordinates @ lattice

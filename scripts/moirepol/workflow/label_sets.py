@@ -6,15 +6,16 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from moirepol.dft.engine import DEFAULT as DEFAULT_ENGINE
 from moirepol.errors import ConfigError
 from moirepol.structure.material import DEFAULT_MATERIAL, load_material
 from moirepol.structure.names import System, material_of, nearest
 from moirepol.structure.symmetry import distinct_slides
+
+if TYPE_CHECKING:  # slow to import, and a plan does not need it
+    import xarray as xr
 
 INDEX = "index.csv"
 CHECKSUMS = "SHA256SUMS"
@@ -228,7 +229,7 @@ def settings_of(
     return {"recipe": found, **lengths_of(config, material)}
 
 
-def settings_from(ds: xr.Dataset) -> dict[str, Any]:
+def settings_from(ds: "xr.Dataset") -> dict[str, Any]:
     """Return the settings that a file of labels was made with.
 
     Parameters

@@ -11,7 +11,7 @@ from moirepol.errors import JobError
 from moirepol.physics import polarization
 from moirepol.physics.polarization import point_fractions
 from moirepol.structure.building import build
-from moirepol.structure.frames import to_dataset
+from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.structure.symmetry import distinct_slides, layer_symmetries, symmetry_copies
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support.frames import STAR, A, D, stacked
@@ -159,6 +159,19 @@ class TestConfiguration:
             frame = stacked(f"AA_slide-{i}-{j}-{self.N}")
             total = np.nansum(frame.arrays["dipole"], axis=0)
             assert np.allclose(ds["P"].values[:, i * step, j * step], total, atol=1e-12)
+
+    def test_the_error_is_the_noise_of_the_labels(self, labels, tmp_path):
+        """It is measured by the symmetry of the labels."""
+        frames = read_frames(labels)
+        map_configuration(labels, tmp_path / "exact.nc", "AA", self.N, 24)
+        assert "P_error" not in read_netcdf(tmp_path / "exact.nc")
+        for frame in frames:
+            frame.info["symmetry_residual_eA"] = 2e-6
+        write_netcdf(to_dataset(frames), labels)
+        map_configuration(labels, tmp_path / "noisy.nc", "AA", self.N, 24)
+        at_slides = read_netcdf(tmp_path / "noisy.nc")["P_error"].values[:, :: 24 // self.N]
+        expected = np.sqrt(2) * 2e-6  # of the sum of two layers
+        assert at_slides[..., :: 24 // self.N].mean() == pytest.approx(expected, rel=0.15)
 
     def test_a_missing_slide_is_named(self, tmp_path):
         path = self.write(tmp_path / "labels.nc", distinct_slides(self.N, "AA")[1:])
