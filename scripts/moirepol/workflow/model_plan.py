@@ -96,7 +96,7 @@ def members_for(config: Mapping[str, Any], kind: str, name: str) -> list[str]:
     """
     canonical = own_structures.canonical_name(config, name) or system_of(name).name
     if name != canonical:
-        raise ConfigError(f"{name}: the name of its files is {canonical}")
+        raise ConfigError(f"{name}: files are named by the one spelling {canonical}")
     if own_structures.canonical_name(config, name) is None:
         system = system_of(name)
         if system.distance_A == lengths_of(config, system.material)["layer_distance_A"]:
