@@ -5,6 +5,7 @@
 # params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
 
 from functools import cache
+from types import SimpleNamespace
 
 from moirepol.console import say
 from moirepol.dft.engine import engine_of
@@ -33,6 +34,8 @@ from moirepol.workflow.label_sets import (
 
 BILAYER = "|".join(filter(None, [SYSTEM, own_structures.names_pattern(config)]))
 OTHER_BILAYER = "|".join(filter(None, [OTHER_NAMES, own_structures.other_names_pattern(config)]))
+#: Name of a map in any spelling.
+ANY_MAP = f"configuration_{ANY_FAMILY}|{BILAYER}|{OTHER_BILAYER}"
 
 
 wildcard_constraints:
@@ -335,10 +338,40 @@ def monolayer_file(material: str) -> str:
     return planned(label_plan.monolayer_file, material, SHIPPED_MONOLAYERS)
 
 
-def potential_of(wildcards) -> str | list:
-    """Input function: the potential above a system; a configuration space has none."""
-    space = wildcards.map.startswith("configuration")
-    return [] if space else f"results/potentials/{wildcards.map}.nc"
+def on_page(folder: str):
+    """Return an input function: files of the maps on a page, in a folder of results."""
+    return lambda wildcards: [
+        f"results/{folder}/{name}.nc" for name in planned(figure_plan.maps_on_page, wildcards.map)
+    ]
+
+
+def compared(folder: str):
+    """Return an input function: files of the two maps of a comparison, in a folder of results."""
+
+    def files(wildcards):
+        names = wildcards.one, wildcards.other
+        return [planned(figure_plan.canonical_file, folder, name, ".nc") for name in names]
+
+    return files
+
+
+def of_bilayer(function, otherwise=()):
+    """Return an input function of a page, from one of a system.
+
+    A configuration space has none of it.
+    """
+
+    def files(wildcards):
+        if wildcards.map.startswith("configuration"):
+            return otherwise
+        return function(SimpleNamespace(system=wildcards.map, map=wildcards.map))
+
+    return files
+
+
+def relaxed_page(wildcards) -> str:
+    """Page that contains a rigid bilayer and its relaxed counterpart; empty if there is none."""
+    return planned(figure_plan.relaxed_page, wildcards.system)
 
 
 def planned_models(wildcards) -> dict[str, dict]:

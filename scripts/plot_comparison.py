@@ -91,7 +91,7 @@ def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: s
             draw_field(bottom, one, np.linalg.norm(in_plane, axis=0), None, LIGHT, (0, par))
             draw_arrows(bottom, one, in_plane, ARROWS_PER_CELL, longest=par)
             for ax in (top, bottom):
-                draw_cell(ax, one, names="GNM", fontsize=5)
+                draw_cell(ax, one, names="GNM", fontsize=6)
             top.set_title(source)
             bottom.set_xlabel(r"$x$ ($\AA$)")
         for row, symbol in enumerate(SYMBOLS):

@@ -34,7 +34,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
     write_netcdf(stamp(shown, "Dipoles of the models against DFT"), data)
 
     figure, (ax, *rows) = new_figure(
-        4.0, nrows=1 + len(parts), sharex=True, height_ratios=[1.6, *[1] * len(parts)]
+        3.6, nrows=1 + len(parts), sharex=True, height_ratios=[1.6, *[1] * len(parts)]
     )
     for (name, part), errors, color in zip(parts.items(), rows, COLORS, strict=False):
         means = []

@@ -142,9 +142,7 @@ def draw_scale(ax, largest):
     size = round_below(largest / 2)
     corner = np.array([-0.85, -1.05])
     draw_arrow(ax, corner, (0, LONGEST * size / largest), "0.3")
-    ax.text(
-        corner[0] - 0.12, corner[1], f"{size:g} {DIPOLE}", fontsize=5.5, rotation=90, ha="right"
-    )
+    ax.text(corner[0] - 0.12, corner[1], f"{size:g} {DIPOLE}", fontsize=6, rotation=90, ha="right")
     for step, letter in (((0.4, 0), "y"), ((0, 0.4), "z")):
         draw_arrow(ax, (-0.85, 0.5), step, "0.3")
         ax.text(

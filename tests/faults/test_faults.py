@@ -135,9 +135,10 @@ READERS = {
     "train_model": {"labels": [LABELS]},
     "view_sweep": {"sweep": "sweep.nc"},
     "view_map": {
-        "polarization_map": "map.nc",
-        "charge": "charge.nc",
-        "potential": "potential.nc",
+        "polarization_maps": ["map.nc"],
+        "charges": ["charge.nc"],
+        "potentials": ["potential.nc"],
+        "polarizability": "polarizability.nc",
     },
     "compare_maps": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
     "compare_relaxations": {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from moirepol.errors import ConfigError
 from moirepol.structure.names import ANY_FAMILY, System, material_of
 from moirepol.workflow import label_plan, own_structures
-from moirepol.workflow.coverage import system_of
+from moirepol.workflow.coverage import predictors_of, system_of
 from moirepol.workflow.label_sets import lengths_of, systems_of_sweep
 
 Config = Mapping[str, Any]
@@ -376,6 +376,54 @@ def relaxed_systems(config: Config, systems: Iterable[str]) -> list[str]:
     ]
 
 
+def maps_on_page(config: Config, name: str) -> list[str]:
+    """Return the maps that one page shows.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the page.
+
+    Returns
+    -------
+    list of str
+        The name itself; for a relaxed system also its rigid counterpart.
+    """
+    if SPACE.fullmatch(name) or own_structures.find(config, name):
+        return [name]
+    system = System.parse(name)
+    rigid = system.model_copy(update={"relaxed": False})
+    return [name, rigid.name] if system.relaxed else [name]
+
+
+def relaxed_page(config: Config, name: str) -> str:
+    """Return the page that shows a rigid bilayer together with its relaxed counterpart.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of a bilayer.
+
+    Returns
+    -------
+    str
+        File of the page; empty if there is no relaxed counterpart.
+    """
+    if own_structures.find(config, name) or System.parse(name).distance_A is not None:
+        return ""
+    for relaxed in relaxed_systems(config, [name]):
+        try:
+            predictors_of(config, relaxed)
+        except ConfigError:
+            return ""
+        return f"results/views/{relaxed}.html"
+    return ""
+
+
 def parity_models(config: Mapping[str, Any]) -> list[str]:
     """Return the models whose dipoles the plot `parity` compares with DFT.
 
@@ -463,7 +511,7 @@ def _require_one_period(system: System) -> None:
 
 
 def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str) -> str:
-    """Return the file of a system for a target with another name of it.
+    """Return the file of a system, or of a configuration space, by any of its names.
 
     Parameters
     ----------
@@ -474,7 +522,7 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
     name
         Another spelling of a system's name, or a twist angle or mismatch.
     ending
-        Ending of the file, without the point.
+        Ending of the file, with the point.
 
     Returns
     -------
@@ -488,11 +536,12 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
         without atoms and have no limit.
     """
     if own := own_structures.canonical_name(config, name):
-        return f"results/{stage}/{own}.{ending}"
-    limit = (
-        config["maps"]["maximum_atoms"] if stage == "dipoles" or ending == "extxyz" else sys.maxsize
-    )
+        return f"results/{stage}/{own}{ending}"
+    if SPACE.fullmatch(name):
+        return f"results/{stage}/{name}{ending}"
+    has_atoms = stage == "dipoles" or ending.endswith(("extxyz", "cube"))
+    limit = config["maps"]["maximum_atoms"] if has_atoms else sys.maxsize
     system = system_of(name, limit)
     if system.distance_A == lengths_of(config, system.material)["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})
-    return f"results/{stage}/{system.name}.{ending}"
+    return f"results/{stage}/{system.name}{ending}"

@@ -221,14 +221,18 @@ class TestMaps:
         for name in ("AAp_twist-10-11", "AAp_twist-5-6", "AAp_twist-20-21"):
             angle = System.parse(name).twist_angle_deg
             files.append(str(tmp_path / f"{name}.nc"))
-            write_netcdf(stamp(a_map(first_harmonics(par=1e-4 * angle), name), "map"), files[-1])
+            ds = a_map(first_harmonics(par=1e-4 * angle), name)
+            ds["P_error"] = ds["P"].dims, np.full(ds["P"].shape, 2e-5)
+            write_netcdf(stamp(ds, "map"), files[-1])
         labels = [str(Path(__file__).parents[3] / "resources" / "labels" / "twist_aap.nc")]
         ds = draw(plot_angles, polarization_maps=files, labels=labels)
         assert ds["label"].values.tolist() == ["AAp_twist-2-3"]
         assert 2e-3 < ds["direct"].item() < 3e-3
-        assert variables(ds) == {"P_par_largest", "direct", "direct_angle"}
+        names = {"P_par_largest", "P_par_largest_error", "direct", "direct_angle"}
+        assert variables(ds) == names
         assert (np.diff(ds["angle"]) > 0).all()
         np.testing.assert_allclose(ds["P_par_largest"] / ds["angle"], 1e-4)
+        np.testing.assert_allclose(ds["P_par_largest_error"], 2e-5)
 
 
 class TestSlides:
