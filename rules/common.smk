@@ -60,7 +60,7 @@ SHIPPED_MONOLAYERS = shipped_path(ROOT, "resources/monolayer")
 CLAIMS_TABLE = shipped_path(ROOT, "resources/claims.yaml")
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
-JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
+VALIDATED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
 SWEEPS = config["sweeps"]
 CHECKS = config["labels"]["checks"]
 
@@ -85,6 +85,10 @@ def growing(first):
 def of_material(key: str, asked=lambda wildcards: wildcards.system):
     """Return a param: a length (`label_sets.LENGTHS`) of the material of a system."""
     return lambda wildcards: lengths_of(config, material_of(asked(wildcards)))[key]
+
+
+#: Params of a rule that builds a system.
+LENGTHS = {key: of_material(key) for key in ("lattice_constant_A", "layer_distance_A")}
 
 
 # Labels
@@ -301,6 +305,20 @@ def monolayer_of(wildcards) -> str | list:
     material = material_of(family_of(wildcards))
     shaped = structure_of(wildcards) or System.parse(wildcards.system).relaxed
     return monolayer_file(material) if shaped else []
+
+
+#: Inputs of a rule that predicts a system, by field of `moirepol.prediction.Prediction`.
+PREDICTION = {
+    "zero_field": models_of("zero_field"),
+    "response": models_of("response"),
+    "curvature": models_of("curvature"),
+    "polarizability": polarizability_of,
+    "gradient": gradient_of,
+    "heights": heights_of,
+    "stackings": stackings_of,
+    "monolayer": monolayer_of,
+    "relaxation": relaxation_of,
+}
 
 
 def stackings_of_heights(wildcards) -> int:

@@ -75,7 +75,7 @@ rule assemble_figure:
         "../scripts/assemble_figure.py"
 
 
-# Asked for by name only (`snakemake pictures`): what the README shows, to be committed.
+# Requested by name only (`snakemake pictures`): pictures of the docs, to be committed.
 rule pictures:
     input:
         expand("docs/pictures/{picture}.png", picture=["fig1b", "fig1e", "fig2d", "fig2e", "fig2g"]),

@@ -130,13 +130,12 @@ rule plan_labels:
         mem_mb=growing(4000),
         runtime=growing(15),
     params:
+        **LENGTHS,
         models=planned_models,
         kept=kept_at_distance,
         number=config["plans"]["labels"],
         slides_per_axis=config["plans"]["slides_per_axis"],
         maximum_atoms=config["plans"]["maximum_atoms"],
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
         code=code_digest("plan_labels"),
     message:
         "propose labels for {wildcards.system}"

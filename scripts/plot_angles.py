@@ -13,11 +13,17 @@ GRID = 48
 
 
 def plot_angles(polarization_maps: list[str], labels: list[str], data: str, pdf: str, png: str):
-    """Draw the largest |P_par| of each map against its twist angle, with the power that fits.
+    """Draw the largest |P_par| of each map against its twist angle, and fit a power law.
 
-    polarization_maps: maps of twisted bilayers of one family. labels: sets with directly computed
-    twisted cells among their frames; those of the family without a field are drawn, and not fitted.
-    data, pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    polarization_maps
+        Maps of twisted bilayers of one family.
+    labels
+        Label sets with twisted cells of direct DFT among their frames. Those of the family without
+        a field are drawn. They are not fitted.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     maps = [read_netcdf(path, "P") for path in polarization_maps]
     frames = [frame for path in labels for frame in read_frames(path)]

@@ -9,10 +9,14 @@ FORMULAS = {"finite_difference": ("+", "Eq. (3)"), "berg_luscher": ("o", "solid 
 
 
 def plot_charges(sweep: str, data: str, pdf: str, png: str):
-    """Draw Q_N and Q_M by both formulas and by the sign rule, and below P_perp that decides them.
+    """Draw Q_N and Q_M by all methods, and below them P_perp at the points that determine them.
 
-    sweep: of fields; its first system in its first strain is shown. data, pdf, png: the panel's
-    NetCDF and pictures to write.
+    Parameters
+    ----------
+    sweep
+        Sweep over fields. Its first system in its first strain is drawn.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = one_geometry(read_netcdf(sweep, "Q", "threshold_field"))
     shown = ds[[name for name in ds if name.startswith(("Q", "threshold_field", "P_point"))]]

@@ -38,10 +38,20 @@ def plot_stackings(
 ):
     """Draw each stacking from above and from the side, with the layers' dipoles and their sum.
 
-    configuration_map: map of the family's configuration space. data, pdf, png: the panel's NetCDF
-    and pictures to write. Point groups are those of the structures, found by spglib; below each,
-    the layers' dipoles per N in their layer's colour and the sum in black, to one scale, y to the
-    right.
+    Point groups are those of the structures, found by spglib. Below each structure are the dipoles
+    of its layers per N atom, in the colour of the layer, and their sum in black. All have one
+    scale; y points to the right.
+
+    Parameters
+    ----------
+    configuration_map
+        Map of the configuration space of the family.
+    family
+        Stacking family.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = read_netcdf(configuration_map, "P", "P_layer")
     n = ds.sizes["i"]

@@ -289,7 +289,7 @@ class Models:
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Turn failures of jobs into errors of values."""
+    """Raise a `ValueError` of one line instead of a `JobError`."""
     try:
         yield
     except JobError as error:

@@ -1,4 +1,4 @@
-"""The interactive plot of a map and the page that holds it, for any browser."""
+"""The interactive plot of a map and the page that contains it, for any browser."""
 
 import json
 from collections.abc import Mapping, Sequence

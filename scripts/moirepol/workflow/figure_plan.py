@@ -39,17 +39,20 @@ class Plot:
         Files by argument of the script.
     params
         Values by argument of the script, each a function of the settings and those of the panel.
-    options
+    required, optional
         Further settings of a panel that the script takes as arguments.
-    optional
-        Those of them that a panel may lack.
     """
 
     shows: Literal["system", "map", "space", "systems", "sweep", "nothing"]
     inputs: Mapping[str, Files] = field(default_factory=dict)
     params: Mapping[str, Callable[[Config, Panel], Any]] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Settings of a panel that the script takes as arguments."""
+        return *self.required, *self.optional
 
 
 def _one(folder: str) -> Files:
@@ -118,12 +121,7 @@ PLOTS: dict[str, Plot] = {
     "stackings": Plot(
         "space", {"configuration_map": _one("maps")}, {"family": _family, **_LENGTHS}
     ),
-    "out_of_plane": Plot(
-        "map",
-        {"polarization_map": _one("maps")},
-        options=("largest_eA",),
-        optional=("largest_eA",),
-    ),
+    "out_of_plane": Plot("map", {"polarization_map": _one("maps")}, optional=("largest_eA",)),
     "in_plane": Plot("map", {"polarization_map": _one("maps")}),
     "pattern": Plot("map", {"polarization_map": _one("maps")}),
     "charge": Plot("map", {"charge": _one("charge")}),
@@ -136,7 +134,7 @@ PLOTS: dict[str, Plot] = {
     "domains": Plot("systems", {"polarization_maps": _each("maps"), "charges": _each("charge")}),
     "switching": Plot("systems", {"polarization_maps": _each("maps")}),
     "walls": Plot("systems", {"terms": _each("terms")}),
-    "paths": Plot("systems", {"polarization_maps": _each("maps")}, options=("quantity",)),
+    "paths": Plot("systems", {"polarization_maps": _each("maps")}, required=("quantity",)),
     "angles": Plot("systems", {"polarization_maps": _each("maps"), "labels": _direct("twist")}),
     "amplitudes": Plot(
         "systems",
@@ -208,8 +206,8 @@ def figure_files(config: Config, *figures: str) -> list[str]:
     Returns
     -------
     list of str
-        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel lie
-        beside it.
+        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel are
+        in the same folder.
     """
     panels = [name for name in config["figures"] if not figures or figure_of(name) in figures]
     whole = [name for name in numbered_figures(config) if not figures or name in figures]
@@ -503,11 +501,11 @@ def map_of_one_period(config: Mapping[str, Any], name: str) -> str:
 def _require_one_period(system: System) -> None:
     if system.n_periods == 0:
         raise ConfigError(
-            f"{system.name}: a {system.geometry} does not hold all stackings and has no map"
+            f"{system.name}: a {system.geometry} does not contain all stackings and has no map"
         )
     if system.n_periods > 1:
         raise ConfigError(
-            f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "
+            f"{system.name}: its cell contains {system.n_periods} periods of the pattern; a charge "
             "needs one, as twist-m-(m+1) and mismatch-n-(n+1) have"
         )
 

@@ -13,6 +13,8 @@ from compute_charge import compute_charge
 from map_configuration import map_configuration
 from moirepol.errors import JobError
 from moirepol.physics.polarization import PC_PER_M
+from moirepol.prediction import Prediction
+from moirepol.predictor import Predictor
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.names import System
@@ -389,13 +391,13 @@ class TestSweeps:
                 return np.stack([[zero] * 2, [response] * 2])
 
         def made(systems, fields, offset):
-            monkeypatch.setattr(
-                sweep_fields.Predictor, "from_files", lambda *files: Powers(offset, self.SLOPE)
-            )
+            monkeypatch.setattr(Predictor, "from_files", lambda *files: Powers(offset, self.SLOPE))
             files = []
             for name in systems:
                 files.append(str(tmp_path / f"{name}.nc"))
-                sweep_fields.sweep_fields(name, [], files[-1], fields, 24, 24, 1e-6, A, D)
+                sweep_fields.sweep_fields(
+                    Prediction(name, [], A, D), files[-1], fields, 24, 24, 1e-6
+                )
             collect_sweep(files, str(tmp_path / "sweep.nc"), systems, [0.0])
             return str(tmp_path / "sweep.nc")
 

@@ -313,8 +313,8 @@ class TestFigures:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            ("AA_slide-1-1-3", "a slide does not hold all stackings"),
-            ("AA_twist-1-3", "holds 4 periods"),
+            ("AA_slide-1-1-3", "a slide does not contain all stackings"),
+            ("AA_twist-1-3", "contains 4 periods"),
             ("AA_twist-2-4", "^AA_twist-2-4: twist needs numbers without a common factor"),
         ],
     )
