@@ -25,7 +25,7 @@ rule evaluate_claims:
         charges=expand("results/charge/{system}.nc", system=systems_shown("charge")),
         dipoles=expand("results/dipoles/{system}.nc", system=WITH_ATOMS),
         labels=direct_labels("twist", "mismatch"),
-        parities=expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
+        parities=expand("results/models/{model}/parity.nc", model=VALIDATED_MODELS),
         studies=expand("results/studies/{study}.nc", study=studies_used_for("claims", STUDIES)),
     output:
         claims=report(

@@ -5,6 +5,7 @@
 # params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
 
 from functools import cache
+from types import SimpleNamespace
 
 from moirepol.console import say
 from moirepol.dft.engine import engine_name, engine_of
@@ -33,6 +34,8 @@ from moirepol.workflow.label_sets import (
 
 BILAYER = "|".join(filter(None, [SYSTEM, own_structures.names_pattern(config)]))
 OTHER_BILAYER = "|".join(filter(None, [OTHER_NAMES, own_structures.other_names_pattern(config)]))
+#: Name of a map in any spelling.
+ANY_MAP = f"configuration_{ANY_FAMILY}|{BILAYER}|{OTHER_BILAYER}"
 
 
 wildcard_constraints:
@@ -57,7 +60,7 @@ SHIPPED_MONOLAYERS = shipped_path(ROOT, "resources/monolayer")
 CLAIMS_TABLE = shipped_path(ROOT, "resources/claims.yaml")
 SHIPPED_FRAMES = shipped_frames(SHIPPED_LABELS)
 MODELS = config["models"]
-JUDGED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
+VALIDATED_MODELS = [name for name, model in MODELS.items() if not model.get("study")]
 SWEEPS = config["sweeps"]
 CHECKS = config["labels"]["checks"]
 
@@ -82,6 +85,10 @@ def growing(first):
 def of_material(key: str, asked=lambda wildcards: wildcards.system):
     """Return a param: a length (`label_sets.LENGTHS`) of the material of a system."""
     return lambda wildcards: lengths_of(config, material_of(asked(wildcards)))[key]
+
+
+#: Params of a rule that builds a system.
+LENGTHS = {key: of_material(key) for key in ("lattice_constant_A", "layer_distance_A")}
 
 
 # Labels
@@ -301,6 +308,20 @@ def monolayer_of(wildcards) -> str | list:
     return monolayer_file(material) if shaped else []
 
 
+#: Inputs of a rule that predicts a system, by field of `moirepol.prediction.Prediction`.
+PREDICTION = {
+    "zero_field": models_of("zero_field"),
+    "response": models_of("response"),
+    "curvature": models_of("curvature"),
+    "polarizability": polarizability_of,
+    "gradient": gradient_of,
+    "heights": heights_of,
+    "stackings": stackings_of,
+    "monolayer": monolayer_of,
+    "relaxation": relaxation_of,
+}
+
+
 def stackings_of_heights(wildcards) -> int:
     """Stackings along each axis of the labels at other heights, of the family of a system."""
     family = System.parse(wildcards.system).family
@@ -318,10 +339,40 @@ def monolayer_file(material: str) -> str:
     return planned(label_plan.monolayer_file, material, SHIPPED_MONOLAYERS)
 
 
-def potential_of(wildcards) -> str | list:
-    """Input function: the potential above a system; a configuration space has none."""
-    space = wildcards.map.startswith("configuration")
-    return [] if space else f"results/potentials/{wildcards.map}.nc"
+def on_page(folder: str):
+    """Return an input function: files of the maps on a page, in a folder of results."""
+    return lambda wildcards: [
+        f"results/{folder}/{name}.nc" for name in planned(figure_plan.maps_on_page, wildcards.map)
+    ]
+
+
+def compared(folder: str):
+    """Return an input function: files of the two maps of a comparison, in a folder of results."""
+
+    def files(wildcards):
+        names = wildcards.one, wildcards.other
+        return [planned(figure_plan.canonical_file, folder, name, ".nc") for name in names]
+
+    return files
+
+
+def of_bilayer(function, otherwise=()):
+    """Return an input function of a page, from one of a system.
+
+    A configuration space has none of it.
+    """
+
+    def files(wildcards):
+        if wildcards.map.startswith("configuration"):
+            return otherwise
+        return function(SimpleNamespace(system=wildcards.map, map=wildcards.map))
+
+    return files
+
+
+def relaxed_page(wildcards) -> str:
+    """Page that contains a rigid bilayer and its relaxed counterpart; empty if there is none."""
+    return planned(figure_plan.relaxed_page, wildcards.system)
 
 
 def planned_models(wildcards) -> dict[str, dict]:

@@ -2,7 +2,7 @@
 # Needs: what each panel shows (`figures` in config.yaml) and what its kind of plot is drawn from
 # (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
 # Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report. All panels of a figure
-# on one page: results/figures/<figure>.pdf.
+# on pages of journal width: results/figures/<figure>.pdf.
 
 
 for plot in figure_plan.plots_in_use(config):
@@ -75,21 +75,28 @@ rule assemble_figure:
         "../scripts/assemble_figure.py"
 
 
-# Asked for by name only (`snakemake pictures`): what the README shows, to be committed.
+# Requested by name only (`snakemake pictures`): pictures of the docs, to be committed.
 rule pictures:
     input:
-        expand("docs/pictures/{panel}.png", panel=["fig1b", "fig1e", "fig2d", "fig2e", "fig2g"]),
+        expand("docs/pictures/{picture}.png", picture=["fig1b", "fig1e", "fig2d", "fig2e", "fig2g"]),
+        expand("docs/images/{picture}.png", picture=["AA_angle-2.00", "AA_angle-1.085_relaxed"]),
+
+
+#: Folder of the documentation: folder of results that its pictures come from.
+PICTURES = {"pictures": "figures", "images": "views"}
 
 
 rule shrink_picture:
     input:
-        figure="results/figures/{panel}.png",
+        figure=lambda wildcards: f"results/{PICTURES[wildcards.folder]}/{wildcards.picture}.png",
     output:
-        picture="docs/pictures/{panel}.png",
+        picture="docs/{folder}/{picture}.png",
     log:
-        "logs/shrink_picture/{panel}.log",
+        "logs/shrink_picture/{folder}/{picture}.log",
     benchmark:
-        "benchmarks/shrink_picture/{panel}.tsv"
+        "benchmarks/shrink_picture/{folder}/{picture}.tsv"
+    wildcard_constraints:
+        folder="|".join(PICTURES),
     conda:
         "../envs/analyze.yaml"
     threads: 1
@@ -99,6 +106,6 @@ rule shrink_picture:
     params:
         code=code_digest("shrink_picture"),
     message:
-        "small picture of {wildcards.panel}"
+        "small picture of {wildcards.picture}"
     script:
         "../scripts/shrink_picture.py"

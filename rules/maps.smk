@@ -7,16 +7,8 @@
 
 rule map_polarization:
     input:
-        zero_field=models_of("zero_field"),
-        response=models_of("response"),
-        curvature=models_of("curvature"),
-        polarizability=polarizability_of,
-        gradient=gradient_of,
+        **PREDICTION,
         errors=errors_of,
-        heights=heights_of,
-        stackings=stackings_of,
-        monolayer=monolayer_of,
-        relaxation=relaxation_of,
         structure=mapped_structure,
     output:
         polarization_map="results/maps/{system}.nc",
@@ -31,8 +23,7 @@ rule map_polarization:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         grid_points=config["maps"]["grid_points"],
         points_per_period=config["maps"]["points_per_period"],
         beyond=lambda wildcards: beyond_labels(config, wildcards.system),
@@ -60,8 +51,7 @@ rule relax_bilayer:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         mesh_spacing_A=config["relaxation"]["mesh_spacing_A"],
         mesh_points=config["relaxation"]["mesh_points"],
         code=code_digest("relax_bilayer"),
@@ -71,18 +61,10 @@ rule relax_bilayer:
         "../scripts/relax_bilayer.py"
 
 
-# Each term of the prediction by itself. It draws on the same files as `map_polarization`.
+# Each term of the prediction by itself.
 rule decompose_map:
     input:
-        zero_field=models_of("zero_field"),
-        response=models_of("response"),
-        curvature=models_of("curvature"),
-        polarizability=polarizability_of,
-        gradient=gradient_of,
-        heights=heights_of,
-        stackings=stackings_of,
-        monolayer=monolayer_of,
-        relaxation=relaxation_of,
+        **PREDICTION,
     output:
         terms="results/terms/{system}.nc",
     log:
@@ -96,8 +78,7 @@ rule decompose_map:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         grid_points=config["maps"]["grid_points"],
         points_per_period=config["maps"]["points_per_period"],
         code=code_digest("decompose_map"),
@@ -172,8 +153,7 @@ rule relax_atoms:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         code=code_digest("relax_atoms"),
     message:
         "relax the atoms of {wildcards.system} with LAMMPS"
@@ -204,8 +184,7 @@ rule compare_relaxations:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         slides_per_axis=stackings_of_heights,
         code=code_digest("compare_relaxations"),
     message:

@@ -10,8 +10,8 @@ BENCHMARKED_RELAXED = [f"AA_twist-{m}-{m + 1}_relaxed" for m in (5, 10, 16, 30, 
 
 rule models:
     input:
-        expand("results/models/{model}/parity.nc", model=JUDGED_MODELS),
-        [members(model, "compressed.pb") for model in JUDGED_MODELS],
+        expand("results/models/{model}/parity.nc", model=VALIDATED_MODELS),
+        [members(model, "compressed.pb") for model in VALIDATED_MODELS],
 
 
 rule train_model:
@@ -186,16 +186,8 @@ rule fit_heights:
 
 rule predict_dipoles:
     input:
-        zero_field=models_of("zero_field"),
-        response=models_of("response"),
-        curvature=models_of("curvature"),
-        polarizability=polarizability_of,
-        gradient=gradient_of,
+        **PREDICTION,
         errors=errors_of,
-        heights=heights_of,
-        stackings=stackings_of,
-        monolayer=monolayer_of,
-        relaxation=relaxation_of,
         structure=structure_of,
     output:
         dipoles="results/dipoles/{system}.nc",
@@ -210,8 +202,7 @@ rule predict_dipoles:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
+        **LENGTHS,
         beyond=lambda wildcards: beyond_labels(config, wildcards.system),
         code=code_digest("predict_dipoles"),
     message:
@@ -318,7 +309,7 @@ rule benchmark_inference:
 
 rule benchmark_training:
     input:
-        courses=expand("results/models/{model}/loss.nc", model=[*JUDGED_MODELS, "aa_paper"]),
+        courses=expand("results/models/{model}/loss.nc", model=[*VALIDATED_MODELS, "aa_paper"]),
     output:
         training="results/benchmarks/training.csv",
     log:

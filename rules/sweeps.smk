@@ -29,11 +29,10 @@ rule sweep_fields:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
+        **LENGTHS,
         fields_V_per_A=lambda wildcards: SWEEPS[wildcards.sweep].get("fields_V_per_A", [0]),
         grid_points=config["maps"]["grid_points"],
         zero_tolerance=config["maps"]["zero_tolerance"],
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
         points_per_period=config["maps"]["points_per_period"],
         code=code_digest("sweep_fields"),
     message:

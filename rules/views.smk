@@ -5,9 +5,10 @@
 
 rule view_map:
     input:
-        polarization_map="results/maps/{map}.nc",
-        charge="results/charge/{map}.nc",
-        potential=potential_of,
+        polarization_maps=on_page("maps"),
+        charges=on_page("charge"),
+        potentials=of_bilayer(on_page("potentials")),
+        polarizability=of_bilayer(polarizability_of),
     output:
         page="results/views/{map}.html",
     log:
@@ -21,6 +22,9 @@ rule view_map:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        zero_tolerance=config["maps"]["zero_tolerance"],
+        settings=config["potential"],
+        relaxed_page=of_bilayer(relaxed_page, otherwise=""),
         code=code_digest("view_map"),
     message:
         "write the page of {wildcards.map}"
@@ -31,16 +35,17 @@ rule view_map:
 # Two maps with one colour scale: results/comparisons/<map>_and_<other map>.html.
 rule compare_maps:
     input:
-        polarization_maps=["results/maps/{map}.nc", "results/maps/{other}.nc"],
-        charges=["results/charge/{map}.nc", "results/charge/{other}.nc"],
+        polarization_maps=compared("maps"),
+        charges=compared("charge"),
     output:
-        page="results/comparisons/{map}_and_{other}.html",
+        page="results/comparisons/{one}_and_{other}.html",
     log:
-        "logs/compare_maps/{map}_and_{other}.log",
+        "logs/compare_maps/{one}_and_{other}.log",
     benchmark:
-        "benchmarks/compare_maps/{map}_and_{other}.tsv"
+        "benchmarks/compare_maps/{one}_and_{other}.tsv"
     wildcard_constraints:
-        other=f"configuration_{ANY_FAMILY}|{SYSTEM}",
+        one=ANY_MAP,
+        other=ANY_MAP,
     conda:
         "../envs/analyze.yaml"
     threads: 1
@@ -48,9 +53,10 @@ rule compare_maps:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        names=lambda wildcards: [wildcards.one, wildcards.other],
         code=code_digest("compare_maps"),
     message:
-        "compare {wildcards.map} and {wildcards.other}"
+        "compare {wildcards.one} and {wildcards.other}"
     script:
         "../scripts/compare_maps.py"
 
@@ -85,14 +91,14 @@ rule link_name:
     input:
         file=file_by_name,
     output:
-        link="results/{stage}/{other_name}.{ending}",
+        link="results/{stage}/{other_name}{ending}",
     log:
-        "logs/link_name/{stage}/{other_name}.{ending}.log",
+        "logs/link_name/{stage}/{other_name}{ending}.log",
     benchmark:
-        "benchmarks/link_name/{stage}/{other_name}.{ending}.tsv"
+        "benchmarks/link_name/{stage}/{other_name}{ending}.tsv"
     wildcard_constraints:
         stage="dipoles|maps|charge|potentials|views|plans|exports",
-        ending="nc|html|pdf|png|yaml|extxyz|csv|json|cube",
+        ending=r"(?:_potential|_wannier)?\.(?:nc|html|pdf|png|yaml|extxyz|csv|json|cube)",
     conda:
         "../envs/analyze.yaml"
     threads: 1
@@ -124,13 +130,12 @@ rule plan_labels:
         mem_mb=growing(4000),
         runtime=growing(15),
     params:
+        **LENGTHS,
         models=planned_models,
         kept=kept_at_distance,
         number=config["plans"]["labels"],
         slides_per_axis=config["plans"]["slides_per_axis"],
         maximum_atoms=config["plans"]["maximum_atoms"],
-        lattice_constant_A=of_material("lattice_constant_A"),
-        layer_distance_A=of_material("layer_distance_A"),
         code=code_digest("plan_labels"),
     message:
         "propose labels for {wildcards.system}"

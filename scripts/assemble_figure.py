@@ -1,6 +1,7 @@
-"""Assemble the panels of a figure on one page of journal width."""
+"""Assemble the panels of a figure on pages of journal width."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -9,12 +10,35 @@ import matplotlib.pyplot as plt
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
-from moirepol.plotting import STYLE
+from moirepol.plotting import COLUMN_INCHES, STYLE
 
 POINTS_PER_CM = 72 / 2.54
 GAP_CM = 0.4
 #: Space above a panel for its letter, in points.
 LETTER = 8.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a panel is placed, in points.
+
+    Attributes
+    ----------
+    page
+        Number of the page.
+    x, bottom
+        Lower left corner, from the left and from the top of the page.
+    scale
+        Factor of the size of the panel.
+    height
+        Height on the page.
+    """
+
+    page: int
+    x: float
+    bottom: float
+    scale: float
+    height: float
 
 
 def assemble_figure(
@@ -26,32 +50,44 @@ def assemble_figure(
 ) -> None:
     """Place panels in columns, in their order from left to right, each with its letter.
 
+    Panels keep their size, so that their text can be read. What is higher than a page continues on
+    the next page.
+
     Parameters
     ----------
     panels
-        PDF files of the panels, all of one width.
+        PDF files of the panels.
     letters
         Letter of each panel.
     width_cm
         Width of the page.
     height_cm
-        Largest height of the page. There are two columns if the panels fit, otherwise more.
+        Largest height of the page.
     figure
         PDF file to write.
     """
     pages = [PdfReader(panel).pages[0] for panel in panels]
     sizes = [(float(page.mediabox.width), float(page.mediabox.height)) for page in pages]
     width = width_cm * POINTS_PER_CM
-    columns = 2
-    places, scale, height = arrange(sizes, columns, width)
-    while height > height_cm * POINTS_PER_CM and columns < len(pages):
-        columns += 1
-        places, scale, height = arrange(sizes, columns, width)
+    places = arrange(sizes, width, height_cm * POINTS_PER_CM)
     writer = PdfWriter()
-    sheet = writer.add_blank_page(width, height)
-    tops = [(x, y - size[1] * scale) for (x, y), size in zip(places, sizes, strict=True)]
-    parts = [(page, scale, x, height - y) for page, (x, y) in zip(pages, places, strict=True)]
-    parts.append((_letters(letters, tops, width, height), 1.0, 0.0, 0.0))
+    for number in range(places[-1].page + 1):
+        own = [
+            (panel, letter, place)
+            for panel, letter, place in zip(pages, letters, places, strict=True)
+            if place.page == number
+        ]
+        height = max(place.bottom for _, _, place in own)
+        tops = {letter: (place.x, place.bottom - place.height) for _, letter, place in own}
+        parts = [(panel, at.scale, at.x, height - at.bottom) for panel, _, at in own]
+        parts.append((_letters(tops, width, height), 1.0, 0.0, 0.0))
+        _draw(writer.add_blank_page(width, height), parts, writer)
+    writer.compress_identical_objects()
+    writer.write(Path(figure))
+
+
+def _draw(sheet, parts, writer):
+    """Draw pages on a page: each with its factor and its lower left corner."""
     forms, content = DictionaryObject(), []
     for number, (page, size, x, y) in enumerate(parts):
         name = f"/Panel{number}"
@@ -61,8 +97,6 @@ def assemble_figure(
     stream.set_data("\n".join(content).encode())
     sheet[NameObject("/Resources")] = DictionaryObject({NameObject("/XObject"): forms})
     sheet.replace_contents(stream)
-    writer.compress_identical_objects()
-    writer.write(Path(figure))
 
 
 def _form(page, writer):
@@ -80,47 +114,47 @@ def _form(page, writer):
     return writer._add_object(form.flate_encode())
 
 
-def arrange(
-    sizes: Sequence[tuple[float, float]], columns: int, width: float
-) -> tuple[list[tuple[float, float]], float, float]:
+def arrange(sizes: Sequence[tuple[float, float]], width: float, height: float) -> list[Place]:
     """Return where panels are placed: each in the column that is shortest so far.
 
     Parameters
     ----------
     sizes
-        Widths and heights of the panels in points.
-    columns
-        Number of columns.
-    width
-        Width of the page in points.
+        Widths and heights of the panels in points. A panel that is wider than a column takes the
+        whole width.
+    width, height
+        Width and largest height of a page in points.
 
     Returns
     -------
-    places : list of (x, y)
-        Lower left corner of each panel, in points from the left and from the top of the page.
-    scale : float
-        Factor of the sizes of all panels.
-    height : float
-        Height of the page in points.
+    list of Place
+        Place of each panel.
     """
-    gap = GAP_CM * POINTS_PER_CM
+    gap, natural = GAP_CM * POINTS_PER_CM, 72 * COLUMN_INCHES
+    columns = max(1, round(width / natural))
     column = (width - gap * (columns - 1)) / columns
-    scale = column / max(size[0] for size in sizes)
-    filled = [0.0] * columns
-    places = []
-    for _, own in sizes:
+    filled, page, places = [0.0] * columns, 0, []
+    for wide, high in sizes:
+        spans = wide > 1.1 * natural
+        scale = (width if spans else column) / wide
         shortest = min(range(columns), key=lambda place: round(filled[place], 1))
-        filled[shortest] += LETTER + own * scale
-        places.append((shortest * (column + gap), filled[shortest]))
-        filled[shortest] += gap
-    return places, scale, max(filled) - gap
+        start = max(filled) if spans else filled[shortest]
+        if start and start + LETTER + high * scale > height:
+            filled, page, shortest, start = [0.0] * columns, page + 1, 0, 0.0
+        x = 0.0 if spans else shortest * (column + gap)
+        bottom = start + LETTER + high * scale
+        places.append(Place(page, x, bottom, scale, high * scale))
+        for number in range(columns):
+            if spans or number == shortest:
+                filled[number] = bottom + gap
+    return places
 
 
-def _letters(letters, tops, width, height):
-    """Return a page with a letter at each place, in points from the left and from the top."""
+def _letters(tops, width, height):
+    """Return a page with letters at places, in points from the left and from the top."""
     matplotlib.rcParams.update(STYLE)
     figure = plt.figure(figsize=(width / 72, height / 72))
-    for letter, (x, y) in zip(letters, tops, strict=True):
+    for letter, (x, y) in tops.items():
         place = (x + 1) / width, 1 - y / height
         figure.text(*place, f"({letter})", weight="bold", fontsize=9)
     figure.patch.set_alpha(0)

@@ -154,7 +154,7 @@ def _cell(name, size, a, height, material):
 
 
 def _flexoelectricity(a, recipe, folder, material):
-    """Slope of the out-of-plane dipoles of a rippled layer against the curvature d2z/dx2."""
+    """Return the out-of-plane dipole per curvature d2z/dx2 of a rippled layer."""
     flat = _cell("rippled", CELLS["rest"], a, recipe["cell_height_A"], material)
     cell = Bilayer.from_atoms(
         make_supercell(flat.to_atoms(), np.diag([monolayer.RIPPLED_CELLS, 1, 1])),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moirepol.physics.long_range import read_polarizabilities
-from moirepol.physics.potential import NEEDED, RIGID, Surroundings, potential_of_map
+from moirepol.physics.potential import NEEDED, Surroundings, potential_of_map
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
@@ -27,7 +27,7 @@ def compute_potential(
     polarizability
         File of `compute_polarizability`. Without it the dipoles do not respond to a substrate.
     """
-    responses = read_polarizabilities(polarizability) if polarizability else RIGID
+    responses = read_polarizabilities(polarizability)
     ds = read_netcdf(polarization_map, *NEEDED)
     heights = settings["heights_A"]
     phi = potential_of_map(ds, responses, heights, Surroundings.from_settings(settings))

@@ -70,8 +70,8 @@ def fit_stackings(
 def _least_energy(relaxed, flat_frames, layer_distance_A):
     """Layer distance of least energy and its force constant for every relaxed stacking.
 
-    The energies are those of flat layers: forces at single distances are too noisy, because the
-    grid of the density is coarse against such small forces.
+    The energies are those of flat layers. Forces are not used, because the grid of the density
+    causes errors that are large compared with these small forces.
     """
     flat: dict[str, dict[float, float]] = {}
     for frame in flat_frames:

@@ -43,7 +43,7 @@ def label_potential(
     heights_A
         Heights in angstrom above the mean height of the upper layer.
     grid_points
-        Nodes along each cell vector. Shorter waves than this grid holds are left out.
+        Nodes along each cell vector. Waves that are too short for this grid are omitted.
     scratch
         Folder for the programs' files. It is removed at the end.
     potential

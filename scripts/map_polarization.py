@@ -1,35 +1,13 @@
 """Map the local polarization of a moire bilayer."""
 
-from collections.abc import Sequence
-
-from moirepol.console import note, say
+from moirepol.console import note
 from moirepol.physics.polarization import map_of_bilayer
-from moirepol.physics.relaxation import Relaxation, relaxed_from_files
-from moirepol.predictor import Predictor
-from moirepol.structure.building import sample
-from moirepol.structure.recognition import recognize_file
+from moirepol.prediction import Prediction
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 
 def map_polarization(
-    system: str,
-    zero_field: Sequence[str],
-    polarization_map: str,
-    lattice_constant_A: float,
-    layer_distance_A: float,
-    grid_points: int,
-    points_per_period: int,
-    response: Sequence[str] = (),
-    curvature: Sequence[str] = (),
-    polarizability: str | Sequence[str] = (),
-    gradient: str | Sequence[str] = (),
-    errors: str | Sequence[str] = (),
-    heights: str | Sequence[str] = (),
-    stackings: str | Sequence[str] = (),
-    monolayer: str | Sequence[str] = (),
-    relaxation: str | Sequence[str] = (),
-    structure: str | Sequence[str] = (),
-    beyond: str = "",
+    prediction: Prediction, polarization_map: str, grid_points: int, points_per_period: int
 ) -> None:
     """Predict dipoles on a grid of local stackings, without atoms, and map them.
 
@@ -37,46 +15,27 @@ def map_polarization(
 
     Parameters
     ----------
-    system
-        Name of the bilayer, its field included.
+    prediction
+        The bilayer and the files of the prediction.
     polarization_map
         NetCDF to write.
     grid_points
         Grid points of the map along each cell vector, a multiple of 6.
     points_per_period
-        Points along each vector of the moire pattern at which dipoles are evaluated.
-    zero_field, response, curvature, polarizability, gradient, errors
-        As in `predict_dipoles`.
-    heights, stackings, monolayer, relaxation
-        As in `predict_dipoles`. The grid of a relaxed bilayer is at least as fine as its mesh.
-    lattice_constant_A, layer_distance_A, structure, beyond
-        As in `predict_dipoles`.
+        Points along each vector of the moire pattern at which dipoles are evaluated. The grid of a
+        relaxed bilayer is at least as fine as its mesh.
     """
-    if relaxation:
-        points_per_period = max(points_per_period, Relaxation.from_file(relaxation).points)
+    points_per_period = prediction.points_of(points_per_period)
+    if prediction.relaxation:
         grid_points = max(grid_points, points_per_period)
-    if structure:
-        own = recognize_file(structure, system, lattice_constant_A)
-        say(f"{system}: {own.description}")
-        bilayer = own.sample(points_per_period)
-    else:
-        bilayer = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
-    if stackings:
-        bilayer = relaxed_from_files(bilayer, stackings, monolayer, relaxation)
-    predictor = Predictor.from_files(
-        zero_field,
-        response,
-        curvature,
-        polarizability,
-        gradient,
-        errors,
-        heights,
-        monolayer,
-    )
+    bilayer, predictor = prediction.sampled(points_per_period), prediction.predictor
     ds = map_of_bilayer(predictor.dipoles(bilayer), grid_points)
-    if structure:
+    own = prediction.own
+    if own:
         ds.attrs["description"] = own.description
-    if beyond := note(system, beyond, predictor.beyond(bilayer)):
+    # The displacements of a structure belong to its atoms, not to the points of its map.
+    whole = own.bilayer if own else bilayer
+    if beyond := note(prediction.system, prediction.beyond, predictor.beyond(whole)):
         ds.attrs["beyond_labels"] = beyond
     if predictor.lacks:
         ds.attrs["not_included"] = predictor.lacks

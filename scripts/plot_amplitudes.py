@@ -24,12 +24,18 @@ def plot_amplitudes(
     pdf: str,
     png: str,
 ):
-    """Draw the first harmonics of P_perp and P_par (e.A per N pair) of twisted bilayers.
+    """Draw the first harmonics of P_perp and P_par of twisted bilayers, in e.angstrom per N pair.
 
-    dipoles: predictions for bilayers of one family. configuration_map: of that family; mapping the
-    stacking onto the moire cell (the usual effective model) has its harmonics at every angle.
-    labels: sets with directly computed twisted cells among their frames. data, pdf, png: the
-    panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    dipoles
+        Predictions for bilayers of one family.
+    configuration_map
+        Configuration map of this family. In effective models, every angle has its harmonics.
+    labels
+        Label sets with twisted cells of direct DFT among their frames.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     slides = read_netcdf(configuration_map, "P", "cell")
     mapped = first_harmonics(slides["P"].values, slides["cell"].values)

@@ -9,7 +9,12 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 def plot_charge(charge: str, data: str, pdf: str, png: str):
     """Draw q(r) with the triangles around M and N, and Q of each by Eq. (3) on the finest grid.
 
-    charge: the charge file. data, pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    charge
+        File of `compute_charge`.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = read_netcdf(charge, "charge_density", "Q")
     finest = ds["grid"].values.argmax()

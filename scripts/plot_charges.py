@@ -9,10 +9,14 @@ FORMULAS = {"finite_difference": ("+", "Eq. (3)"), "berg_luscher": ("o", "solid 
 
 
 def plot_charges(sweep: str, data: str, pdf: str, png: str):
-    """Draw Q_N and Q_M by both formulas and by the sign rule, and below P_perp that decides them.
+    """Draw Q_N and Q_M by all methods, and below them P_perp at the points that determine them.
 
-    sweep: of fields; its first system in its first strain is shown. data, pdf, png: the panel's
-    NetCDF and pictures to write.
+    Parameters
+    ----------
+    sweep
+        Sweep over fields. Its first system in its first strain is drawn.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = one_geometry(read_netcdf(sweep, "Q", "threshold_field"))
     shown = ds[[name for name in ds if name.startswith(("Q", "threshold_field", "P_point"))]]
@@ -55,7 +59,15 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
         for ax in (top, bottom):
             ax.axvspan(place - error, place + error, color="0.6", linewidth=0.6, zorder=0)
         line = UNIT * P_perp.sel(point=label)
-        bottom.plot(field, line, color=POINT_COLORS[label], label=f"at {label}")
+        bottom.plot(field, line, color=POINT_COLORS[label])
+        bottom.annotate(
+            f"at {label}",
+            *((float(field.max()), float(line.sel(field=field.max()))), (4, 0)),
+            textcoords="offset points",
+            color=POINT_COLORS[label],
+            fontsize=7,
+            va="center",
+        )
         bottom.annotate(
             f"{place:.4f} V/Å".replace("-0.0000", "0.0000").replace("-", "\N{MINUS SIGN}"),
             *((place, 1), (0, -2)),
@@ -69,7 +81,6 @@ def plot_charges(sweep: str, data: str, pdf: str, png: str):
     bottom.axhline(0, color="black", linewidth=0.5, zorder=0)
     bottom.set(xlabel=r"electric field along $+z$ (V/$\AA$)", ylabel=rf"$P_\perp$ ({DIPOLE})")
     bottom.set_ylim(top=1.6 * bottom.get_ylim()[1])
-    bottom.legend(loc="center right", handlelength=1.2)
     top.set(ylabel="topological charge", ylim=(-1.15, 1.15), yticks=[-1, -0.5, 0, 0.5, 1])
     top.set_xlim(1.1 * float(field.min()), 1.4 * float(field.max()))
     figure.legend(*top.get_legend_handles_labels(), loc="outside upper center", ncols=2)

@@ -26,11 +26,19 @@ ARRAYS = {MODEL: "dipole", SHORT: "dipole_short_range"}
 
 
 def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: str):
-    """Draw P_perp and P_par of the model, of direct DFT, and their difference on its own scale.
+    """Draw P_perp and P_par of the prediction and of direct DFT, and their difference.
 
-    dipoles: prediction of one moire cell. labels: a set that holds its label; without one the model
-    is shown alone. data, pdf, png: the panel's NetCDF and pictures to write. The mean absolute
-    error is that of the dipoles of all N atoms and components.
+    The difference has its own scale. The mean absolute error is that of the dipole components of
+    all N atoms.
+
+    Parameters
+    ----------
+    dipoles
+        Prediction of one moire cell.
+    labels
+        Label set that contains this cell. Without one, the prediction is drawn alone.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     (predicted,) = read_frames(dipoles)
     name = predicted.name
@@ -83,7 +91,7 @@ def plot_comparison(dipoles: str, labels: list[str], data: str, pdf: str, png: s
             draw_field(bottom, one, np.linalg.norm(in_plane, axis=0), None, LIGHT, (0, par))
             draw_arrows(bottom, one, in_plane, ARROWS_PER_CELL, longest=par)
             for ax in (top, bottom):
-                draw_cell(ax, one, names="GNM", fontsize=5)
+                draw_cell(ax, one, names="GNM", fontsize=6)
             top.set_title(source)
             bottom.set_xlabel(r"$x$ ($\AA$)")
         for row, symbol in enumerate(SYMBOLS):

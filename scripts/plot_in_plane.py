@@ -7,7 +7,12 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 def plot_in_plane(polarization_map: str, data: str, pdf: str, png: str):
     """Draw |P_par| in colour and its direction by arrows.
 
-    polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    polarization_map
+        The map.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds.sel(component=["x", "y"]).rename(P="P_par"), ["P_par"])

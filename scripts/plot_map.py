@@ -20,9 +20,14 @@ WIDTH_INCHES = 7.0  # two journal columns
 
 
 def plot_map(polarization_map: str, charge: str, pdf: str, png: str):
-    """Draw a map and its charge; the data are the two files themselves.
+    """Draw a map and its charge. The two files themselves are the data.
 
-    polarization_map, charge: the map and its charge. pdf, png: the pictures to write.
+    Parameters
+    ----------
+    polarization_map, charge
+        The map and its charge.
+    pdf, png
+        Pictures to write.
     """
     ds, charges = read_netcdf(polarization_map, "P"), read_netcdf(charge, "charge_density")
     P = UNIT * ds["P"].values

@@ -25,12 +25,19 @@ def plot_mismatch(
     pdf: str,
     png: str,
 ):
-    """Draw P_perp at G and on average, and the dipole of the cell by area, without a field.
+    """Draw P_perp at G and on average, and the dipole of the cell per area, without a field.
 
-    sweep: of mismatched bilayers of one family, with the field 0 among its fields; its first strain
-    is shown. labels: sets with directly computed mismatched cells among their frames.
-    trained_eta: mismatches among the models' labels. data, pdf, png:
-    the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    sweep
+        Sweep over mismatched bilayers of one family. It contains the field 0. Its first strain is
+        drawn.
+    labels
+        Label sets with mismatched cells of direct DFT among their frames.
+    trained_eta
+        Mismatches of the labels that the models are fitted to.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     frames = [frame for path in labels for frame in read_frames(path)]
     ds = one_strain(read_netcdf(sweep, "P_point", "net_polarization", "eta"))

@@ -7,10 +7,16 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 def plot_out_of_plane(
     polarization_map: str, data: str, pdf: str, png: str, largest_eA: float | None = None
 ):
-    """Draw P_perp; dotted contours mark P_perp = 0.
+    """Draw P_perp with dotted contours at P_perp = 0.
 
-    polarization_map: the map. largest_eA: |P_perp| in e.angstrom at the ends of the colours; by
-    default the maximum of the map. data, pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    polarization_map
+        The map.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
+    largest_eA
+        |P_perp| in e.angstrom at the ends of the colours; by default the maximum of the map.
     """
     ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds.sel(component="z", drop=True).rename(P="P_perp"), ["P_perp"])

@@ -17,8 +17,12 @@ COLORS = ("tab:red", "tab:blue", "tab:green")
 def plot_parity(parities: list[str], data: str, pdf: str, png: str):
     """Draw all dipole components of each model against DFT, and below them the errors.
 
-    parities: the comparisons, per N atom and side of the split. data, pdf, png: the panel's NetCDF
-    and pictures to write.
+    Parameters
+    ----------
+    parities
+        Files of `evaluate_model`.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     parts = {}
     for path in parities:
@@ -30,7 +34,7 @@ def plot_parity(parities: list[str], data: str, pdf: str, png: str):
     write_netcdf(stamp(shown, "Dipoles of the models against DFT"), data)
 
     figure, (ax, *rows) = new_figure(
-        4.0, nrows=1 + len(parts), sharex=True, height_ratios=[1.6, *[1] * len(parts)]
+        3.6, nrows=1 + len(parts), sharex=True, height_ratios=[1.6, *[1] * len(parts)]
     )
     for (name, part), errors, color in zip(parts.items(), rows, COLORS, strict=False):
         means = []

@@ -13,8 +13,14 @@ from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 def plot_paths(polarization_maps: list[str], quantity: str, data: str, pdf: str, png: str):
     """Draw P_perp or |P_par| along the long diagonal of the cell, one line for each field.
 
-    polarization_maps: maps of one bilayer in several fields. quantity: "P_perp" or "P_par". data,
-    pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    polarization_maps
+        Maps of one bilayer in several fields.
+    quantity
+        ``P_perp`` or ``P_par``.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     maps = [read_netcdf(path, "P") for path in polarization_maps]
     bilayers = {

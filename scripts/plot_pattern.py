@@ -28,7 +28,12 @@ VISIBLE = 0.2
 def plot_pattern(polarization_map: str, data: str, pdf: str, png: str):
     """Draw P_par as arrows and P_perp as circles: red up, blue down, diameter by size.
 
-    polarization_map: the map. data, pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    polarization_map
+        The map.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = read_netcdf(polarization_map, "P")
     shown = figure_data(ds, ["P"])

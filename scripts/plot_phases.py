@@ -13,9 +13,15 @@ WHOLE = 0.1
 def plot_phases(sweep: str, data: str, pdf: str, png: str):
     """Draw the fields in which P_perp changes sign at G, N and M, and the charges between them.
 
-    sweep: of mismatched bilayers and fields; its first strain is shown. data, pdf, png: the panel's
-    NetCDF and pictures to write. Dots are the charges by solid angles at the points computed, a
-    cross where they are not whole.
+    Dots are charges by solid angles at the computed points. A cross marks a charge that is no
+    integer.
+
+    Parameters
+    ----------
+    sweep
+        Sweep over mismatched bilayers and fields. Its first strain is drawn.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = one_strain(read_netcdf(sweep, "Q", "threshold_field", "eta")).sortby("eta")
     shown = ds[["threshold_field", "threshold_field_error", "Q", "Q_error"]]

@@ -42,7 +42,7 @@ def plot_relaxed_maps(polarization_maps: Sequence[str], data: str, pdf: str, png
     columns = len(maps) // 2
     largest = max(float(np.abs(ds["P"].sel(component="z")).max()) for ds in maps)
     matplotlib.rcParams.update(STYLE)
-    height = WIDTH_INCHES / columns * 1.5 + 0.4
+    height = WIDTH_INCHES / columns * 1.5 + 0.55
     figure, axes = plt.subplots(2, columns, figsize=(WIDTH_INCHES, height), squeeze=False)
     shown = []
     for number, (ds, system) in enumerate(zip(maps, systems, strict=True)):
@@ -56,7 +56,7 @@ def plot_relaxed_maps(polarization_maps: Sequence[str], data: str, pdf: str, png
         )
         length = float(np.linalg.norm(ds["cell"].values[0])) / 10
         if row == 0:
-            ax.set_title(f"{abs(system.twist_angle_deg):.2f}°, period {length:.1f} nm")
+            ax.set_title(f"{abs(system.twist_angle_deg):.2f}°\nperiod {length:.1f} nm")
         shown.append(resample(P.values, NODES))
     for row, word in enumerate(("rigid", "relaxed")):
         axes[row, 0].set_ylabel(word)

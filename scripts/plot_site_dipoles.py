@@ -25,10 +25,17 @@ LAYER_STYLES = tuple(zip(LAYERS, LAYER_COLORS, strict=True))
 
 
 def plot_site_dipoles(dipoles: str, data: str, pdf: str, png: str):
-    """Draw p of every N: in-plane part as an arrow, out-of-plane part as the size of its disc.
+    """Draw the dipole of every site: the in-plane part as an arrow, p_z as a disc.
 
-    dipoles: the frame. data, pdf, png: the panel's NetCDF and pictures to write. Filled discs point
-    up, open ones down.
+    The size of a disc is that of the out-of-plane part p_z. Filled discs point up, open discs point
+    down.
+
+    Parameters
+    ----------
+    dipoles
+        File of `predict_dipoles`.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     (atoms,) = read_frames(dipoles)
     shown = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())

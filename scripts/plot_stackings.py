@@ -38,10 +38,20 @@ def plot_stackings(
 ):
     """Draw each stacking from above and from the side, with the layers' dipoles and their sum.
 
-    configuration_map: map of the family's configuration space. data, pdf, png: the panel's NetCDF
-    and pictures to write. Point groups are those of the structures, found by spglib; below each,
-    the layers' dipoles per N in their layer's colour and the sum in black, to one scale, y to the
-    right.
+    Point groups are those of the structures, found by spglib. Below each structure are the dipoles
+    of its layers per N atom, in the colour of the layer, and their sum in black. All have one
+    scale; y points to the right.
+
+    Parameters
+    ----------
+    configuration_map
+        Map of the configuration space of the family.
+    family
+        Stacking family.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     ds = read_netcdf(configuration_map, "P", "P_layer")
     n = ds.sizes["i"]
@@ -132,9 +142,7 @@ def draw_scale(ax, largest):
     size = round_below(largest / 2)
     corner = np.array([-0.85, -1.05])
     draw_arrow(ax, corner, (0, LONGEST * size / largest), "0.3")
-    ax.text(
-        corner[0] - 0.12, corner[1], f"{size:g} {DIPOLE}", fontsize=5.5, rotation=90, ha="right"
-    )
+    ax.text(corner[0] - 0.12, corner[1], f"{size:g} {DIPOLE}", fontsize=6, rotation=90, ha="right")
     for step, letter in (((0.4, 0), "y"), ((0, 0.4), "z")):
         draw_arrow(ax, (-0.85, 0.5), step, "0.3")
         ax.text(

@@ -30,7 +30,14 @@ def plot_structure(
 ):
     """Draw atoms and bonds of both layers, seen from above, with enlarged parts at G, N and M.
 
-    system: its name. data, pdf, png: the panel's NetCDF and pictures to write.
+    Parameters
+    ----------
+    system
+        Name of the bilayer.
+    lattice_constant_A, layer_distance_A
+        Lattice constant and layer distance in angstrom.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     atoms = build(system, lattice_constant_A, layer_distance_A)
     shown = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())

@@ -52,14 +52,14 @@ def plot_switching(polarization_maps: Sequence[str], data: str, pdf: str, png: s
     shown["angle"].attrs["long_name"] = "twist angle"
     write_netcdf(stamp(shown, "Domains of relaxed bilayers in a field"), data)
 
-    figure, (top, bottom) = new_figure(3.2, nrows=2, sharex=True)
+    figure, (top, bottom) = new_figure(2.4, nrows=2, sharex=True)
     for color, angle in zip(COLORS, sorted(set(shown["angle"].values)), strict=False):
         part = shown.isel(field=shown["angle"].values == angle).sortby("field")
         style = {"color": color, "marker": "o", "markersize": 3, "label": f"{angle:.2f}°"}
         top.plot(10 * part["field"], part["area_up"], **style)
         bottom.plot(10 * part["field"], part["net_P"], **style)
-    top.set(ylabel="share of domains up")
-    bottom.set(ylabel=r"net spontaneous $P_\perp$ (pC/m)", xlabel="field (V/nm)")
+    top.set(ylabel="share of\ndomains up")
+    bottom.set(ylabel="net spontaneous\n" r"$P_\perp$ (pC/m)", xlabel="field (V/nm)")
     bottom.axhline(0, color="0.7", linewidth=0.5, zorder=0)
     top.legend()
     save(figure, pdf, png)

@@ -61,7 +61,7 @@ def plot_walls(terms: Sequence[str], data: str, pdf: str, png: str) -> None:
     )
     write_netcdf(stamp(both, "In-plane polarization along G-N-C-M-G by contribution"), data)
 
-    figure, axes = new_figure(1.9 * len(files) + 0.3, nrows=len(files), sharex=True, squeeze=False)
+    figure, axes = new_figure(1.1 * len(files) + 0.3, nrows=len(files), sharex=True, squeeze=False)
     for ax, name in zip(axes[:, 0], both["system"].values, strict=True):
         own = both.sel(system=name)
         for word, (included, color) in LINES.items():
@@ -75,7 +75,10 @@ def plot_walls(terms: Sequence[str], data: str, pdf: str, png: str) -> None:
         ax.axhline(0, color="0.7", linewidth=0.5, zorder=0)
         ax.margins(x=0)
     axes[-1, 0].set_xticks([0, 1 / 3, 1 / 2, 2 / 3, 1], ["G", "N", "C", "M", "G"])
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=4, loc="outside upper center")
+    handles = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        *handles, ncols=4, loc="outside upper center", handlelength=1.2, columnspacing=1.2
+    )
     save(figure, pdf, png)
 
 

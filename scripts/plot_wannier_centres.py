@@ -22,11 +22,16 @@ LEGEND = {"ncols": 4, "columnspacing": 1.2, "handletextpad": 0.1}
 
 
 def plot_wannier_centres(parallel: str, antiparallel: str, data: str, pdf: str, png: str):
-    """Draw, above, a site of each layer with its bonds and Wannier centres; below, the dipoles.
+    """Draw a site of each layer with its bonds and Wannier centres, and below it the dipoles.
 
-    parallel, antiparallel: label sets with the slides of `STACKINGS`. data, pdf, png: the panel's
-    NetCDF and pictures to write. Seen along x; y is measured from the lower N, z from the plane of
-    the layer.
+    The view is along x. y is relative to the N atom of the lower layer, z relative to the layer.
+
+    Parameters
+    ----------
+    parallel, antiparallel
+        Label sets with the translated bilayers of `STACKINGS`.
+    data, pdf, png
+        NetCDF file and pictures of the panel to write.
     """
     frames = {f.name: f for path in (parallel, antiparallel) for f in read_frames(path)}
     if missing := sorted(set(STACKINGS.values()) - set(frames)):

@@ -14,9 +14,8 @@ from moirepol.physics.polarization import (
     point_fractions,
 )
 from moirepol.physics.topology import METHODS, REGIONS, by_region, charges
-from moirepol.predictor import Predictor
+from moirepol.prediction import Prediction
 from moirepol.structure.bilayer import Bilayer
-from moirepol.structure.building import sample
 from moirepol.workflow.provenance import stamp, write_netcdf
 
 #: Points whose sign of P_perp determines the charges.
@@ -34,29 +33,19 @@ QUANTITIES = {
 
 
 def sweep_fields(
-    system,
-    zero_field: Sequence[str],
-    geometry,
+    prediction: Prediction,
+    geometry: str,
     fields_V_per_A: Sequence[float],
-    grid_points,
-    points_per_period,
-    zero_tolerance,
-    lattice_constant_A,
-    layer_distance_A,
-    response: Sequence[str] = (),
-    curvature: Sequence[str] = (),
-    polarizability=(),
-    gradient=(),
-    errors=(),
+    grid_points: int,
+    points_per_period: int,
+    zero_tolerance: float,
 ) -> None:
     """Predict the powers of the field once, and evaluate the pattern in every field.
 
     Parameters
     ----------
-    system
-        Name of the bilayer, without a field.
-    zero_field, response, curvature, polarizability, gradient, errors
-        As in `predict_dipoles`.
+    prediction
+        The bilayer, without a field, and the files of the prediction.
     geometry
         NetCDF file to write.
     fields_V_per_A
@@ -68,13 +57,9 @@ def sweep_fields(
         Number of points along each vector of the pattern at which dipoles are evaluated.
     zero_tolerance
         Fraction of the largest |P| that counts as zero in Q.
-    lattice_constant_A, layer_distance_A
-        Lattice constant and layer distance in angstrom.
     """
-    atoms = sample(system, lattice_constant_A, layer_distance_A, points_per_period)
-    predictor = Predictor.from_files(
-        zero_field, response, curvature, polarizability, gradient, errors
-    )
+    system, predictor = prediction.system, prediction.predictor
+    atoms = prediction.sampled(points_per_period)
     net, P = map_powers(atoms, predictor.expand(atoms).powers(), 2 * grid_points)
     named = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())
     points = point_fractions(named)

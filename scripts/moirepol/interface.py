@@ -281,13 +281,15 @@ class Models:
         return [str(path) for path in found]
 
     def _beyond(self, known: System | OwnStructure, predictor: Predictor, bilayer: Bilayer) -> str:
-        reasons = beyond_labels(self.config, known), predictor.beyond(bilayer)
+        # The displacements of a structure belong to its atoms, not to the points of its map.
+        whole = known.recognized.bilayer if isinstance(known, OwnStructure) else bilayer
+        reasons = beyond_labels(self.config, known), predictor.beyond(whole)
         return "; ".join(filter(None, reasons))
 
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Turn failures of jobs into errors of values."""
+    """Raise a `ValueError` of one line instead of a `JobError`."""
     try:
         yield
     except JobError as error:

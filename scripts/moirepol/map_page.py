@@ -1,7 +1,8 @@
-"""The interactive plot of a map and the page that holds it, for any browser."""
+"""The interactive plot of a map and the page that contains it, for any browser."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from bokeh.models import (
     UIElement,
 )
 from bokeh.plotting import figure
+from bokeh.plotting.contour import contour_data
 from bokeh.resources import Resources
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
@@ -69,7 +71,8 @@ def write_page(content: LayoutDOM, heading: str, page: str | Path) -> None:
     Path(page).write_text(f"{before}{script}{end}{after}", encoding="utf-8")
 
 
-#: Keys of the page: digits choose the colours, letters show and hide layers, + - 0 zoom.
+#: Keys of the page: digits choose the colours, v the variant, letters show and hide layers,
+#: + - 0 zoom.
 KEYBOARD = """<script>
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return
@@ -83,6 +86,8 @@ document.addEventListener('keydown', (event) => {
     if (layer >= 0) group.active = toggle(group.active, layer)
   for (const group of all('colours'))
     if (colour >= 0 && colour < group.labels.length) group.active = colour
+  for (const group of all('variants'))
+    if (event.key == 'v') group.active = (group.active + 1) % group.labels.length
   for (const map of all('map')) for (const range of [map.x_range, map.y_range]) {
     if (event.key == '0') range.reset()
     if (!zoom) continue
@@ -93,70 +98,107 @@ document.addEventListener('keydown', (event) => {
 </script>"""
 
 
+@dataclass(frozen=True)
+class MapVariant:
+    """A map and what is computed from it.
+
+    Attributes
+    ----------
+    label
+        Text of the button that shows the variant.
+    ds, charges
+        The map and its charge.
+    above
+        Potential above the bilayer; None for a configuration space.
+    """
+
+    label: str
+    ds: xr.Dataset
+    charges: xr.Dataset
+    above: xr.Dataset | None = None
+
+
+def common_limits(variants: Sequence[MapVariant]) -> dict[str, float]:
+    """Return the ends of the colours that all of some maps are shown with.
+
+    Parameters
+    ----------
+    variants
+        The maps.
+
+    Returns
+    -------
+    dict
+        Ends of `P_perp` and `P_par` in `DIPOLE`, of `q` in angstrom^-2 and of `phi_0`, `phi_1`, ...
+        in mV.
+    """
+    found: dict[str, float] = {}
+    for one in variants:
+        fields = _fields(one.ds)
+        ends = {
+            "P_perp": limit_of_P_perp(fields),
+            "P_par": np.abs(fields["P_par"]).max(),
+            "q": np.quantile(np.abs(one.charges["charge_density"]), SHARE_OF_COLOURS),
+        }
+        ends |= {name: np.abs(phi).max() for name, phi in _potentials(one).items()}
+        found |= {name: float(max(end, found.get(name, 0.0))) for name, end in ends.items()}
+    return found
+
+
 class MapView:
     """The plot of a map with its switches.
 
     Parameters
     ----------
-    ds, charges
-        The map and its charge.
-    above
-        Potential above the bilayer; None for a configuration space.
+    variants
+        Maps of one cell. A switch selects one of them. The first is shown first.
     limits
-        Ends of the colours of `P_perp` and `P_par` in `DIPOLE`; by default those of the map.
+        Ends of the colours (`common_limits`); by default those of the variants.
+    frame_px
+        Width of the plot on the screen.
     """
 
     def __init__(
         self,
-        ds: xr.Dataset,
-        charges: xr.Dataset,
-        above: xr.Dataset | None = None,
+        variants: Sequence[MapVariant],
         limits: Mapping[str, float] | None = None,
+        frame_px: int = FRAME,
     ):
-        self.ds = ds
-        power = int(
-            np.floor(
-                np.log10(np.quantile(np.abs(charges["charge_density"]), SHARE_OF_COLOURS) or 1.0)
-            )
-        )
+        self.variants, self.frame_px = list(variants), frame_px
+        self.limits = dict(limits or common_limits(variants))
+        power = int(np.floor(np.log10(self.limits["q"] or 1.0)))
         self.density = f"10{str(power).translate(SUPERSCRIPTS)} Å⁻²"
-        self.fields = _fields(ds, charges["charge_density"].values / 10.0**power)
-        self.heights: list[float] = []
-        potentials: dict[str, np.ndarray] = {}
-        if above is not None:
-            self.heights = above["height"].values.tolist()
-            potentials = {f"phi_{i}": phi for i, phi in enumerate(above["phi"].values)}
-        self.limits = {"P_perp": limit_of_P_perp(self.fields), "P_par": self.largest("P_par")}
-        self.limits |= limits or {}
+        self.fields = [
+            _fields(one.ds) | {"q": one.charges["charge_density"].values / 10.0**power}
+            for one in variants
+        ]
+        self.q_limit = self.limits["q"] / 10.0**power
+        above = variants[0].above
+        self.heights = [] if above is None else above["height"].values.tolist()
         self.negligible = self.largest("P_perp") < VISIBLE * self.largest("P_par")
-        self._draw({**self.fields, **potentials})
+        self.switched: list[list[ColumnDataSource]] = []
+        self._draw()
         self.marker = ColumnDataSource({"x": [], "y": []}, name="marker")
         style = {"size": 11, "line_color": "black", "fill_color": "yellow"}
         self.plot.scatter("x", "y", source=self.marker, **style)
 
     def largest(self, name: str) -> float:
-        """Return the largest size of a field."""
-        return float(np.abs(self.fields[name]).max())
+        """Return the largest size of a field in all variants."""
+        return float(max(np.abs(fields[name]).max() for fields in self.fields))
 
-    def _draw(self, fields):
-        ds = self.ds
+    def _draw(self):
+        ds = self.variants[0].ds
         cell = ds["cell"].values
         (left, right), (bottom, top) = box = window(cell)
         step = (right - left) / PIXELS
         x = np.arange(left + step / 2, right, step)
         y = np.arange(bottom + step / 2, top, step)
         xy = np.stack(np.meshgrid(x, y), axis=-1)
-        images = dict(zip(fields, sample(np.stack(list(fields.values())), cell, xy), strict=True))
-        if self.heights:
-            images["phi"] = images["phi_0"]
-        self.source = ColumnDataSource({k: [v.astype(np.float32)] for k, v in images.items()})
         place = {"x": left, "y": bottom, "dw": len(x) * step, "dh": len(y) * step}
-        place["source"] = self.source
-
         symbol = "τ" if ds.attrs["space"] == "configuration" else ""
         plot = self.plot = figure(
-            frame_width=FRAME,
-            frame_height=round(FRAME * (top - bottom) / (right - left)),
+            frame_width=self.frame_px,
+            frame_height=round(self.frame_px * (top - bottom) / (right - left)),
             x_range=Range1d(left, right),
             y_range=Range1d(bottom, top),
             x_axis_label=f"{symbol or 'x'}{'x' if symbol else ''} (Å)",
@@ -168,34 +210,56 @@ class MapView:
             name="map",
         )
         plot.grid.visible = False
-        q_limit = np.quantile(np.abs(self.fields["q"]), SHARE_OF_COLOURS)
         signed = colormaps["RdBu_r"]
         shown = [
             (P_PERP, "P_perp", signed, -self.limits["P_perp"], self.limits["P_perp"], DIPOLE),
             (P_PAR, "P_par", LIGHT, 0.0, self.limits["P_par"], DIPOLE),
-            (CHARGE, "q", signed, -q_limit, q_limit, self.density),
+            (CHARGE, "q", signed, -self.q_limit, self.q_limit, self.density),
         ]
-        names = [f"phi_{i}" for i in range(len(self.heights))]
-        self.potential_limits = [float(np.abs(fields[name]).max()) for name in names]
-        if self.potential_limits:
-            limit = self.potential_limits[0]
+        if self.heights:
+            limit = self.limits["phi_0"]
             shown.append((PHI, "phi", signed, -limit, limit, POTENTIAL))
-        self.colours: dict[str, list] = {}
-        self.titles = {NONE: " "}
-        for label, name, colours, low, high, unit in shown:
-            palette = [to_hex(c) for c in colours(np.linspace(0, 1, 256))]
-            mapper = LinearColorMapper(palette, low=low, high=high or 1.0)
-            image = plot.image(image=name, color_mapper=mapper, **place)
-            ticks = BasicTickFormatter(use_scientific=False)
-            bar = ColorBar(color_mapper=mapper, width=12, formatter=ticks)
-            plot.add_layout(bar, "right")
-            self.colours[label] = [image, bar]
-            self.titles[label] = f"{label} ({unit})"
-        self.colours[NONE] = []
+        mappers = {
+            label: LinearColorMapper(
+                [to_hex(c) for c in colours(np.linspace(0, 1, 256))], low=low, high=high or 1.0
+            )
+            for label, _, colours, low, high, _ in shown
+        }
+        self.colours: dict[str, list] = {label: [] for label in (*mappers, NONE)}
+        self.titles = {label: f"{label} ({unit})" for label, *_, unit in shown} | {NONE: " "}
+        self.layers: dict[str, list] = {label: [] for label in LAYERS_SHOWN}
+        images = [
+            self._images(one, own, xy) for one, own in zip(self.variants, self.fields, strict=True)
+        ]
+        place["source"] = self.source_of(images)
+        for label, name, *_ in shown:
+            image = plot.image(image=name, color_mapper=mappers[label], **place)
+            self.colours[label].append(image)
         # A transparent image gives the values under the pointer for every choice of colours.
         values = plot.image(image="P_perp", palette=["white"], global_alpha=0.0, **place)
         plot.add_tools(self._hover(values))
-        self._draw_layers(box, xy, images["P_perp"])
+        for label, mapper in mappers.items():
+            ticks = BasicTickFormatter(use_scientific=False)
+            bar = ColorBar(color_mapper=mapper, width=12, formatter=ticks)
+            plot.add_layout(bar, "right")
+            self.colours[label].append(bar)
+        self._draw_layers(box, xy, [own["P_perp"][0] for own in images])
+
+    def source_of(self, data: Sequence[Mapping]) -> ColumnDataSource:
+        """Return a source of the variant that is shown, from the data of each variant."""
+        first, *others = (ColumnDataSource(dict(one)) for one in data)
+        # The page stores the data of the first variant in the empty source.
+        self.switched.append([first, ColumnDataSource(), *others])
+        return first
+
+    def _images(self, variant, fields, xy):
+        """Return the images of a variant by name."""
+        fields = fields | _potentials(variant)
+        stacked = sample(np.stack(list(fields.values())), variant.ds["cell"].values, xy)
+        images = {
+            name: [image] for name, image in zip(fields, stacked.astype(np.float32), strict=True)
+        }
+        return images | ({"phi": images["phi_0"]} if self.heights else {})
 
     def _hover(self, values):
         unit = f" {DIPOLE}"
@@ -217,25 +281,30 @@ class MapView:
         return HoverTool(renderers=[values], tooltips=rows, point_policy="follow_mouse")
 
     def _draw_layers(self, box, xy, P_perp):
-        plot, cell, fields = self.plot, self.ds["cell"].values, self.fields
+        plot, ds = self.plot, self.variants[0].ds
+        cell = ds["cell"].values
         (left, _), (_, top) = box
-        arrows = arrows_in_box(
-            box,
-            cell,
-            np.stack([fields["P_x"], fields["P_y"]]),
-            longest=self.limits["P_par"] or None,
-        )
-        lines = plot.multi_line(*_outlines(*arrows), color="black", line_width=1.3)
-        layers = {"P∥ arrows": [lines, *self._arrow_key(left, top)]}
-        zero = plot.contour(xy[..., 0], xy[..., 1], P_perp, [0.0], line_color="dimgray")
-        layers["P⊥ = 0"] = [zero.line_renderer]
-        zero.line_renderer.glyph.line_dash = "dotted"
-        zero.line_renderer.visible = not self.negligible
+        arrows = [
+            arrows_in_box(
+                box,
+                cell,
+                np.stack([fields["P_x"], fields["P_y"]]),
+                longest=self.limits["P_par"] or None,
+            )
+            for fields in self.fields
+        ]
+        outlines = self.source_of([dict(zip("xy", _outlines(*one), strict=True)) for one in arrows])
+        lines = plot.multi_line("x", "y", source=outlines, color="black", line_width=1.3)
+        self.layers["P∥ arrows"] = [lines, *self._arrow_key(left, top)]
+        zeros = self.source_of([_zero_line(xy, values) for values in P_perp])
+        line = plot.line("x", "y", source=zeros, color="dimgray", line_dash="dotted")
+        line.visible = not self.negligible
+        self.layers["P⊥ = 0"] = [line]
         corners = np.array([[0, 0], cell[0], cell[0] + cell[1], cell[1], [0, 0]])
-        layers["unit cell"] = [plot.line(*corners.T, color="black", line_width=1.2)]
-        names, px, py = zip(*named_places(self.ds), strict=True)
+        self.layers["unit cell"] = [plot.line(*corners.T, color="black", line_width=1.2)]
+        names, px, py = zip(*named_places(ds), strict=True)
         points = ColumnDataSource({"x": px, "y": py, "name": names})
-        layers["named points"] = [
+        self.layers["named points"] = [
             plot.scatter("x", "y", source=points, size=5, color="black"),
             plot.text(
                 *("x", "y", "name"),
@@ -247,7 +316,6 @@ class MapView:
                 text_outline_color="white",
             ),
         ]
-        self.layers = layers
 
     def _arrow_key(self, left, top):
         """Draw an arrow of a round size in the upper left corner, with its size."""
@@ -255,7 +323,7 @@ class MapView:
         if not longest > 0:
             return []
         size = round_below(longest)
-        (length,) = np.linalg.norm(self.ds["cell"].values[:1], axis=1) / 12 * LONGEST_ARROW
+        length = np.linalg.norm(self.variants[0].ds["cell"].values[0]) / 12 * LONGEST_ARROW
         length *= size / longest
         margin = 0.02 * np.ptp([self.plot.x_range.start, self.plot.x_range.end])
         place = np.array([[left + margin + length / 2, top - 1.6 * margin]])
@@ -272,38 +340,63 @@ class MapView:
         )
         return [key, words]
 
-    def controls(self) -> list[UIElement]:
-        """Return the buttons for the colours and the layers, and the choice of the height."""
-        first = list(self.colours).index(P_PAR if self.negligible else P_PERP)
-        colours = RadioButtonGroup(labels=list(self.colours), active=first, name="colours")
+    def controls(self, texts: Sequence[Sequence[LayoutDOM]] = ()) -> list[UIElement]:
+        """Return the buttons for the variants, the colours and the layers, and for the height.
+
+        Parameters
+        ----------
+        texts
+            Texts of each variant, which are visible with the variant.
+        """
+        labels = list(self.colours)
+        first = labels.index(P_PAR if self.negligible else P_PERP)
+        colours = RadioButtonGroup(labels=labels, active=first, name="colours")
         hidden = {"P⊥ = 0"} if self.negligible else set()
         active = [i for i, label in enumerate(self.layers) if label not in hidden]
         switches = CheckboxButtonGroup(labels=list(self.layers), active=active, name="layers")
-        labels = list(self.colours)
         for i, label in enumerate(labels):
             for part in self.colours[label]:
                 part.visible = i == first
         self.plot.title.text = self.titles[labels[first]]
-        shown = "for (const [i, parts] of layers.entries()) for (const part of parts)"
-        for widget, parts, test in (
-            (colours, [self.colours[label] for label in labels], "cb_obj.active == i"),
-            (switches, list(self.layers.values()), "cb_obj.active.includes(i)"),
-        ):
-            code = f"{shown} part.visible = {test}"
-            widget.js_on_change("active", CustomJS(args={"layers": parts}, code=code))
+        _show(colours, list(self.colours.values()), "cb_obj.active == i")
+        _show(switches, list(self.layers.values()), "cb_obj.active.includes(i)")
         titles = {"title": self.plot.title, "titles": [self.titles[label] for label in labels]}
         code = "title.text = titles[cb_obj.active]"
         colours.js_on_change("active", CustomJS(args=titles, code=code))
-        if not self.heights:
-            return [colours, switches]
+        heights = [self._height(colours, labels.index(PHI))] if self.heights else []
+        variants = [self._variant(texts, *heights)] if len(self.variants) > 1 else []
+        return [*variants, colours, switches, *heights]
+
+    def _variant(self, texts, height=None):
+        """Return the choice of the variant."""
+        names = [one.label for one in self.variants]
+        variants = RadioButtonGroup(labels=names, active=0, name="variants")
+        for i, own in enumerate(texts):
+            for text in own:
+                text.visible = i == 0
+        _show(variants, [list(own) for own in texts], "cb_obj.active == i")
+        code = """
+            for (const [source, ...stored] of switched) {
+                if (Object.keys(stored[0].data).length == 0) stored[0].data = source.data
+                const data = {...stored[cb_obj.active].data}
+                if ('phi' in data) data.phi = data[`phi_${height.active}`]
+                source.data = data
+            }
+        """
+        args = {"switched": self.switched, "height": height}
+        variants.js_on_change("active", CustomJS(args=args, code=code))
+        return variants
+
+    def _height(self, colours, phi):
+        """Return the choice of the height of the potential."""
         names = [f"φ at {height:g} Å" for height in self.heights]
         height = RadioButtonGroup(labels=names, active=0, name="heights")
         args = {
-            "source": self.source,
+            "source": self.switched[0][0],
             "mapper": self.colours[PHI][0].glyph.color_mapper,
-            "limits": self.potential_limits,
+            "limits": [self.limits[f"phi_{i}"] for i in range(len(names))],
             "colours": colours,
-            "phi": labels.index(PHI),
+            "phi": phi,
         }
         code = """
             const i = cb_obj.active
@@ -313,7 +406,13 @@ class MapView:
             colours.active = phi
         """
         height.js_on_change("active", CustomJS(args=args, code=code))
-        return [colours, switches, height]
+        return height
+
+
+def _show(buttons, parts, test):
+    """Show the parts of each button for which the test is true."""
+    code = f"for (const [i, own] of parts.entries()) for (const part of own) part.visible = {test}"
+    buttons.js_on_change("active", CustomJS(args={"parts": parts}, code=code))
 
 
 def synchronize(one: UIElement, other: UIElement) -> None:
@@ -328,13 +427,26 @@ def limit_of_P_perp(fields: Mapping[str, np.ndarray]) -> float:
     return float(max(np.abs(fields["P_perp"]).max(), VISIBLE * np.abs(fields["P_par"]).max()))
 
 
-def _fields(ds, q):
-    """Return all fields of the page by name, (n, n) on the grid of the map, in DIPOLE; with q."""
+def _fields(ds):
+    """Return the polarization of the page by name, (n, n) on the grid of the map, in DIPOLE."""
     P = UNIT * ds["P"].values
     fields = {"P_perp": P[2], "P_par": np.linalg.norm(P[:2], axis=0), "P_x": P[0], "P_y": P[1]}
     for layer, own in zip(LAYERS, UNIT * ds["P_layer"].values, strict=True):
         fields |= {f"{c}_{layer}": own[i] for i, c in enumerate("xyz")}
-    return fields | {"q": q}
+    return fields
+
+
+def _potentials(variant):
+    """Return the potential at each height by name, (n, n) on the grid of the map, in mV."""
+    if variant.above is None:
+        return {}
+    return {f"phi_{i}": phi for i, phi in enumerate(variant.above["phi"].values)}
+
+
+def _zero_line(xy, values):
+    """Return the line of zeros of values (ny, nx) at places xy (ny, nx, 2); gaps are NaN."""
+    lines = contour_data(xy[..., 0], xy[..., 1], values, [0.0]).line_data
+    return {"x": lines.xs[0], "y": lines.ys[0]}
 
 
 def _outlines(places, arrows):

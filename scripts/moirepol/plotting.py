@@ -103,6 +103,8 @@ def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     png
         PNG file to write.
     """
+    for _ in range(2):  # the room for labels depends on the size of axes of a fixed aspect
+        figure.draw_without_rendering()
     figure.savefig(pdf, metadata={"CreationDate": None, "ModDate": None})
     figure.savefig(png, metadata={"Software": None})
     plt.close(figure)

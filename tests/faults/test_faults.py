@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import inspect
 import io
 import os
 import re
@@ -31,6 +30,7 @@ from moirepol.structure.building import build
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow import job, locks
 from moirepol.workflow.figure_plan import PLOTS
+from moirepol.workflow.job import arguments_of, parameters_of
 from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import digest, settings_from
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
@@ -102,33 +102,16 @@ READERS = {
     "map_configuration": {"labels": LABELS},
     "map_polarization": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
     "plot_amplitudes": {"dipoles": [LABELS], "configuration_map": "map.nc", "labels": [LABELS]},
-    "plot_angles": {"polarization_maps": ["map.nc"], "labels": [LABELS]},
     "plan_labels": {"labels": [LABELS]},
     "plot_calibration": {"studies": ["study.nc"], "errors": ["errors.nc"]},
-    "plot_charges": {"sweep": "sweep.nc"},
     "plot_comparison": {"dipoles": "one.nc", "labels": [LABELS]},
     "plot_map": {"polarization_map": "map.nc", "charge": "charge.nc"},
-    "plot_mismatch": {"sweep": "sweep.nc", "labels": [LABELS]},
-    "plot_phases": {"sweep": "sweep.nc"},
-    "plot_relaxed_maps": {"polarization_maps": ["map.nc"]},
-    "plot_domains": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
-    "plot_switching": {"polarization_maps": ["map.nc"]},
-    "plot_walls": {"terms": ["terms.nc"]},
-    "plot_charge": {"charge": "charge.nc"},
-    "plot_in_plane": {"polarization_map": "map.nc"},
-    "plot_out_of_plane": {"polarization_map": "map.nc"},
-    "plot_parity": {"parities": ["parity.nc"]},
-    "plot_paths": {"polarization_maps": ["map.nc"]},
-    "plot_pattern": {"polarization_map": "map.nc"},
-    "plot_site_dipoles": {"dipoles": LABELS},
     "plot_cells": {"studies": ["study.nc"]},
     "plot_uniaxial": {
         "cells": [LABELS],
         "polarizability": "polarizability.nc",
         **GRADIENT,
     },
-    "plot_stackings": {"configuration_map": "map.nc"},
-    "plot_wannier_centres": {"parallel": LABELS, "antiparallel": LABELS},
     "predict_dipoles": {"polarizability": "polarizability.nc", **GRADIENT, **ERRORS, **RELAXED},
     "relax_claims": {
         "configurations": ["map.nc"],
@@ -152,9 +135,10 @@ READERS = {
     "train_model": {"labels": [LABELS]},
     "view_sweep": {"sweep": "sweep.nc"},
     "view_map": {
-        "polarization_map": "map.nc",
-        "charge": "charge.nc",
-        "potential": "potential.nc",
+        "polarization_maps": ["map.nc"],
+        "charges": ["charge.nc"],
+        "potentials": ["potential.nc"],
+        "polarizability": "polarizability.nc",
     },
     "compare_maps": {"polarization_maps": ["map.nc"], "charges": ["charge.nc"]},
     "compare_relaxations": {
@@ -172,9 +156,29 @@ READERS = {
     },
     "export_waves": {"potential": "potential.nc"},
 }
+#: Argument of plots: its good files.
+PLOTTED = {
+    "polarization_map": "map.nc",
+    "polarization_maps": ["map.nc"],
+    "configuration_map": "map.nc",
+    "charge": "charge.nc",
+    "charges": ["charge.nc"],
+    "dipoles": LABELS,
+    "labels": [LABELS],
+    "parallel": LABELS,
+    "antiparallel": LABELS,
+    "parities": ["parity.nc"],
+    "sweep": "sweep.nc",
+    "terms": ["terms.nc"],
+}
+READERS |= {
+    f"plot_{kind}": {argument: PLOTTED[argument] for argument in plot.inputs}
+    for kind, plot in PLOTS.items()
+    if plot.inputs and f"plot_{kind}" not in READERS
+}
 #: Calls that read NetCDF files.
 READING = re.compile(
-    r"import collect_labels|\b(read_(netcdf|frames|calibration|polarizabilit(y|ies))"
+    r"import collect_labels|: Prediction\b|\b(read_(netcdf|frames|calibration|polarizabilit(y|ies))"
     r"|(Predictor|LongRange|Stackings|Monolayer|Relaxation|Heights)\.from_files?)\("
 )
 #: Inputs that are no NetCDF files: trained models, a table.
@@ -210,7 +214,12 @@ def test_every_script_that_reads_netcdf_is_among_the_readers():
 def test_every_input_of_their_rules_is_among_the_arguments():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     inputs = re.findall(r"^rule (\w+):\n    input:\n((?:        .*\n)+)", text, re.M)
-    named = {rule: set(re.findall(r"^ {8}(\w+)=", block, re.M)) for rule, block in inputs}
+    shared = re.search(r"^PREDICTION = \{\n(.*?)^\}", text, re.M | re.S)[1]
+    named = {
+        rule: set(re.findall(r"^ {8}(\w+)=", block, re.M))
+        | set(re.findall(r'"(\w+)":', shared if "**PREDICTION" in block else ""))
+        for rule, block in inputs
+    }
     named |= {f"plot_{kind}": set(plot.inputs) for kind, plot in PLOTS.items()}
     missing = {
         rule: names - set(READERS[rule]) - OTHER_INPUTS
@@ -303,8 +312,8 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     monkeypatch.chdir(good_files)
     before = set(good_files.iterdir())
     function = getattr(importlib.import_module(script), script)
-    names = inspect.signature(function).parameters
-    values = dict.fromkeys(names, "1") | READERS[script]
+    required = [name for name, one in parameters_of(function).items() if one.default is one.empty]
+    values = dict.fromkeys(required, "1") | READERS[script]
     values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
     values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
@@ -322,7 +331,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     several = isinstance(READERS[script][argument], list)
     values[argument] = [str(bad_file)] if several else str(bad_file)
     with pytest.raises(JobError, match=rf"^{bad_file}[^\n]*$"):
-        function(**{name: values[name] for name in names})
+        function(**arguments_of(function, values))
     assert list(tmp_path.iterdir()) in ([bad_file], [])
     assert set(good_files.iterdir()) == before
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tornado.websocket import websocket_connect
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-WAIT_S = 30
+WAIT_S = 180  # a loaded machine is slow
 
 
 def find():

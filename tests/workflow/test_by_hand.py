@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from moirepol.physics.polarization import map_of_bilayer
+from moirepol.workflow.job import groups_of, parameters_of
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 from support import ROOT
 from support.frames import stacked
@@ -26,11 +27,11 @@ def test_a_script_tells_what_it_takes(script, monkeypatch, capsys):
     assert ended.value.code == 0
     told = capsys.readouterr().out
     function = runpy.run_path(str(script))[script.stem]
+    described = "".join(map(inspect.getdoc, (function, *groups_of(function).values())))
     assert inspect.getdoc(function).splitlines()[0] in told
-    for name in inspect.signature(function).parameters:
+    for name in parameters_of(function):
         assert f"--{name} " in told
-        described = name in inspect.getdoc(function) or name.endswith(UNITS)
-        assert described, f"{script.stem}: {name} is not described"
+        assert name in described or name.endswith(UNITS), f"{script.stem}: {name} is not described"
 
 
 def by_hand(script, folder, **arguments):

@@ -74,7 +74,7 @@ def test_a_step_runs_a_command_of_the_project(name):
 
 
 def test_the_steps_are_those_of_run_tests():
-    run = commands("tests")
+    run = commands("tests") + commands("nightly")
     for step in steps_of_run_tests():
         assert f"./run-tests {step}" in run
     assert "./run-tests" in commands("nightly")

@@ -6,6 +6,7 @@ import io
 import os
 import runpy
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from moirepol import console
 from moirepol.errors import JobError
 from moirepol.workflow import job
 from moirepol.workflow.digest import code_digest
-from moirepol.workflow.job import check_names, coerce_lists
+from moirepol.workflow.job import arguments_of, check_names, coerce_lists
 from support import ROOT
 from support.projects import copy_project
 
@@ -98,6 +99,30 @@ def test_names_that_do_not_fit(given, message):
 
 def test_names_that_fit():
     check_names(function_of, {"result", "labels", "code"}, {"system", "seed", "threads", "mem_mb"})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Values that several functions take."""
+
+    system: str
+    labels: Sequence[str]
+    strength: float = 1.0
+
+
+def with_group(group: Group, result: str):
+    """A function that takes a group of values."""
+
+
+def test_a_dataclass_takes_the_values_of_its_fields():
+    check_names(with_group, {"result", "labels", "code"}, {"system", "threads"})
+    with pytest.raises(JobError, match="argument 'labels' is missing"):
+        check_names(with_group, {"result"}, {"system"})
+    with pytest.raises(JobError, match="no argument 'group'; allowed: system, labels, strength"):
+        check_names(with_group, {"result", "labels", "group"}, {"system"})
+    values = {"system": "AA", "labels": "a.nc", "result": "r.nc", "threads": 1}
+    expected = {"group": Group("AA", ["a.nc"]), "result": "r.nc"}
+    assert arguments_of(with_group, values) == expected
 
 
 def test_a_job_with_an_unknown_input_ends_in_one_line(tmp_path, monkeypatch):

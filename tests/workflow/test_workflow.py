@@ -59,8 +59,8 @@ def test_the_claims_get_the_atoms_that_they_use(project):
     ("target", "words"),
     [
         ("maps/AA_twist-2-3_d3.900.nc", ["layer distance of 3.9", "heights.AA.distance extend"]),
-        ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell holds 4 periods"]),
-        ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide does not hold all stackings"]),
+        ("views/AA_twist-1-3.html", ["AA_twist-1-3: its cell contains 4 periods"]),
+        ("views/AA_slide-1-1-3.pdf", ["AA_slide-1-1-3: a slide does not contain all stackings"]),
         ("dipoles/AA_angle-0.05.nc", ["AA_angle-0.05: the nearest cell", "maps.maximum_atoms"]),
         ("charge/AA_twist-2-4.nc", ["AA_twist-2-4: twist needs numbers without a common factor"]),
     ],

@@ -1,6 +1,7 @@
 """Quantities that the evaluators of several figures measure on maps and charges."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -54,10 +55,14 @@ def on_lines(n: int) -> np.ndarray:
 
 def displacement(ds: xr.Dataset, label: str) -> np.ndarray:
     """Return the shortest vectors (n, n, 2) from a named point to all nodes, in cell vectors."""
-    n = ds.sizes["i"]
     unit_cell = ds["cell"].values / np.linalg.norm(ds["cell"].values[0])
-    apart = np.moveaxis(np.indices((n, n)) / n, 0, -1) - np.array(node(ds, label)) / n
-    images = [(apart - np.rint(apart) + shift) @ unit_cell for shift in SHIFTS]
+    return _shortest(ds.sizes["i"], node(ds, label), tuple(map(tuple, unit_cell.round(12))))
+
+
+@lru_cache(maxsize=64)  # it is the same for all members of a committee
+def _shortest(n, place, unit_cell):
+    apart = np.moveaxis(np.indices((n, n)) / n, 0, -1) - np.array(place) / n
+    images = [(apart - np.rint(apart) + shift) @ np.array(unit_cell) for shift in SHIFTS]
     nearest = np.linalg.norm(images, axis=-1).argmin(axis=0)
     return np.take_along_axis(np.array(images), nearest[None, ..., None], axis=0)[0]
 

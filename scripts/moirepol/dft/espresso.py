@@ -192,8 +192,8 @@ def write_pw_input(
     atoms
         The bilayer. Its field points along +z.
     kpoints : ndarray, shape (n_k, 3)
-        k points in crystal units. Two numbers stand for a Gamma-centred mesh, of which pw.x keeps
-        the points that symmetry leaves distinct.
+        k points in crystal units. Two numbers are the divisions of a Gamma-centred mesh, of which
+        pw.x keeps the points that symmetry leaves distinct.
     weights : ndarray, shape (n_k,)
         Their weights.
     recipe

@@ -67,7 +67,7 @@ def time_reversal_half(kpoints_full: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def unfold_time_reversal(save_dir: str | Path, kpoints_full: np.ndarray) -> None:
-    """Rewrite a Quantum ESPRESSO save folder in place so that it holds the full k mesh.
+    """Rewrite a Quantum ESPRESSO save folder in place, so that it contains the full k mesh.
 
     The time reversal is u_{-k}(G) = conj(u_k(-G)). A test compares the result with an scf on the
     full mesh. The plane waves of every k point follow the order of those of the density, as all

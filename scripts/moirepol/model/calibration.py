@@ -7,11 +7,11 @@ orders that the expansion leaves out. The last part is a random second-order ter
     c / (1 + |g| / g0),
 
 with one factor c for in-plane and one for out-of-plane components. |g| is the size of the
-displacement gradient. The term grows as |g|^2 below g0 and as |g| above it, as the errors do. c is
-the geometric mean of two values: with one, 68.3 % of the components lie within one error, with the
-other 95.4 % within two errors. Every cell counts the same. g0 is the value of largest likelihood,
-but not below the smallest gradient of the cells: an expansion to first order has errors of second
-order there.
+displacement gradient. The term grows as |g|^2 below g0 and as |g| above it. The errors of the cells
+do the same. c is the geometric mean of two values. With the first value, 68.3 % of the components
+lie within one error. With the second value, 95.4 % lie within two errors. Every cell has the same
+weight. g0 is the value of largest likelihood, and at least the smallest gradient of the cells. At
+smaller gradients, the errors of an expansion to first order are of second order.
 """
 
 import math

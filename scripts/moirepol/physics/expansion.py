@@ -89,7 +89,7 @@ class Expansion:
         -------
         ndarray
             (power, member, m, 3) in e.angstrom (angstrom/V)^power. Where the committees differ in
-            size, their means stand for one member.
+            size, the result has one member, the mean.
         """
         members = [self.coefficients[power] for power in sorted(self.coefficients)]
         if not self.has_equal_committees:

@@ -16,12 +16,12 @@ space (`WAVES`). The symmetry of the family leaves a small number of independent
 (`invariants`). These include the relations between the layers: their exchange in AA, inversion in
 AA'.
 
-The coefficients are fitted to uniaxial cells, which are the cheapest direct DFT of a slowly varying
-stacking: heterostrain cells (one layer stretched along a1) and simple-shear cells. The fit
-(`fit`) is a Bayesian linear regression. Its parameters are the first order and the interlayer
-coupling of the long-range electrostatics, because both are linear in g at small gradients and only
-cells of several lengths separate them. The second order in g and a uniform in-plane dipole of each
-layer of each cell are nuisance parameters. The evidence of the labels determines
+The coefficients are fitted to uniaxial cells: heterostrain cells (one layer stretched along a1) and
+simple-shear cells. These are the cheapest direct DFT of a slowly varying stacking. The fit (`fit`)
+is a Bayesian linear regression. Its parameters are the first order and the interlayer coupling of
+the long-range electrostatics. At small gradients, the effects of both are linear in g, so cells of
+several lengths are needed to separate them. The second order in g and a uniform in-plane dipole of
+each layer of each cell are nuisance parameters. The evidence of the labels determines
 their prior widths and the noise [Bishop2006]_. The second order is not used in predictions, because
 uniaxial cells determine only a part of it. It enters the error of predictions:
 `second_order_deviation` is drawn from a prior whose width is calibrated on held-out cells
@@ -234,8 +234,8 @@ def change(
     Parameters
     ----------
     coefficients
-        Coefficients (..., layer, product, term, 3) in e.angstrom; the number of products, 7 or 28,
-        tells the order.
+        Coefficients (..., layer, product, term, 3) in e.angstrom, with 7 products for the first
+        order and 28 for the second order.
     bilayer
         The bilayer.
     gradients

@@ -200,7 +200,7 @@ class Heights:
         return self
 
     def beyond(self, bilayer: Bilayer) -> str:
-        """Describe in what a bilayer lies beyond the relaxed cells that the error rests on."""
+        """Describe in what a bilayer lies beyond the relaxed cells of the calibration."""
         if not _is_relaxed_moire(bilayer):
             return ""
         if self.relative_error is None:

@@ -38,6 +38,7 @@ No other number is fitted. R is the model of the field labels, alpha is computed
 and t is the layer distance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,12 +219,15 @@ def read_polarizability(path: str | Path) -> float:
     return float(read_netcdf(path, "in_plane")["in_plane"])
 
 
-def read_polarizabilities(path: str | Path) -> tuple[float, float]:
+def read_polarizabilities(path: str | Path | Sequence[str]) -> tuple[float, float]:
     """Return the in-plane and the out-of-plane response of one site to an applied field.
 
     The file is one of `compute_polarizability`. The unit is e.angstrom^2/V. The file contains the
-    response of a cell along z, which has one site in each layer.
+    response of a cell along z, which has one site in each layer. Without a file, sites do not
+    respond.
     """
+    if not isinstance(path, str | Path):
+        return 0.0, 0.0
     ds = read_netcdf(path, "in_plane", "along_z")
     return float(ds["in_plane"]), float(ds["along_z"]) / len(SIDES)
 

@@ -33,6 +33,8 @@ DIAGONAL = ("G", "N", "C", "M", "G")
 ON_DIAGONAL = (0, 1 / 3, 1 / 2, 2 / 3, 1)
 #: Long diagonals of a hexagonal pattern in its cell vectors, which enclose 60 degrees.
 DIAGONALS = np.array([[1, 1], [-1, -1], [2, -1], [-2, 1], [-1, 2], [1, -2]])
+#: Variable of a map: `P_layer` without the long-range electrostatics.
+SHORT_RANGE = "P_layer_short_range"
 PC_PER_M = 1602.176634  # pC/m in 1 e/A
 
 
@@ -335,6 +337,8 @@ def resample(field: np.ndarray, n: int) -> np.ndarray:
         Field (..., n, n).
     """
     m = field.shape[-1]
+    if m == n:
+        return field
     flat = field.reshape(-1, m, m)
     frequency = np.rint(np.fft.fftfreq(m, 1 / m)).astype(int)
     k = np.stack(np.meshgrid(frequency, frequency, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -445,7 +449,7 @@ def map_of_bilayer(bilayer: "Bilayer", n: int) -> xr.Dataset:
     Parameters
     ----------
     bilayer
-        Bilayer with the array ``dipole`` and perhaps ``dipole_member``.
+        Bilayer with the array ``dipole`` and perhaps ``dipole_member`` and ``dipole_short_range``.
     n
         Number of nodes along each cell vector, a multiple of 6.
 
@@ -453,16 +457,43 @@ def map_of_bilayer(bilayer: "Bilayer", n: int) -> xr.Dataset:
     -------
     xr.Dataset
         The data of `map_dataset`; with members also ``P_member`` (member, component, i, j) and the
-        error ``P_error`` (component, i, j), their standard deviation, in e.angstrom.
+        error ``P_error`` (component, i, j), their standard deviation, in e.angstrom. With
+        short-range dipoles also ``P_layer_short_range`` (layer, component, i, j).
     """
     ds = map_dataset(layer_fields(bilayer, n), bilayer.cell_2d, bilayer.stacking_points())
     if "dipole_member" in bilayer.arrays:
         add_members(ds, layer_fields(bilayer, n, "dipole_member").sum(axis=0))
+    if "dipole_short_range" in bilayer.arrays:
+        ds[SHORT_RANGE] = ds["P_layer"].dims, layer_fields(bilayer, n, "dipole_short_range")
+        meaning = f"{ds['P_layer'].attrs['long_name']}, without the long-range electrostatics"
+        ds[SHORT_RANGE].attrs.update(units="e.angstrom", long_name=meaning)
     ds["layer_area"] = "layer", bilayer.areas
     ds["layer_area"].attrs.update(units="angstrom2", long_name="area of a layer's primitive cell")
     ds["layer_distance"] = (), bilayer.layer_distance_A
     ds["layer_distance"].attrs.update(units="angstrom", long_name="mean layer distance")
     return ds.assign_attrs(system=bilayer.name, space="real")
+
+
+def without_long_range(ds: xr.Dataset) -> xr.Dataset | None:
+    """Return a map without the long-range electrostatics.
+
+    Parameters
+    ----------
+    ds
+        Map with the data of `map_of_bilayer`.
+
+    Returns
+    -------
+    xr.Dataset or None
+        Map without an error, because the error is calibrated with the long-range electrostatics.
+        None if the map contains no long-range electrostatics.
+    """
+    if SHORT_RANGE not in ds:
+        return None
+    short = ds.drop_vars([SHORT_RANGE, "P_member", "P_error"], errors="ignore")
+    for name, values in (("P_layer", ds[SHORT_RANGE]), ("P", ds[SHORT_RANGE].sum("layer"))):
+        short[name] = ds[name].copy(data=values)
+    return short.assign_attrs(not_included="the long-range electrostatics")
 
 
 def point_fractions(ds: xr.Dataset) -> dict[str, np.ndarray]:

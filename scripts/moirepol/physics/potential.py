@@ -34,8 +34,6 @@ from moirepol.physics.polarization import on_grid
 MV_PER_V = 1e3
 #: Variables of a map that a potential needs.
 NEEDED = ("P_layer", "layer_area", "layer_distance")
-#: Polarizability of dipoles that do not respond.
-RIGID = (0.0, 0.0)
 
 
 @dataclass(frozen=True)

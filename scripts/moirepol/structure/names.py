@@ -527,12 +527,12 @@ def describe_difference(name: str, system: System) -> str:
         return ""
     angle, eta = float(match["angle"] or 0.0), float(match["eta"] or 0.0)
     words = []
-    for wanted, found, format_of in (
-        (angle, system.twist_angle_deg, "twist angle of {:.4g}°"),
-        (eta, system.eta, "mismatch of {:.4g}"),
+    for wanted, found, quantity, unit in (
+        (angle, system.twist_angle_deg, "twist angle", "°"),
+        (eta, system.eta, "mismatch", ""),
     ):
         if wanted and abs(found - wanted) > LARGE_DIFFERENCE * abs(wanted):
-            words.append(f"{format_of.format(found)} instead of {wanted:g}")
+            words.append(f"{quantity} of {found:.4g}{unit} instead of {wanted:g}{unit}")
     if not words:
         return ""
     nearer = ""
@@ -550,6 +550,28 @@ def describe_difference(name: str, system: System) -> str:
                 "for maps and dipoles"
             )
     return f"{', '.join(words)}: the nearest cell of one period{nearer}"
+
+
+def describe_request(name: str, system: str) -> str:
+    """Describe what a name stands for.
+
+    Parameters
+    ----------
+    name
+        Name that was requested.
+    system
+        Canonical name of the system.
+
+    Returns
+    -------
+    str
+        One line with the description, and with the difference from what `name` requests.
+    """
+    words = f"{name}: {system}, {describe(system)}" if name != system else describe(system)
+    if split_own_name(system)[0] or system.startswith("configuration_"):
+        return words
+    difference = describe_difference(name, System.parse(system))
+    return f"{words}. {difference[0].upper()}{difference[1:]}" if difference else words
 
 
 def _norm(vector):

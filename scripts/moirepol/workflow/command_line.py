@@ -47,7 +47,7 @@ class Request:
 
 
 def request(arguments: Sequence[str] | None = None) -> Request:
-    """Parse the command line of Snakemake, which a Snakefile cannot see otherwise.
+    """Parse the command line of Snakemake, because a Snakefile has no access to it.
 
     Parameters
     ----------

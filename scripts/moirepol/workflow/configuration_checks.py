@@ -236,7 +236,7 @@ def _check_labels_of_studies(studies: Mapping[str, Mapping[str, Any]]) -> None:
     for name, study in studies.items():
         if "label" in study and owners.setdefault(study["label"], name) != name:
             raise ConfigError(
-                f"studies.{name}.label = {study['label']!r}: allowed is a label of its own, "
+                f"studies.{name}.label = {study['label']!r}: allowed is another label, "
                 f"{owners[study['label']]} has the same"
             )
 

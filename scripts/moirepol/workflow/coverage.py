@@ -14,7 +14,7 @@ from moirepol.workflow.label_sets import frames_of, lengths_of
 
 
 def bilayer_of(config: Mapping[str, Any], name: str) -> System | own_structures.OwnStructure:
-    """Return the structure of the user's own, or the system, that a name stands for."""
+    """Return the structure of the user's own, or the system, of a name."""
     return own_structures.find(config, name) or System.parse(name)
 
 
@@ -179,7 +179,7 @@ def _labelled(config, model):
     sets = [config["labels"]["sets"][name] for name in model["labels"]]
     strains, distances = _ranges(model["family"], json.dumps(sets))
     if not strains:
-        raise ConfigError(f"the labels {', '.join(model['labels'])} hold no {model['family']}")
+        raise ConfigError(f"the labels {', '.join(model['labels'])} contain no {model['family']}")
     standard = lengths_of(config, material_of(model["family"]))["layer_distance_A"]
     return strains, [distance or standard for distance in distances]
 

@@ -103,7 +103,7 @@ def _changes(shipped: Any, own: Any, prefix: str) -> Iterator[str]:
 
 
 def require_own_folder(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    """Refuse settings that would replace the results of the shipped settings.
+    """Reject settings that would replace the results of the shipped settings.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def require_own_folder(shipped: Mapping[str, Any], own: Mapping[str, Any]) -> No
     Raises
     ------
     ConfigError
-        If a setting changes results. The line tells how to choose a folder for them.
+        If a setting changes results. The line states how to choose a folder for them.
     """
     if changed := changed_settings(shipped, own):
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""

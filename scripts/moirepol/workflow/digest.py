@@ -1,6 +1,6 @@
 """Digests of the code that a result depends on.
 
-Snakemake does not notice an edit of a module that a script imports. Each rule therefore carries
+Snakemake does not detect changes of modules that a script imports. Each rule therefore has
 `code_digest` of its script as a parameter, and runs again when the digest changes.
 """
 
@@ -26,7 +26,7 @@ PLUMBING = frozenset(
         "moirepol.workflow.provenance",
     }
 )
-#: Parts of a syntax tree that depend on the Python version or carry no meaning.
+#: Parts of a syntax tree that depend on the Python version or have no effect.
 IGNORED_FIELDS = frozenset({"kind", "type_comment", "type_ignores", "type_params"})
 
 

@@ -15,7 +15,7 @@ FIXED = {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "MPLBACKEND": "Agg"}
 
 
 def isolate(environment: MutableMapping[str, str], scripts: str | Path, cache: str | Path) -> None:
-    """Remove what a shell may contain and jobs must not see, and set what they need.
+    """Remove variables of the shell that change jobs, and set those that jobs need.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from moirepol.errors import ConfigError
 from moirepol.structure.names import ANY_FAMILY, System, material_of
 from moirepol.workflow import label_plan, own_structures
-from moirepol.workflow.coverage import system_of
+from moirepol.workflow.coverage import predictors_of, system_of
 from moirepol.workflow.label_sets import lengths_of, systems_of_sweep
 
 Config = Mapping[str, Any]
@@ -39,17 +39,20 @@ class Plot:
         Files by argument of the script.
     params
         Values by argument of the script, each a function of the settings and those of the panel.
-    options
+    required, optional
         Further settings of a panel that the script takes as arguments.
-    optional
-        Those of them that a panel may lack.
     """
 
     shows: Literal["system", "map", "space", "systems", "sweep", "nothing"]
     inputs: Mapping[str, Files] = field(default_factory=dict)
     params: Mapping[str, Callable[[Config, Panel], Any]] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Settings of a panel that the script takes as arguments."""
+        return *self.required, *self.optional
 
 
 def _one(folder: str) -> Files:
@@ -118,12 +121,7 @@ PLOTS: dict[str, Plot] = {
     "stackings": Plot(
         "space", {"configuration_map": _one("maps")}, {"family": _family, **_LENGTHS}
     ),
-    "out_of_plane": Plot(
-        "map",
-        {"polarization_map": _one("maps")},
-        options=("largest_eA",),
-        optional=("largest_eA",),
-    ),
+    "out_of_plane": Plot("map", {"polarization_map": _one("maps")}, optional=("largest_eA",)),
     "in_plane": Plot("map", {"polarization_map": _one("maps")}),
     "pattern": Plot("map", {"polarization_map": _one("maps")}),
     "charge": Plot("map", {"charge": _one("charge")}),
@@ -136,7 +134,7 @@ PLOTS: dict[str, Plot] = {
     "domains": Plot("systems", {"polarization_maps": _each("maps"), "charges": _each("charge")}),
     "switching": Plot("systems", {"polarization_maps": _each("maps")}),
     "walls": Plot("systems", {"terms": _each("terms")}),
-    "paths": Plot("systems", {"polarization_maps": _each("maps")}, options=("quantity",)),
+    "paths": Plot("systems", {"polarization_maps": _each("maps")}, required=("quantity",)),
     "angles": Plot("systems", {"polarization_maps": _each("maps"), "labels": _direct("twist")}),
     "amplitudes": Plot(
         "systems",
@@ -208,8 +206,8 @@ def figure_files(config: Config, *figures: str) -> list[str]:
     Returns
     -------
     list of str
-        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel lie
-        beside it.
+        PDF and PNG of each panel, and the PDF of each numbered figure. The data of a panel are
+        in the same folder.
     """
     panels = [name for name in config["figures"] if not figures or figure_of(name) in figures]
     whole = [name for name in numbered_figures(config) if not figures or name in figures]
@@ -378,6 +376,54 @@ def relaxed_systems(config: Config, systems: Iterable[str]) -> list[str]:
     ]
 
 
+def maps_on_page(config: Config, name: str) -> list[str]:
+    """Return the maps that one page shows.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of the page.
+
+    Returns
+    -------
+    list of str
+        The name itself; for a relaxed system also its rigid counterpart.
+    """
+    if SPACE.fullmatch(name) or own_structures.find(config, name):
+        return [name]
+    system = System.parse(name)
+    rigid = system.model_copy(update={"relaxed": False})
+    return [name, rigid.name] if system.relaxed else [name]
+
+
+def relaxed_page(config: Config, name: str) -> str:
+    """Return the page that shows a rigid bilayer together with its relaxed counterpart.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    name
+        Name of a bilayer.
+
+    Returns
+    -------
+    str
+        File of the page; empty if there is no relaxed counterpart.
+    """
+    if own_structures.find(config, name) or System.parse(name).distance_A is not None:
+        return ""
+    for relaxed in relaxed_systems(config, [name]):
+        try:
+            predictors_of(config, relaxed)
+        except ConfigError:
+            return ""
+        return f"results/views/{relaxed}.html"
+    return ""
+
+
 def parity_models(config: Mapping[str, Any]) -> list[str]:
     """Return the models whose dipoles the plot `parity` compares with DFT.
 
@@ -455,17 +501,17 @@ def map_of_one_period(config: Mapping[str, Any], name: str) -> str:
 def _require_one_period(system: System) -> None:
     if system.n_periods == 0:
         raise ConfigError(
-            f"{system.name}: a {system.geometry} does not hold all stackings and has no map"
+            f"{system.name}: a {system.geometry} does not contain all stackings and has no map"
         )
     if system.n_periods > 1:
         raise ConfigError(
-            f"{system.name}: its cell holds {system.n_periods} periods of the pattern; a charge "
+            f"{system.name}: its cell contains {system.n_periods} periods of the pattern; a charge "
             "needs one, as twist-m-(m+1) and mismatch-n-(n+1) have"
         )
 
 
 def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str) -> str:
-    """Return the file of a system that is asked for by another name.
+    """Return the file of a system, or of a configuration space, by any of its names.
 
     Parameters
     ----------
@@ -476,7 +522,7 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
     name
         Another spelling of a system's name, or a twist angle or mismatch.
     ending
-        Ending of the file, without the point.
+        Ending of the file, with the point.
 
     Returns
     -------
@@ -490,11 +536,12 @@ def canonical_file(config: Mapping[str, Any], stage: str, name: str, ending: str
         without atoms and have no limit.
     """
     if own := own_structures.canonical_name(config, name):
-        return f"results/{stage}/{own}.{ending}"
-    limit = (
-        config["maps"]["maximum_atoms"] if stage == "dipoles" or ending == "extxyz" else sys.maxsize
-    )
+        return f"results/{stage}/{own}{ending}"
+    if SPACE.fullmatch(name):
+        return f"results/{stage}/{name}{ending}"
+    has_atoms = stage == "dipoles" or ending.endswith(("extxyz", "cube"))
+    limit = config["maps"]["maximum_atoms"] if has_atoms else sys.maxsize
     system = system_of(name, limit)
     if system.distance_A == lengths_of(config, system.material)["layer_distance_A"]:
         system = system.model_copy(update={"distance_A": None})
-    return f"results/{stage}/{system.name}.{ending}"
+    return f"results/{stage}/{system.name}{ending}"

@@ -8,7 +8,8 @@ A script defines one function and ends with::
         run(the_function, globals().get("snakemake"))
 
 In a job, the function's arguments are filled by name from the rule's inputs, outputs, params,
-wildcards, resources and threads. The function receives temporary paths for its outputs. They are
+wildcards, resources and threads. An argument that is annotated with a dataclass is filled from the
+values with the names of its fields. The function receives temporary paths for its outputs. They are
 renamed when the function returns, so a file with its final name is always complete. A named input,
 output or param that the function does not have is an error, except `code`, the digest of the code.
 On the command line, the same arguments are options: ``python scripts/x.py --argument value`` (read
@@ -17,6 +18,7 @@ as YAML). In both cases, one value becomes a list of one if the argument is anno
 
 import argparse
 import contextlib
+import dataclasses
 import inspect
 import os
 import secrets
@@ -58,7 +60,7 @@ def run(function: Callable[..., None], snakemake: Any = None) -> None:
     Parameters
     ----------
     function
-        The function of a script. Its arguments carry the names of the rule's inputs, outputs,
+        The function of a script. Its arguments have the names of the rule's inputs, outputs,
         params, wildcards and resources.
     snakemake
         The job's object, None on the command line.
@@ -101,7 +103,7 @@ def check_names(
     JobError
         If the function has no argument of a given name, or if a required argument is missing.
     """
-    parameters = inspect.signature(function).parameters
+    parameters = parameters_of(function)
     given, context = set(given), set(context)
     if unknown := sorted(given - set(parameters) - RULE_ONLY):
         raise JobError(
@@ -112,23 +114,80 @@ def check_names(
         raise JobError(f"{function.__name__}: argument {missing[0]!r} is missing")
 
 
-def coerce_lists(function: Callable[..., None], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a list of one where a single value is given for an argument that takes a list.
+def groups_of(function: Callable[..., None]) -> dict[str, type]:
+    """Return the dataclasses among the annotations of a function, by argument."""
+    hints = typing.get_type_hints(function)
+    kinds = {name: hint for name, hint in hints.items() if isinstance(hint, type)}
+    return {name: kind for name, kind in kinds.items() if dataclasses.is_dataclass(kind)}
+
+
+def parameters_of(function: Callable[..., None]) -> dict[str, inspect.Parameter]:
+    """Return the named values that a function takes: its arguments, and the fields of dataclasses.
 
     Parameters
     ----------
     function
-        A function; the annotations of its arguments decide. `list[str]` and `Sequence[str]` take a
-        list, also together with None.
-    values
-        Arguments by name.
+        The function of a script.
 
     Returns
     -------
     dict
-        The arguments, each single value that stands for a list in a list of its own.
+        Parameters by name.
+    """
+    groups = groups_of(function)
+    found: dict[str, inspect.Parameter] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        group = groups.get(name)
+        found |= inspect.signature(group).parameters if group else {name: parameter}
+    return found
+
+
+def arguments_of(function: Callable[..., None], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a function, with lists and dataclasses where it takes them.
+
+    Parameters
+    ----------
+    function
+        The function of a script.
+    values
+        Values by the names of `parameters_of`. Others are dropped.
+
+    Returns
+    -------
+    dict
+        Arguments by name.
+    """
+    groups = groups_of(function)
+    given = coerce_lists(function, values)
+    found = {}
+    for name in inspect.signature(function).parameters:
+        if name in groups:
+            fields = inspect.signature(groups[name]).parameters
+            found[name] = groups[name](**{key: given[key] for key in fields if key in given})
+        elif name in given:
+            found[name] = given[name]
+    return found
+
+
+def coerce_lists(function: Callable[..., None], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a list of one of a single value for an argument that takes a list.
+
+    Parameters
+    ----------
+    function
+        A function with annotations. `list[str]` and `Sequence[str]` take a list, also together with
+        None.
+    values
+        Values by the names of `parameters_of`.
+
+    Returns
+    -------
+    dict
+        The values. A single value for a list is in a list of its own.
     """
     hints = typing.get_type_hints(function)
+    for group in groups_of(function).values():
+        hints |= typing.get_type_hints(group)
     return {
         name: [value]
         if isinstance(value, str | int | float) and _takes_list(hints.get(name))
@@ -145,22 +204,23 @@ def _takes_list(hint: Any) -> bool:
 
 
 def _run_by_hand(function):
+    groups = [f"{name}: {inspect.getdoc(group)}" for name, group in groups_of(function).items()]
     parser = argparse.ArgumentParser(
-        description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+        description="\n\n".join([inspect.getdoc(function) or "", *groups]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in parameters_of(function).items():
         required = parameter.default is parameter.empty
         parser.add_argument(
             f"--{name}", required=required, default=parameter.default, type=yaml.safe_load
         )
     try:
-        function(**coerce_lists(function, vars(parser.parse_args())))
+        function(**arguments_of(function, vars(parser.parse_args())))
     except JobError as error:
         sys.exit(f"error: {error}")
 
 
 def _call(function, context, given, finals, rule, wildcards):
-    names = inspect.signature(function).parameters
     own = secrets.token_hex(4)  # a job of another run on another node has another token
     temporary = {name: path.with_name(f".part-{own}-{path.name}") for name, path in finals.items()}
     for path in finals.values():
@@ -171,8 +231,7 @@ def _call(function, context, given, finals, rule, wildcards):
     job = f"{rule} {' '.join(str(value) for _, value in wildcards.items())}".strip()
     try:
         check_names(function, named, context)
-        values = context | named
-        function(**coerce_lists(function, {name: values[name] for name in names if name in values}))
+        function(**arguments_of(function, context | named))
         for name, path in temporary.items():
             if path.exists():
                 _remove(finals[name])
@@ -186,7 +245,7 @@ def _call(function, context, given, finals, rule, wildcards):
         with contextlib.suppress(OSError):  # the disk of the log may be full too
             if isinstance(
                 error, JobError
-            ):  # foreseen: the line says all, and Snakemake shows the log
+            ):  # an expected error needs no traceback; Snakemake shows the log
                 print(f"error: {words}")
             else:
                 traceback.print_exc()
@@ -199,7 +258,7 @@ def _call(function, context, given, finals, rule, wildcards):
 def _end_with_parent():
     """End this job, and the programs it runs, when the Snakemake that started it is killed.
 
-    Without it the job would go on, beside the same job of the next run.
+    Otherwise the job would continue at the same time as the same job of the next run.
     """
     try:
         parent = os.pidfd_open(int(os.environ.get(PARENT, os.getppid())))

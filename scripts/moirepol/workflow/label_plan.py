@@ -488,7 +488,7 @@ def _settings_digest(file: str, variable: str) -> str:
 
 
 def family_recipe(config: Mapping[str, Any], family: str) -> str:
-    """Return the recipe of the labels that the predictions of a family rest on.
+    """Return the recipe of the labels that the predictions of a family use.
 
     Parameters
     ----------

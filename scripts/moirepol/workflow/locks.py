@@ -58,7 +58,7 @@ def clear_stale_locks(folder: str | Path = ".snakemake") -> None:
     folder = Path(folder)
     path = folder / f"{ALIVE}{platform.node() or 'localhost'}.lock"
     folder.mkdir(parents=True, exist_ok=True)
-    file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - open as long as this run lives
+    file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - open until the end of this run
     _held.append(file)
     others = [other for other in folder.glob(f"{ALIVE}*.lock") if other != path]
     try:

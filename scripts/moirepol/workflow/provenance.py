@@ -169,12 +169,12 @@ def read_netcdf(path: str | Path, *needed: str) -> xr.Dataset:
     except (OSError, ValueError, RuntimeError) as error:
         words = " ".join(str(error).split())
         raise JobError(
-            f"{path} is no readable NetCDF file ({words}); remove it to have it made again"
+            f"{path} is no readable NetCDF file ({words}); remove it and run the command again"
         ) from error
     if lacking := sorted(set(needed) - set(ds.variables)):
         raise JobError(
-            f"{path} is of another kind, it lacks {', '.join(lacking)}; "
-            "remove it to have it made again"
+            f"{path} is of another kind, it contains no {', '.join(lacking)}; "
+            "remove it and run the command again"
         )
     return ds
 

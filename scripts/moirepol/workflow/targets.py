@@ -43,7 +43,7 @@ def check_targets(
     patterns
         Output files of all rules, with wildcards in braces.
     is_made
-        Function that tells whether a rule makes a file or the file exists.
+        Function that returns whether a rule makes a file or the file exists.
 
     Raises
     ------

@@ -206,3 +206,18 @@ def test_charge_carries_the_error_of_grid_and_members(tmp_path):
     assert np.allclose(sign, np.sqrt(1 / 2))  # two values one apart
     moved = ds["Q"].sel(grid=120) - ds["Q"].sel(grid=60)
     assert np.allclose(ds["Q_grid_error"], np.abs(moved))
+
+
+def test_a_map_without_the_long_range():
+    frame = stacked("AA_twist-3-4")
+    whole = polarization.map_of_bilayer(frame, 24)
+    assert polarization.without_long_range(whole) is None
+    frame.set_array("dipole_short_range", 2 * frame.arrays["dipole"])
+    ds = polarization.map_of_bilayer(frame, 24)
+    ds["P_error"] = ds["P"].dims, np.ones(ds["P"].shape)
+    short = polarization.without_long_range(ds)
+    assert short["P"].values == pytest.approx(2 * whole["P"].values)
+    assert short["P_layer"].values == pytest.approx(2 * whole["P_layer"].values)
+    assert "P_error" not in short
+    assert short.attrs["not_included"] == "the long-range electrostatics"
+    assert ds["P"].values == pytest.approx(whole["P"].values)

@@ -13,6 +13,8 @@ from compute_charge import compute_charge
 from map_configuration import map_configuration
 from moirepol.errors import JobError
 from moirepol.physics.polarization import PC_PER_M
+from moirepol.prediction import Prediction
+from moirepol.predictor import Predictor
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset
 from moirepol.structure.names import System
@@ -219,14 +221,18 @@ class TestMaps:
         for name in ("AAp_twist-10-11", "AAp_twist-5-6", "AAp_twist-20-21"):
             angle = System.parse(name).twist_angle_deg
             files.append(str(tmp_path / f"{name}.nc"))
-            write_netcdf(stamp(a_map(first_harmonics(par=1e-4 * angle), name), "map"), files[-1])
+            ds = a_map(first_harmonics(par=1e-4 * angle), name)
+            ds["P_error"] = ds["P"].dims, np.full(ds["P"].shape, 2e-5)
+            write_netcdf(stamp(ds, "map"), files[-1])
         labels = [str(Path(__file__).parents[3] / "resources" / "labels" / "twist_aap.nc")]
         ds = draw(plot_angles, polarization_maps=files, labels=labels)
         assert ds["label"].values.tolist() == ["AAp_twist-2-3"]
         assert 2e-3 < ds["direct"].item() < 3e-3
-        assert variables(ds) == {"P_par_largest", "direct", "direct_angle"}
+        names = {"P_par_largest", "P_par_largest_error", "direct", "direct_angle"}
+        assert variables(ds) == names
         assert (np.diff(ds["angle"]) > 0).all()
         np.testing.assert_allclose(ds["P_par_largest"] / ds["angle"], 1e-4)
+        np.testing.assert_allclose(ds["P_par_largest_error"], 2e-5)
 
 
 class TestSlides:
@@ -385,13 +391,13 @@ class TestSweeps:
                 return np.stack([[zero] * 2, [response] * 2])
 
         def made(systems, fields, offset):
-            monkeypatch.setattr(
-                sweep_fields.Predictor, "from_files", lambda *files: Powers(offset, self.SLOPE)
-            )
+            monkeypatch.setattr(Predictor, "from_files", lambda *files: Powers(offset, self.SLOPE))
             files = []
             for name in systems:
                 files.append(str(tmp_path / f"{name}.nc"))
-                sweep_fields.sweep_fields(name, [], files[-1], fields, 24, 24, 1e-6, A, D)
+                sweep_fields.sweep_fields(
+                    Prediction(name, [], A, D), files[-1], fields, 24, 24, 1e-6
+                )
             collect_sweep(files, str(tmp_path / "sweep.nc"), systems, [0.0])
             return str(tmp_path / "sweep.nc")
 

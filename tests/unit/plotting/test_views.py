@@ -10,6 +10,7 @@ import pytest
 from compare_maps import compare_maps
 from compute_charge import compute_charge
 from compute_potential import compute_potential
+from link_name import link_name
 from moirepol.physics.polarization import along_diagonal, map_of_bilayer
 from moirepol.plotting import UNIT
 from moirepol.structure.recognition import recognize
@@ -19,6 +20,8 @@ from support.frames import A, stacked, with_dipoles
 from view_map import view_map
 
 SYSTEM = "AA_twist-3-4"
+#: Settings of the potential.
+SETTINGS = {"heights_A": [3.0, 8.0]}
 #: The document of the page, and the views of its two plots.
 START = """
     (() => {
@@ -29,11 +32,11 @@ START = """
     })()
 """
 
-#: All words of the page, across the shadow trees that bokeh draws in.
+#: All words of the page that are visible, across the shadow trees that bokeh draws in.
 TEXT = """
     (() => {
         const within = (root) => [...root.querySelectorAll('*')].flatMap((e) => [
-            ...(e.tagName == 'P' ? [e.innerText] : []),
+            ...(['P', 'TD', 'H2'].includes(e.tagName) && e.checkVisibility() ? [e.innerText] : []),
             ...(e.shadowRoot ? within(e.shadowRoot) : []),
         ])
         return within(document).join(' ')
@@ -50,10 +53,11 @@ def files(tmp_path_factory):
     )
     frame = stacked(SYSTEM)
     frame.arrays["dipole"] /= UNIT
+    frame.set_array("dipole_short_range", frame.arrays["dipole"] / 2)
     write_netcdf(stamp(map_of_bilayer(frame, 48), "Local polarization"), polarization_map)
     compute_charge(polarization_map, charge, [24, 48], 1e-6)
-    compute_potential(polarization_map, {"heights_A": [3.0, 8.0]}, potential)
-    view_map(polarization_map, charge, page, potential)
+    compute_potential(polarization_map, SETTINGS, potential)
+    view_map([polarization_map], [charge], page, 1e-6, SETTINGS, [potential])
     return read_netcdf(polarization_map), page, read_netcdf(potential)
 
 
@@ -226,21 +230,60 @@ def test_the_potential_is_read_at_the_chosen_height(page, files, tmp_path):
     assert page.evaluate("model('colours').labels[model('colours').active]") == "potential φ"
 
 
-def test_keys_choose_colours_layers_and_zoom(page):
-    def press(key):
-        page.evaluate(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
+def press(page, key):
+    """Press a key anywhere on the page."""
+    page.evaluate(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
 
-    press("2")
+
+def at_point(page, ds, point):
+    """Rows of the tooltip at a named point of the map."""
+    x, y = (float(ds[f"point_{axis}"].sel(point=point)) for axis in "xy")
+    px, py = on_screen(page, "map", x, y)
+    page.move(px - 5, py)
+    page.move(px, py)
+    return tooltip(page)
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_the_variants_have_one_scale_and_their_own_texts(page, files, by_key):
+    """Without the long range, the dipoles of the made-up map have half the size."""
+    page.click(*button(page, "heights", "φ at 8 Å"))
+    page.wait_for("model('heights').active == 1")
+    cut = "Math.max(...model('cut').renderers[0].data_source.data.P_perp)"
+    highs = (
+        "[...Bokeh.documents[0]._all_models.values()]"
+        ".filter((m) => m.type == 'LinearColorMapper').map((m) => m.high)"
+    )
+    whole, on_cut, scale = at_point(page, files[0], "M"), page.evaluate(cut), page.evaluate(highs)
+    words = "Not included: the long-range electrostatics."
+    assert words not in page.evaluate(TEXT)
+    for number_of, factor in ((1, 0.5), (0, 1.0)):
+        if by_key:
+            press(page, "v")
+        else:
+            page.click(*button(page, "variants", ("rigid", "rigid, no long range")[number_of]))
+        page.wait_for(f"model('variants').active == {number_of}")
+        shown = at_point(page, files[0], "M")
+        for row in ("P⊥", "φ"):
+            assert number(shown[row]) == pytest.approx(factor * number(whole[row]), rel=0.02)
+        assert page.evaluate(cut) == pytest.approx(factor * on_cut)
+        assert page.evaluate(highs) == scale
+        text = page.evaluate(TEXT)
+        assert (words in text) == ("variable P_layer_short_range" in text) == (factor < 1)
+
+
+def test_keys_choose_colours_layers_and_zoom(page):
+    press(page, "2")
     assert page.evaluate("model('colours').active") == 1
-    press("a")
+    press(page, "a")
     assert 0 not in page.evaluate("model('layers').active")
-    press("a")
+    press(page, "a")
     assert 0 in page.evaluate("model('layers').active")
     width = "model('map').x_range.end - model('map').x_range.start"
     before = page.evaluate(width)
-    press("+")
+    press(page, "+")
     assert page.evaluate(width) == pytest.approx(0.8 * before)
-    press("0")
+    press(page, "0")
     assert page.evaluate(width) == pytest.approx(before)
 
 
@@ -273,8 +316,8 @@ def test_the_page_of_an_own_structure(tmp_path):
     polarization_map, charge, page, potential = files
     write_netcdf(stamp(ds, "Local polarization of mine"), polarization_map)
     compute_charge(polarization_map, charge, [24, 48], 1e-6)
-    compute_potential(polarization_map, {"heights_A": [3.0, 8.0]}, potential)
-    view_map(*files)
+    compute_potential(polarization_map, SETTINGS, potential)
+    view_map([polarization_map], [charge], page, 1e-6, SETTINGS, [potential])
     with browser.page(page, tmp_path / "profile") as opened:
         opened.wait_for(START)
         assert opened.evaluate("document.title").startswith("structure mine, parallel layers (AA)")
@@ -303,7 +346,7 @@ def test_two_maps_have_one_scale(files, tmp_path):
         charges.append(tmp_path / f"charge{index}.nc")
         write_netcdf(stamp(map_of_bilayer(frame, 48), "Local polarization"), maps[-1])
         compute_charge(maps[-1], charges[-1], [24, 48], 1e-6)
-    compare_maps(maps, charges, tmp_path / "page.html")
+    compare_maps(maps, charges, ["AA_angle-9", SYSTEM], tmp_path / "page.html")
     with browser.page(tmp_path / "page.html", tmp_path / "profile") as page:
         page.wait_for("typeof Bokeh != 'undefined' && Bokeh.documents[0]?.is_idle")
         named = "[...Bokeh.documents[0]._all_models.values()].filter((m) => m.name == '%s')"
@@ -316,4 +359,60 @@ def test_two_maps_have_one_scale(files, tmp_path):
         assert len(highs) == 6 and len({round(high, 6) for high in highs}) == 3
         page.evaluate(f"{named % 'colours'}[0].active = 1")
         assert page.evaluate(f"{named % 'colours'}.map((m) => m.active)") == [1, 1]
+        headings = page.evaluate("document.title").split(" | ")
+        assert headings[0].startswith(f"AA_angle-9: {SYSTEM}, Parallel")
+        assert "Twist angle of 9.43° instead of 9°" in headings[0]
+        assert headings[1].startswith("Parallel")
         assert not page.errors
+
+
+def test_a_page_of_relaxed_layers_shows_the_rigid_ones(files, tmp_path):
+    """Both maps and both summaries are on one page. Each has its own error and its own files."""
+    if browser.find() is None:
+        pytest.skip("apt install chromium: no browser found")
+    ds, _, potential = files
+    maps = [tmp_path / "relaxed.nc", tmp_path / "rigid.nc"]
+    charge = tmp_path / "charge.nc"
+    for path, system, error in zip(maps, (f"{SYSTEM}_relaxed", SYSTEM), (2e-4, 1e-4), strict=True):
+        one = ds.assign_attrs(system=system)
+        one["P_error"] = ds["P"].dims, np.full(ds["P"].shape, error)
+        write_netcdf(one, path)
+    compute_charge(maps[0], charge, [24, 48], 1e-6)
+    above = tmp_path / "potential.nc"
+    write_netcdf(potential, above)
+    page = tmp_path / "page.html"
+    view_map(maps, [charge] * 2, page, 1e-6, SETTINGS, [above] * 2)
+    with browser.page(page, tmp_path / "profile") as opened:
+        opened.wait_for(START)
+        labels = ["relaxed", "relaxed, no long range", "rigid", "rigid, no long range"]
+        assert opened.evaluate("model('variants').labels") == labels
+        for number_of, error, file in ((0, "±0.200", "relaxed.nc"), (2, "±0.100", "rigid.nc")):
+            opened.evaluate(f"model('variants').active = {number_of}")
+            text = opened.wait_for(f"({TEXT}).includes('{error}') && {TEXT}")
+            assert f"/{file}" in text
+            assert ("The layers are relaxed." in text) == (number_of == 0)
+        assert not opened.errors
+
+
+def test_a_page_by_another_name_states_the_request(files, tmp_path):
+    """The line is above the map, and the page works as the other."""
+    if browser.find() is None:
+        pytest.skip("apt install chromium: no browser found")
+    page, link = tmp_path / f"{SYSTEM}.html", tmp_path / "AA_angle-9.html"
+    page.write_bytes(files[1].read_bytes())
+    link_name(str(page), str(link), "AA_angle-9", ".html")
+    with browser.page(link, tmp_path / "profile") as opened:
+        opened.wait_for(START)
+        words = opened.evaluate("document.querySelector('body > p').innerText")
+        assert words.startswith(f"AA_angle-9: {SYSTEM}, Parallel layers (AA), twisted by 9.430°")
+        assert "Twist angle of 9.43° instead of 9°" in words
+        assert opened.evaluate("document.querySelector('body > p').getBoundingClientRect().y") < 50
+        assert not opened.errors
+
+
+def test_another_file_by_another_name_is_a_link(tmp_path):
+    file, link = tmp_path / f"{SYSTEM}_potential.json", tmp_path / "AA_angle-9_potential.json"
+    file.write_text("{}")
+    link_name(str(file), str(link), "AA_angle-9", "_potential.json")
+    assert link.is_symlink()
+    assert link.read_text() == "{}"

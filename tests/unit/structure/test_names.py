@@ -192,13 +192,16 @@ def test_descriptions_say_all():
         ("AA_eta+0.01", ""),
         (
             "AA_angle-30_field+0.02",
-            "twist angle of 21.79° instead of 30: .* AA_twist-4-11 has 30.16",
+            "twist angle of 21.79° instead of 30°: .* AA_twist-4-11 has 30.16",
         ),
         (
             "AAp_angle-16",
-            "twist angle of 13.17° instead of 16: .* AAp_twist-8-13 has 15.65° and 25",
+            "twist angle of 13.17° instead of 16°: .* AAp_twist-8-13 has 15.65° and 25",
         ),
-        ("AA_angle-5_eta+0.2", "twist angle of 6.587° instead of 5, mismatch of 0.2053 instead of"),
+        (
+            "AA_angle-5_eta+0.2",
+            "twist angle of 6.587° instead of 5°, mismatch of 0.2053 instead of",
+        ),
     ],
 )
 def test_a_large_difference_from_the_request_is_stated(name, words):

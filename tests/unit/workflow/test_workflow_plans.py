@@ -321,8 +321,8 @@ class TestFigures:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            ("AA_slide-1-1-3", "a slide does not hold all stackings"),
-            ("AA_twist-1-3", "holds 4 periods"),
+            ("AA_slide-1-1-3", "a slide does not contain all stackings"),
+            ("AA_twist-1-3", "contains 4 periods"),
             ("AA_twist-2-4", "^AA_twist-2-4: twist needs numbers without a common factor"),
         ],
     )
@@ -335,11 +335,27 @@ class TestFigures:
         assert figure_plan.map_of_one_period({"structures": {}}, name) == f"results/maps/{name}.nc"
 
     def test_another_name_of_a_system(self, config):
-        file = figure_plan.canonical_file(config, "views", "AA_angle-2.00", "html")
+        file = figure_plan.canonical_file(config, "views", "AA_angle-2.00", ".html")
         assert file == "results/views/AA_twist-16-17.html"
-        file = figure_plan.canonical_file(config, "views", "AA_angle-2.00_d3.33", "html")
+        file = figure_plan.canonical_file(config, "views", "AA_angle-2.00_d3.33", ".html")
         assert file == "results/views/AA_twist-16-17.html"
         with pytest.raises(ConfigError, match="^AA_angle-0.05: the nearest cell"):
-            figure_plan.canonical_file(config, "dipoles", "AA_angle-0.05", "nc")
-        file = figure_plan.canonical_file(config, "maps", "AA_angle-0.01", "nc")
+            figure_plan.canonical_file(config, "dipoles", "AA_angle-0.05", ".nc")
+        file = figure_plan.canonical_file(config, "maps", "AA_angle-0.01", ".nc")
         assert file == "results/maps/AA_twist-3307-3308.nc"
+        assert figure_plan.canonical_file(config, "maps", "configuration_AA", ".nc") == (
+            "results/maps/configuration_AA.nc"
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "shown", "relaxed_page"),
+        [
+            ("AA_twist-16-17", ["AA_twist-16-17"], "results/views/AA_twist-16-17_relaxed.html"),
+            ("AA_twist-16-17_relaxed", ["AA_twist-16-17_relaxed", "AA_twist-16-17"], ""),
+            ("AA_twist-16-17_d3.400", ["AA_twist-16-17_d3.400"], ""),
+            ("SiC-AA_twist-16-17", ["SiC-AA_twist-16-17"], ""),
+        ],
+    )
+    def test_relaxed_and_rigid_layers_are_on_one_page(self, config, name, shown, relaxed_page):
+        assert figure_plan.maps_on_page(config, name) == shown
+        assert figure_plan.relaxed_page(config, name) == relaxed_page

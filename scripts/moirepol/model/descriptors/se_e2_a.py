@@ -1,17 +1,17 @@
 """The deep-Wannier network in numpy: deepmd-kit's `se_e2_a` descriptor and `dipole` fitting net.
 
-For every atom i of one type (N) deepmd-kit builds, from the neighbours j of each type t within the
-cut-off, the environment rows R_j = s_j (1, x_j/r_j, y_j/r_j, z_j/r_j) with s_j = w(r_j) / r_j, and
+For every atom i of one type (N), let j be a neighbour of type t within the cut-off, at the relative
+position (x_j, y_j, z_j) and the distance r_j. Its environment row is R_j = s_j (1, x_j/r_j,
+y_j/r_j, z_j/r_j) with s_j = w(r_j) / r_j. The network is
 
     g = sum_t sum_j G_t(s_j) R_j / n_sel          (width, 4)
     D = g g[:axis]^T                              (width, axis), invariant
     p_i = F(D) g[:, 1:]                           (3), equivariant under every rotation and mirror
 
 (Zhang et al., Phys. Rev. B 102, 041121 (2020); Wang et al., Comput. Phys. Commun. 228, 178 (2018)).
-The same formulae are evaluated here with two additions that deepmd-kit does not have: the Jacobian
-of the dipoles with respect to every weight, which makes second-order training possible, and
-evaluation of the wanted atoms alone, block by block, which makes large cells cheap. Weights are
-read from and written to deepmd-kit's own model format.
+This module adds two functions to those of deepmd-kit. It computes the Jacobian of the dipoles with
+respect to every weight, for second-order training. It evaluates chosen atoms alone, block by block,
+so that large cells need little time and memory. Model files have the format of deepmd-kit.
 """
 
 from typing import Any

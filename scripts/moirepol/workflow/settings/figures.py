@@ -56,7 +56,7 @@ class Page(Section):
 
     width_cm: float = setting("Width, that of a journal's page.", "cm", default=17.8, ge=5, le=100)
     height_cm: float = setting(
-        "Largest height. The panels are in two columns if they fit, otherwise in more.",
+        "Largest height of a page. A higher figure continues on the next page.",
         "cm",
         default=24.0,
         ge=5,

@@ -73,7 +73,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def resolve(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace a reference by the part of the schema that it names; what stands beside it is kept.
+    """Replace a reference by the part of the schema that it names; other keys are kept.
 
     Parameters
     ----------
