@@ -20,7 +20,7 @@ def test_new_labels_are_announced_with_number_size_and_time():
 
 def test_the_estimate_is_that_of_the_shipped_labels():
     """The shipped labels of 364 atoms took 2.3 and 2.5 hours on one core."""
-    assert 8200 < core_seconds(364, LABELS) < 8900
+    assert core_seconds(364, LABELS) == pytest.approx(2.4 * 3600, rel=0.05)
     assert core_seconds(728, LABELS) == pytest.approx(4 * core_seconds(364, LABELS))
     assert 20 < core_seconds(4, LABELS) < 60
 
