@@ -60,18 +60,19 @@ def sweep_fields(
     """
     system, predictor = prediction.system, prediction.predictor
     atoms = prediction.sampled(points_per_period)
-    net, P = map_powers(atoms, predictor.expand(atoms).powers(), 2 * grid_points)
+    powers = predictor.expand(atoms).powers()
+    net, P = map_powers(atoms, powers, grid_points)
+    _, fine = map_powers(atoms, powers.mean(axis=1, keepdims=True), 2 * grid_points)
     named = cell_points(atoms.cell.array[:2, :2], atoms.stacking_points())
     points = point_fractions(named)
 
     def found_in(field):
         """Return all quantities on the coarse grid, for the mean and for every member."""
-        at_nodes = polynomial_at(P, field)
-        coarse = at_nodes[..., ::2, ::2]
-        found = [in_field(one, points, zero_tolerance) for one in coarse]
+        found = [in_field(one, points, zero_tolerance) for one in polynomial_at(P, field)]
         values = {name: np.array([one[name] for one in found]) for name in found[0]}
         values["net_polarization"] = polynomial_at(net, field)
-        values["Q_fine"] = by_region(charges(at_nodes[0], zero_tolerance)[0], points)
+        at_fine_nodes = polynomial_at(fine, field)[0]
+        values["Q_fine"] = by_region(charges(at_fine_nodes, zero_tolerance)[0], points)
         return values
 
     by_field = [found_in(field) for field in fields_V_per_A]
