@@ -77,6 +77,7 @@ def test_a_link_to_run_starts_the_project_in_spite_of_its_shell(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(project / "run")
     environment = os.environ | {"PYTHONPATH": "/foreign", "HOME": "/proc/none"}
+    environment.pop("MOIREPOL_VENV", None)  # the environment of a container, which it would replace
     run = subprocess.run(
         [link, "-n", "a b"], cwd="/", env=environment, capture_output=True, text=True, check=False
     )
