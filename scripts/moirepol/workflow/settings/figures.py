@@ -54,7 +54,9 @@ class Panel(Section):
 class Page(Section):
     """Page of a whole figure, results/figures/fig<n>.pdf."""
 
-    width_cm: float = setting("Width, that of a journal's page.", "cm", default=17.8, ge=5, le=100)
+    width_cm: float = setting(
+        "Width. The default is that of the page of a journal.", "cm", default=17.8, ge=5, le=100
+    )
     height_cm: float = setting(
         "Largest height of a page. A higher figure continues on the next page.",
         "cm",

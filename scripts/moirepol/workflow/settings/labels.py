@@ -90,7 +90,8 @@ class Recipe(Section):
     )
     dispersion: Literal["D3-BJ"] = setting(
         "Dispersion correction in the relaxation of bilayers. D3-BJ = DFT-D3 with Becke-Johnson "
-        "damping. It changes the positions of the atoms, and not the density at fixed positions.",
+        "damping. It changes the positions of the atoms. It does not change the density at fixed "
+        "positions.",
         default=ABSENT,
         otherwise="none; relaxed bilayers cannot be labelled",
     )

@@ -10,7 +10,7 @@ Height = Annotated[float, Field(gt=0, le=10_000, json_schema_extra={"x-unit": "Ã
 
 
 class Slab(Section):
-    """A homogeneous dielectric slab. h-BN has about 6.9 in-plane and 3.8 out-of-plane."""
+    """A homogeneous dielectric slab. h-BN: permittivity about 6.9 in-plane, 3.8 out-of-plane."""
 
     thickness_A: float = setting("Thickness.", "Ã…", ge=0, le=1e7)
     in_plane: float = setting("Relative permittivity in-plane.", ge=1, le=1e5)
