@@ -82,7 +82,7 @@ def run_inside(root: Path, folder: str, environment: dict[str, str], command: st
         [
             f"mount --rbind /dev {root}/dev",
             f"mount -t proc proc {root}/proc",
-            f"mount -t sysfs -o ro sysfs {root}/sys",
+            f"mount --rbind /sys {root}/sys",
             f'exec chroot {root} /bin/sh -c "$1"',
         ]
     )

@@ -261,7 +261,9 @@ class TestWholeChain:
         assert run.returncode == 0, run.stdout[-6000:]
         for target in targets:
             assert (finished / target).stat().st_size > 1000 or target.endswith("yaml")
-        assert (finished / targets[0]).resolve().stem == name
+        page, picture = (finished / target for target in targets[:2])
+        assert wish in page.read_text() and name in page.read_text()
+        assert picture.resolve().stem == name
         plan = yaml.safe_load((finished / targets[-1]).read_text())
         assert plan["labels"]["sets"]["planned"]["systems"]
 
