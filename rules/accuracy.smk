@@ -1,5 +1,5 @@
 # Accuracy: models compared with labels held out of their training. Requested by name only.
-# Needs: the models of `studies`, the sets of labels that ship (or all, `labels: source: compute`).
+# Needs: the models of `studies`, and the shipped label sets (all sets with `labels: source: compute`).
 # Makes: results/studies/<study>.nc, results/{accuracy,range}.csv, results/errors/<family>.nc,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
 
@@ -300,6 +300,6 @@ rule study_learning:
         counts=[2, 3, 4, 6, 8, 10, 12],
         code=code_digest("study_learning"),
     message:
-        "validation error against the number of training stackings"
+        "measure the validation error against the number of training stackings"
     script:
         "../scripts/study_learning.py"

@@ -1,8 +1,8 @@
 # Checks of the labels: audit, repeated labels, convergence, other DFT codes, cost.
-# Needs: the sets that ship, or all sets (`labels: source: compute`). Makes: results/audit.{csv,html}
-# with results/audit/<set>.nc behind it, results/checks/, results/convergence.{nc,csv,pdf,png}.
+# Needs: the shipped label sets (all sets with `labels: source: compute`). Makes:
+# results/audit/<set>.nc, results/audit.{csv,html}, results/checks/, results/convergence.{nc,csv,pdf,png}.
 
-CONVERGENCE_SLIDES = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]  # AB, A and G
+CONVERGENCE_SLIDES = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]  # N, A and G
 CRITICAL_STACKING = "AA_slide-1-1-3"
 ONE_CHANGE = {
     name: changes
@@ -162,7 +162,7 @@ rule find_critical_field:
         distances_A=[3.15, 3.7],
         code=code_digest("find_critical_field"),
     message:
-        "critical field against layer distance"
+        "compute the critical field against the layer distance"
     script:
         "../scripts/find_critical_field.py"
 
@@ -243,7 +243,7 @@ rule study_convergence:
         settings=settings_of(config, STANDARD),
         code=code_digest("study_convergence"),
     message:
-        "convergence of the labels"
+        "tabulate the convergence of the labels"
     script:
         "../scripts/study_convergence.py"
 

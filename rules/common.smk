@@ -1,8 +1,9 @@
 # Shared by all rule files.
 #
-# Conventions: a rule and its script share one verb-first name, scripts/<rule>.py; inputs, outputs
-# and params carry the names of the script function's arguments; every setting goes through
-# params; log and benchmark are logs/<rule>/{wildcards}.log and benchmarks/<rule>/{wildcards}.tsv.
+# Conventions: A rule and its script scripts/<rule>.py have the same name, which starts with a verb.
+# Inputs, outputs and params have the names of the arguments of the script's function. Every setting
+# is a param. The log is logs/<rule>/{wildcards}.log, and the benchmark is
+# benchmarks/<rule>/{wildcards}.tsv.
 
 from functools import cache
 from types import SimpleNamespace
@@ -53,7 +54,7 @@ wildcard_constraints:
 
 
 LABEL_SETS = config["labels"]["sets"]
-# Files of the repository are found from its own folder, wherever the results are.
+# The shipped files are in the folder of the repository. The results may be in another folder.
 SHIPPED_LABELS = shipped_path(ROOT, "resources/labels")
 SHIPPED_POLARIZABILITIES = shipped_path(ROOT, "resources/polarizability")
 SHIPPED_MONOLAYERS = shipped_path(ROOT, "resources/monolayer")
@@ -66,7 +67,7 @@ CHECKS = config["labels"]["checks"]
 
 
 # The functions below pass the settings and the wildcards to functions of the package (`label_plan`,
-# `model_plan`, `figure_plan`). The docstrings are there.
+# `model_plan`, `figure_plan`). The functions of the package have docstrings.
 
 
 def planned(function, *arguments):

@@ -2,7 +2,7 @@
 # Needs: the tables of claims, of accuracy and of the audit. Makes: docs/tables/*.md.
 
 
-# Bilayers whose terms are tabulated: those of the panels of walls.
+# Bilayers whose terms are tabulated. The panels with the plot `walls` show the same bilayers.
 TABULATED_TERMS = systems_shown("walls")
 
 

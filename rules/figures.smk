@@ -1,6 +1,6 @@
 # Figures: every panel as data (NetCDF), PDF and PNG.
-# Needs: what each panel shows (`figures` in config.yaml) and what its kind of plot is drawn from
-# (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
+# Needs: the systems or the sweep of each panel (`figures` in config.yaml). The kind of plot determines
+# their files (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
 # Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report. All panels of a figure
 # on pages of journal width: results/figures/<figure>.pdf.
 
@@ -42,7 +42,7 @@ for plot in figure_plan.plots_in_use(config):
             code=code_digest(f"plot_{plot}"),
         message:
             "draw {wildcards.panel}"
-        # A job evaluates this after the loop, so it takes the kind of plot from the params.
+        # This is evaluated after the loop, so the kind of plot must come from the params.
         script:
             "../scripts/plot_{params.plot}.py"
 
@@ -82,7 +82,7 @@ rule pictures:
         expand("docs/images/{picture}.png", picture=["AA_angle-2.00", "AA_angle-1.085_relaxed"]),
 
 
-#: Folder of the documentation: folder of results that its pictures come from.
+#: Folder of pictures in the documentation -> folder of results from which they are made.
 PICTURES = {"pictures": "figures", "images": "views"}
 
 
@@ -106,6 +106,6 @@ rule shrink_picture:
     params:
         code=code_digest("shrink_picture"),
     message:
-        "small picture of {wildcards.picture}"
+        "make a small picture of {wildcards.picture}"
     script:
         "../scripts/shrink_picture.py"

@@ -1,5 +1,5 @@
 # Labels: the dipole of every N atom by DFT (pw.x) and Wannier centres (pw2wannier90.x, wannier90.x).
-# Needs: the bilayers named by `labels: sets`. Makes: results/labels/<set>.nc, one file for each set.
+# Needs: the bilayers in `labels: sets`. Makes: results/labels/<set>.nc, one file for each set.
 
 
 # No digest of the code: a finished label is expensive, so a change of code does not repeat it.
@@ -61,8 +61,8 @@ rule collect_labels:
         "../scripts/collect_labels.py"
 
 
-# The long-range electrostatics needs it. It ships in resources/polarizability. No digest of the
-# code, as for `label_frame`.
+# The long-range electrostatics needs the polarizability. Shipped results are in
+# resources/polarizability. No digest of the code, as for `label_frame`.
 rule compute_polarizability:
     output:
         polarizability="results/polarizability/{system}.nc",
@@ -85,8 +85,8 @@ rule compute_polarizability:
         "../scripts/compute_polarizability.py"
 
 
-# Relaxed bilayers need it. It ships in resources/monolayer. No digest of the code, as for
-# `label_frame`.
+# Relaxed bilayers need these constants. Shipped results are in resources/monolayer. No digest of the
+# code, as for `label_frame`.
 rule compute_monolayer:
     output:
         constants="results/monolayer/{material}.nc",
@@ -110,7 +110,7 @@ rule compute_monolayer:
         "../scripts/compute_monolayer.py"
 
 
-# Requested by name only: tests the model of the potential. Two cells ship in resources/potentials.
+# Requested by name only: a test of the potential. Results of two cells are in resources/potentials.
 # No digest of the code, as for `label_frame`.
 rule label_potential:
     output:

@@ -1,6 +1,6 @@
 # Maps: polarization fields on a grid and their topological charge.
 # Relaxed bilayers: results/relaxation/<system>.nc. Contributions: results/terms/<system>.nc.
-# Needs: models, or the labels of slides for the configuration space.
+# Needs: models, or the labels of untwisted bilayers for the configuration space.
 # Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc and
 # results/potentials/<system>.nc.
 

@@ -1,6 +1,6 @@
 # Deep-Wannier models: committees of deepmd-kit dipole models trained on the labels.
 # Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file for each
-# member, the courses of the training, the comparison with DFT), results/gradient/<family>.nc (the
+# member, the loss during the training, the comparison with DFT), results/gradient/<family>.nc (the
 # first order in the displacement gradient), and results/dipoles/<system>.nc.
 
 
@@ -221,7 +221,7 @@ rule benchmarks:
         "results/benchmarks/relaxation.csv" if config["heights"] else [],
 
 
-# The times are those of the last run of every job, as below.
+# The times are those of the last run of every job.
 rule benchmark_relaxation:
     input:
         mapped=expand("results/maps/{system}.nc", system=BENCHMARKED_RELAXED),
