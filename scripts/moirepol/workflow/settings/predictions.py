@@ -71,7 +71,8 @@ class Extrapolation(Section):
     """
 
     strain_percent: float = setting(
-        "Largest difference from the strains of labelled layers. A mismatch strains a layer.",
+        "Largest difference from the strains of labelled layers. A lattice mismatch also strains a "
+        "layer.",
         "%",
         ge=0,
         le=100,
@@ -92,7 +93,7 @@ class Plans(Section):
 
     labels: int = setting("Largest number of proposed labels.", ge=1, le=1000)
     slides_per_axis: int = setting(
-        "n of the candidate stackings tau = (i a1 + j a2) / n.", ge=1, le=100
+        "Number n of the candidate stackings tau = (i a1 + j a2) / n.", ge=1, le=100
     )
     maximum_atoms: int = setting(
         "Largest candidate among twisted or mismatched cells.", "atoms", ge=4, le=1000

@@ -58,7 +58,9 @@ class Protocol(Inheriting):
         default=ABSENT,
         gt=0,
     )
-    label_scale: float = setting("Factor of the dipoles in e·Å for the training.", gt=0)
+    label_scale: float = setting(
+        "Factor that multiplies the dipoles in e·Å for the training.", gt=0
+    )
     row_gain: float = setting(
         "Standard deviation of the scaled rows R_j (docs/methods.md) over the training set, for "
         "gauss_newton. Larger values increase the variance of the initial network output. adam "
