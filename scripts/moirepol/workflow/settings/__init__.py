@@ -26,8 +26,8 @@ class Settings(InterlayerSettings):
         le=_high,
     )
     layer_distance_A: float = setting(
-        "Distance of the two flat layers. The option d in a name replaces it. The default is that "
-        "of the material.",
+        "Distance of the two flat layers. The option d in a name replaces this value. The default "
+        "is that of the material.",
         "Å",
         default=_material.layer_distance_A,
         ge=2,

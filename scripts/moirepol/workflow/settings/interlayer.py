@@ -44,7 +44,7 @@ class InterlayerSettings(Section):
     """Settings of predictions. `Settings` contains them at the top level."""
 
     gradient: dict[Family, SomeDistinct[Name]] = setting(
-        "Label sets of uniaxial cells of a family, all of one recipe. With them, predictions "
+        "Label sets of uniaxial cells of a family, all of one recipe. With these sets, predictions "
         "include the displacement gradient to first order (moirepol.physics.gradient)."
     )
     long_range: dict[Family, SystemName] = setting(
@@ -53,8 +53,8 @@ class InterlayerSettings(Section):
         "electrostatics of the moiré pattern (moirepol.physics.long_range)."
     )
     heights: dict[Family, HeightLabels] = setting(
-        "Label sets of translated bilayers at other layer distances and at relaxed heights. With "
-        "them, predictions accept the options d and relaxed of a name (moirepol.physics.heights)."
+        "Label sets of translated bilayers at other layer distances and at relaxed heights. They "
+        "are needed for the options d and relaxed of a name (moirepol.physics.heights)."
     )
     relaxation: Relaxation = setting("Relaxation of moiré bilayers.")
 

@@ -46,7 +46,7 @@ class Recipe(Section):
 
     engine: Literal["espresso", "gpaw"] = setting(
         "The DFT code, a module of moirepol.dft. A label set whose code differs from that of "
-        "labels.recipe is a comparison. It is computed only if a command names it.",
+        "labels.recipe is a comparison. Such a set is computed only if a command names it.",
         default=DEFAULT_ENGINE,
     )
     pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
