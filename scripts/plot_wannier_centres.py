@@ -89,7 +89,7 @@ def pair_of_sites(atoms) -> xr.Dataset:
             "wannier_centre": (
                 ("layer", "centre", "component"),
                 sites[:, None] + centres[chosen],
-                about | {"long_name": "Wannier centres owned by the N atom"},
+                about | {"long_name": "Wannier centres that are assigned to the N atom"},
             ),
             "dipole": (
                 ("layer", "component"),

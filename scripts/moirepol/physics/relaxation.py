@@ -80,7 +80,7 @@ class Relaxation:
         ds["distance"].attrs.update(units="angstrom", long_name="layer distance")
         ds["to_stacking"] = ("component", "stacking"), self.to_stacking
         ds["to_stacking"].attrs.update(
-            units="angstrom-1", long_name="change of the rigid stacking with the place"
+            units="angstrom-1", long_name="derivative of the rigid stacking by the place"
         )
         for axis in grid:
             ds[axis] = axis, np.arange(n) / n

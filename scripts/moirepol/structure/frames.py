@@ -46,7 +46,11 @@ ATOM_ARRAYS = {
         "e.angstrom",
         "dipole of the N atom by each member of the committee",
     ),
-    "wannier_centre": (("centre", "component"), "angstrom", "Wannier centres owned by the N atom"),
+    "wannier_centre": (
+        ("centre", "component"),
+        "angstrom",
+        "Wannier centres that are assigned to the N atom",
+    ),
     "wannier_spread": (("centre",), "angstrom2", "spread of the Wannier functions of the N atom"),
 }
 #: Arrays whose variable has another name in files, where `layer` is a dimension.

@@ -26,8 +26,8 @@ class Settings(InterlayerSettings):
         le=_high,
     )
     layer_distance_A: float = setting(
-        "Distance of the two flat layers. A name with the option d has another one. The default is "
-        "that of the material.",
+        "Distance of the two flat layers. The option d in a name replaces this value. The default "
+        "is that of the material.",
         "Å",
         default=_material.layer_distance_A,
         ge=2,
@@ -45,7 +45,7 @@ class Settings(InterlayerSettings):
         "are skipped, except with `labels: {source: compute}`."
     )
     extrapolation: Extrapolation = setting(
-        "How far beyond the labels of its models a system may be predicted."
+        "Largest differences between a predicted system and the labels of its models."
     )
     plans: Plans = setting("Labels that are proposed for a system.")
     maps: Maps = setting("Polarization maps of moiré cells.")

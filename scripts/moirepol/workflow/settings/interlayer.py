@@ -21,8 +21,8 @@ class HeightLabels(Section):
         "Sets of bilayers with relaxed heights, without and in a field."
     )
     validation: Name = setting(
-        "Set of relaxed moiré cells that the error of relaxation is calibrated on. It is held out "
-        "of every fit.",
+        "Set of relaxed moiré cells. The error of relaxation is calibrated on these cells. They "
+        "are held out of every fit.",
         default=ABSENT,
         otherwise="none; the error then does not contain the relaxation, and pages contain a note",
     )
@@ -44,17 +44,17 @@ class InterlayerSettings(Section):
     """Settings of predictions. `Settings` contains them at the top level."""
 
     gradient: dict[Family, SomeDistinct[Name]] = setting(
-        "Label sets of uniaxial cells of a family, all of one recipe. With them, predictions "
+        "Label sets of uniaxial cells of a family, all of one recipe. With these sets, predictions "
         "include the displacement gradient to first order (moirepol.physics.gradient)."
     )
     long_range: dict[Family, SystemName] = setting(
-        "Untwisted bilayer whose in-plane polarizability is used for a family. It is computed by "
-        "linear response. With it, predictions include the long-range electrostatics of the moiré "
-        "pattern (moirepol.physics.long_range)."
+        "Untwisted bilayer whose in-plane polarizability is used for a family. The polarizability "
+        "is computed by linear response. With this setting, predictions include the long-range "
+        "electrostatics of the moiré pattern (moirepol.physics.long_range)."
     )
     heights: dict[Family, HeightLabels] = setting(
-        "Label sets of translated bilayers at other layer distances and at relaxed heights. With "
-        "them, predictions accept the options d and relaxed of a name (moirepol.physics.heights)."
+        "Label sets of translated bilayers at other layer distances and at relaxed heights. They "
+        "are needed for the options d and relaxed of a name (moirepol.physics.heights)."
     )
     relaxation: Relaxation = setting("Relaxation of moiré bilayers.")
 

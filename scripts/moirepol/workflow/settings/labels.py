@@ -46,7 +46,7 @@ class Recipe(Section):
 
     engine: Literal["espresso", "gpaw"] = setting(
         "The DFT code, a module of moirepol.dft. A label set whose code differs from that of "
-        "labels.recipe is a comparison. It is computed only if a command names it.",
+        "labels.recipe is a comparison. Such a set is computed only if a command names it.",
         default=DEFAULT_ENGINE,
     )
     pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
@@ -63,8 +63,8 @@ class Recipe(Section):
         le=2000,
     )
     mesh_4_atom_cell: int = setting(
-        "n of the Gamma-centred n x n x 1 k mesh of the 4-atom cell. The mesh of larger cells has "
-        "the same density.",
+        "Number n of the Gamma-centred n x n x 1 k mesh of the 4-atom cell. The mesh of larger "
+        "cells has the same density.",
         ge=1,
         le=48,
     )
@@ -90,8 +90,8 @@ class Recipe(Section):
     )
     dispersion: Literal["D3-BJ"] = setting(
         "Dispersion correction in the relaxation of bilayers. D3-BJ = DFT-D3 with Becke-Johnson "
-        "damping. It changes the positions of the atoms. It does not change the density at fixed "
-        "positions.",
+        "damping. The correction changes the positions of the atoms. It does not change the "
+        "density at fixed positions.",
         default=ABSENT,
         otherwise="none; relaxed bilayers cannot be labelled",
     )
@@ -112,7 +112,7 @@ class Grid(Section):
 
     family: Family = setting("Stacking family.")
     slides_per_axis: int = setting(
-        "n stackings along each primitive vector, tau = (i a1 + j a2) / n.", ge=1, le=100
+        "Number n of stackings along each primitive vector: tau = (i a1 + j a2) / n.", ge=1, le=100
     )
     strains_percent: Some[Strain] = setting("Biaxial strains of both layers.", default=[0])
     fields_V_per_A: Some[ElectricField] = setting("Electric fields along +z.", default=[0])
@@ -126,7 +126,9 @@ class LabelSet(Section):
     """Labelled systems of one NetCDF file: grids of stackings, named systems, or both."""
 
     use: Literal["training", "validation"] = setting(
-        "validation = held out: no model may be trained on the set.", default="training"
+        "training = models may be trained on the set. validation = the set is held out of every "
+        "training.",
+        default="training",
     )
     recipe: Name = setting("Name of the recipe.", default=STANDARD)
     grids: Some[Grid] = setting(

@@ -25,8 +25,8 @@ class Maps(Section):
     """Polarization maps of moiré cells."""
 
     maximum_atoms: int = setting(
-        "Largest cell in results/dipoles that is selected by a twist angle or a mismatch in its "
-        "name. Maps have no limit.",
+        "Largest cell in results/dipoles that a twist angle or a mismatch in a name may select. "
+        "Maps have no limit.",
         "atoms",
         ge=28,
         le=10_000_000,
@@ -44,7 +44,7 @@ class Maps(Section):
         le=0.1,
     )
     charge_grids: SomeDistinct[Points] = setting(
-        "Points along each cell vector of the grids on which the topological charge is repeated."
+        "Points along each cell vector of the grids on which the topological charge is computed."
     )
 
 

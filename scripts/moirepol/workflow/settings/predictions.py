@@ -29,8 +29,8 @@ class Predictor(Section):
 
     zero_field: Name = setting("Model of the dipoles without a field.")
     response: Name = setting(
-        "Model of the response to a field. Predictions in a field need it, and so does the long "
-        "range.",
+        "Model of the response to a field. It is needed for predictions in a field and for the "
+        "long range.",
         default=ABSENT,
         otherwise="none",
     )
@@ -49,11 +49,11 @@ class Study(StudiedInterlayer):
         otherwise="none",
     )
     used_for: SomeDistinct[Literal["claims", "errors", "cells", "uniaxial"]] = setting(
-        "Further uses of the study; the accuracy tables contain every study. claims = the claim "
-        "F2-mae contains its error for the 6.01° cell. errors = the error of predictions is "
-        "calibrated on its moiré cells. At most one study of a family has this use, and it must "
-        "not contain uniaxial cells. cells = the figure of moiré cells shows it. uniaxial = the "
-        "figure of uniaxial cells shows it.",
+        "Further uses of the study. The accuracy tables contain every study. claims = the claim "
+        "F2-mae contains the error of the study for the 6.01° cell. errors = the error of "
+        "predictions is calibrated on the moiré cells of the study. At most one study of a family "
+        "has this use. This study must not contain uniaxial cells. cells = the figure of moiré "
+        "cells shows the study. uniaxial = the figure of uniaxial cells shows the study.",
         default=ABSENT,
         otherwise="none",
     )
@@ -71,7 +71,8 @@ class Extrapolation(Section):
     """
 
     strain_percent: float = setting(
-        "Largest difference from the strains of labelled layers. A mismatch strains a layer.",
+        "Largest difference from the strains of labelled layers. A lattice mismatch also strains a "
+        "layer.",
         "%",
         ge=0,
         le=100,
@@ -92,7 +93,7 @@ class Plans(Section):
 
     labels: int = setting("Largest number of proposed labels.", ge=1, le=1000)
     slides_per_axis: int = setting(
-        "n of the candidate stackings tau = (i a1 + j a2) / n.", ge=1, le=100
+        "Number n of the candidate stackings tau = (i a1 + j a2) / n.", ge=1, le=100
     )
     maximum_atoms: int = setting(
         "Largest candidate among twisted or mismatched cells.", "atoms", ge=4, le=1000

@@ -58,7 +58,9 @@ class Protocol(Inheriting):
         default=ABSENT,
         gt=0,
     )
-    label_scale: float = setting("Factor of the dipoles in e·Å for the training.", gt=0)
+    label_scale: float = setting(
+        "Factor that multiplies the dipoles in e·Å for the training.", gt=0
+    )
     row_gain: float = setting(
         "Standard deviation of the scaled rows R_j (docs/methods.md) over the training set, for "
         "gauss_newton. Larger values increase the variance of the initial network output. adam "
@@ -76,7 +78,7 @@ class Protocol(Inheriting):
     )
     descriptor_neurons: Some[Width] = setting("Widths of the layers of the embedding network.")
     axis_neurons: int = setting(
-        "Number of rows of g_< in docs/methods.md. At most the last of descriptor_neurons.",
+        "Number of rows of g_< in docs/methods.md. At most the last value of descriptor_neurons.",
         "neurons",
         ge=1,
     )
@@ -106,7 +108,8 @@ class Model(Inheriting):
         "copies, as in the paper."
     )
     folds: int = setting(
-        "Number of parts of the frames. Each member of the committee holds out another part.", ge=2
+        "Number of equal parts of the frames. Each member of the committee holds out another part.",
+        ge=2,
     )
     protocol: Name = setting("Name of the training protocol.", default=PAPER)
     seeds: SomeDistinct[Seed] = setting(
