@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from moirepol.dft.labels import AUDIT_UNITS, fault, total_dipole
+from moirepol.dft.audit import AUDIT_UNITS, fault, total_dipole
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.label_files import verify_checksum
 from moirepol.workflow.label_sets import CHECKSUMS, REJECTED

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from moirepol.dft.labels import MINIMUM_PROJECTION, MINIMUM_SINGULAR_VALUE, total_dipole
+from moirepol.dft.audit import MINIMUM_PROJECTION, MINIMUM_SINGULAR_VALUE, total_dipole
 from moirepol.physics.polarization import PC_PER_M
 from moirepol.plotting import LAYER_COLORS, new_figure
 from moirepol.structure.frames import read_frames

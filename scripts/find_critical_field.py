@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from moirepol.dft.labels import total_dipole
+from moirepol.dft.audit import total_dipole
 from moirepol.errors import JobError
 from moirepol.plotting import DIPOLE, UNIT, new_figure, save
 from moirepol.predictor import Predictor

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from moirepol.dft.labels import total_dipole
+from moirepol.dft.audit import total_dipole
 from moirepol.plotting import LAYER_COLORS, new_figure, save
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from moirepol.console import say
 from moirepol.physics.relaxation import Relaxation, relaxed_from_files
 from moirepol.predictor import Predictor
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.building import build, sample
-from moirepol.structure.recognition import Recognized, recognize_file
+
+if TYPE_CHECKING:
+    from moirepol.structure.recognition import Recognized
 
 #: Path of a file; an empty list if the rule has no such input.
 File = str | Sequence[str]
@@ -71,10 +74,12 @@ class Prediction:
         )
 
     @cached_property
-    def own(self) -> Recognized | None:
+    def own(self) -> "Recognized | None":
         """The structure of the user's own; None for a system."""
         if not self.structure:
             return None
+        from moirepol.structure.recognition import recognize_file  # slow to import
+
         found = recognize_file(str(self.structure), self.system, self.lattice_constant_A)
         say(f"{self.system}: {found.description}")
         return found

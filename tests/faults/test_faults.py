@@ -20,7 +20,7 @@ import xarray as xr
 from collect_labels import collect_labels
 from label_frame import label_frame
 from moirepol import console, predictor
-from moirepol.dft import espresso, labels, programs, pseudopotentials
+from moirepol.dft import audit, espresso, labels, programs, pseudopotentials
 from moirepol.errors import JobError
 from moirepol.model import committee, training
 from moirepol.physics.heights import PARTS
@@ -378,17 +378,17 @@ def test_centres_that_leave_their_atom_are_rejected(found, words):
     frame = build("AA_slide-0-0-1", 2.51, 3.33)
     frame.set_array("dipole", np.zeros((4, 3)))
     frame.info.update(SOUND)
-    labels.check(frame)
+    audit.check(frame)
     frame.info.update(found)
     with pytest.raises(JobError, match=f"^AA_slide-0-0-1: {words}"):
-        labels.check(frame)
+        audit.check(frame)
 
 
 def test_a_dipole_that_is_no_number_is_rejected():
     frame = build("AA_slide-0-0-1", 2.51, 3.33)
     frame.set_array("dipole", np.full((4, 3), np.nan))
     frame.info.update(SOUND)
-    assert labels.fault(frame) == "a dipole is not a number"
+    assert audit.fault(frame) == "a dipole is not a number"
 
 
 class TestPseudopotentials:

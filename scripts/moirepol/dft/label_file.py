@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from moirepol.dft import labels
+from moirepol.dft.audit import AUDIT_UNITS
 from moirepol.dft.engine import engine_of
 from moirepol.dft.programs import CHECKPOINT
 from moirepol.errors import JobError, RejectedLabel, full_disk
@@ -73,7 +74,7 @@ def label_frame(
     with alone_in(scratch):
         rejected = Path(label).parent / f"{frame}{REJECTED}"
         labelled = _label(atoms, settings, Path(scratch), rejected, threads)
-    ds = stamp(to_dataset([labelled], units=labels.AUDIT_UNITS), f"DFT label of {frame}", settings)
+    ds = stamp(to_dataset([labelled], units=AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
     ds.attrs["code_digest"] = code_digest("label_frame")
     ds.attrs["pseudopotentials_sha256"] = " ".join(

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import h5py
 import numpy as np
 
 from moirepol.errors import JobError, full_disk
@@ -145,13 +146,41 @@ def load(path: str | Path) -> Member:
     JobError
         If the file is no dipole model of this workflow.
     """
-    from deepmd.dpmodel.utils.serialization import load_dp_model
-
     try:
-        data = load_dp_model(str(path))
-        return member_of(data)
+        return member_of(read(path))
     except (OSError, KeyError, ValueError) as error:
         raise JobError(f"{path} is no dipole model of this workflow ({error})") from error
+
+
+def read(path: str | Path) -> dict:
+    """Read a model file.
+
+    The result is that of `load_dp_model` of deepmd-kit, which takes long to import.
+
+    Parameters
+    ----------
+    path
+        Model file (.dp).
+
+    Returns
+    -------
+    dict
+        Serialized model file.
+    """
+    with h5py.File(path) as file:
+        return _with_arrays(json.loads(file.attrs["json"]), file)
+
+
+def _with_arrays(node: Any, file: h5py.File, named: bool = False) -> Any:
+    """Put the arrays of a file in the place of their names, below every key "@variables"."""
+    if isinstance(node, dict):
+        return {
+            key: _with_arrays(value, file, named or key == "@variables")
+            for key, value in node.items()
+        }
+    if isinstance(node, list):
+        return [_with_arrays(value, file, named) for value in node]
+    return file[node][()] if named and node is not None else node
 
 
 def member_of(data: dict) -> Member:

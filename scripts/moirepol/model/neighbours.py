@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from scipy.spatial import cKDTree
 
 from moirepol.structure.periodic import images_within
 
@@ -49,6 +48,8 @@ class Neighbours:
     """
 
     def __init__(self, atoms: Atoms, symbols: tuple[str, ...], cutoff: float):
+        from scipy.spatial import cKDTree  # slow to import, and maps by name do not need it
+
         cell = np.asarray(atoms.cell)[:2, :2]
         scaled = atoms.get_scaled_positions(wrap=True)[:, :2]
         self.positions = np.column_stack([scaled @ cell, atoms.positions[:, 2]])

@@ -38,13 +38,13 @@ No other number is fitted. R is the model of the field labels, alpha is computed
 and t is the layer distance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, gmres
 
 from moirepol.errors import JobError
 from moirepol.physics.expansion import Expansion
@@ -58,6 +58,7 @@ SIDES = (-1, 1)  # of the lower and the upper layer
 #: Wave number in 1/angstrom that counts as zero.
 SMALLEST_Q = 1e-6
 TOLERANCE = 1e-9  # of the dipoles' size
+LARGEST_NUMBER_OF_STEPS = 100
 #: Largest wave vector times the lattice constant: beyond the corner of the Brillouin zone, also of
 #: a strained layer.
 LARGEST_WAVE = 1.1 * 4 * np.pi / 3
@@ -102,22 +103,67 @@ class Field:
             for here in (LOWER, UPPER)
             for there, area in zip((LOWER, UPPER), bilayer.areas, strict=True)
         }
+        self.evaluators = [sites.evaluator(np.concatenate(self.k)) for sites in self.sites]
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the field (m, 3) in V/angstrom of the sites' dipoles (m, 3) in e.angstrom."""
-        waves = [
-            sites.waves(dipoles[layer])[1][kept]
+        return self.of_waves(self.waves(dipoles))
+
+    def waves(self, values: np.ndarray) -> list[np.ndarray]:
+        """Return the coefficients (K, 3) of the long waves of the sites' values, by layer."""
+        return [
+            sites.waves(values[layer])[1][kept]
             for sites, layer, kept in zip(self.sites, self.layers, self.within, strict=True)
         ]
-        result = np.empty_like(dipoles)
-        every_k = np.concatenate(self.k)
-        for here, (layer, sites) in enumerate(zip(self.layers, self.sites, strict=True)):
+
+    def of_waves(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the field (m, 3) in V/angstrom of dipoles with these waves in e.angstrom."""
+        result = np.empty((sum(map(len, self.layers)), 3))
+        for here, (layer, evaluate) in enumerate(zip(self.layers, self.evaluators, strict=True)):
             fields = [
                 np.einsum("kij,kj->ki", self.tensors[here, there], C)
                 for there, C in enumerate(waves)
             ]
-            result[layer] = sites.values(every_k, np.concatenate(fields))
+            result[layer] = evaluate(np.concatenate(fields))
         return result
+
+    def screened(self, response: Sequence[np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that adds the self-consistent field for a uniform response.
+
+        Parameters
+        ----------
+        response
+            Response of a site of each layer (3, 3) in e.angstrom^2/V: component i of its dipole, to
+            component j of the field.
+
+        Returns
+        -------
+        callable
+            Dipoles (m, 3) in e.angstrom with the field, of those without. They are approximate if a
+            wave of one layer is beyond the Brillouin zone of the other.
+        """
+        every_k, index = np.unique(np.concatenate(self.k), axis=0, return_inverse=True)
+        own = np.split(index.ravel(), [len(self.k[LOWER])])
+        shape = len(every_k), len(own), 3
+        feedback = np.zeros((*shape, *shape[1:]), dtype=complex)
+        for (here, there), tensor in self.tensors.items():
+            common = np.isin(own[there], own[here])
+            feedback[own[there][common], here, :, there] = response[here] @ tensor[common]
+        size = 3 * len(own)
+        inverse = np.linalg.inv(np.eye(size) - feedback.reshape(-1, size, size))
+
+        def add(dipoles: np.ndarray) -> np.ndarray:
+            table = np.zeros(shape, dtype=complex)
+            for layer, C in enumerate(self.waves(dipoles)):
+                table[own[layer], layer] = C
+            table = (inverse @ table.reshape(-1, size, 1)).reshape(shape)
+            field = self.of_waves([table[own[layer], layer] for layer in range(len(own))])
+            result = dipoles.copy()
+            for sites, matrix in zip(self.layers, response, strict=True):
+                result[sites] += field[sites] @ matrix.T
+            return result
+
+        return add
 
     def _tensor(self, wave_vector, here, there, area):
         """Field (K, 3, 3) in V/angstrom of unit dipoles: its component i, from component j."""
@@ -262,26 +308,30 @@ class LongRangeSolver:
         self.polarizability = np.array([polarizability_eA2_per_V, polarizability_eA2_per_V, 0.0])
 
     def add(self, short_range: np.ndarray) -> np.ndarray:
-        """Return dipoles (m, 3) in e.angstrom with the self-consistent field of all others."""
-        return self._solve(short_range)
+        """Return dipoles (m, 3) in e.angstrom with the self-consistent field of all others.
+
+        The dipoles respond to the field, and they make it. With the mean response of each layer,
+        the solution is known wave by wave. Every step adds this solution for what is missing. The
+        responses differ little from their mean, so a few steps are enough.
+        """
+        dipoles, missing = np.zeros_like(short_range), short_range
+        for _ in range(LARGEST_NUMBER_OF_STEPS):
+            dipoles = dipoles + self._with_mean_response(missing)
+            missing = short_range - self.remove(dipoles)
+            if np.linalg.norm(missing) <= TOLERANCE * np.linalg.norm(short_range):
+                return dipoles + missing
+        raise JobError(f"{self.name}: the long-range field of the dipoles does not converge")
 
     def remove(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the short-range dipoles (m, 3) that `add` turns into these."""
-        return self._without_response(dipoles)
-
-    def _without_response(self, dipoles):
         E = self.field.of(dipoles)
         return dipoles - self.response * E[:, 2:] - self.polarizability * E
 
-    def _solve(self, right: np.ndarray) -> np.ndarray:
-        def left_side(flat):
-            return self._without_response(flat.reshape(right.shape)).ravel()
-
-        operator = LinearOperator((right.size, right.size), matvec=left_side, dtype=float)
-        found, failed = gmres(operator, right.ravel(), rtol=TOLERANCE, restart=100, maxiter=5)
-        if failed:
-            raise JobError(f"{self.name}: the long-range field of the dipoles does not converge")
-        return found.reshape(right.shape)
+    @cached_property
+    def _with_mean_response(self):
+        mean = np.array([self.response[layer].mean(axis=0) for layer in self.field.layers])
+        along_z = np.array([0.0, 0.0, 1.0])
+        return self.field.screened(mean[:, :, None] * along_z + np.diag(self.polarizability))
 
 
 @dataclass(frozen=True)

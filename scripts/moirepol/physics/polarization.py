@@ -13,7 +13,7 @@ It has every symmetry of the dipoles to round-off. It does not depend on a choic
 diagonals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
@@ -121,9 +121,9 @@ class Sites:
         """
         if np.isnan(values).any():
             raise ValueError("a site has no value")
-        table = np.empty((*self.sizes, values.shape[1]))
-        table[self.slot] = values
-        C = np.fft.fft2(table, axes=(0, 1)).reshape(self.sizes.prod(), -1) / self.sizes.prod()
+        table = np.empty((values.shape[1], *self.sizes))
+        table[:, *self.slot] = values.T
+        C = np.fft.fft2(table).reshape(len(table), -1).T / self.sizes.prod()
         owner, k, weight = self._folded
         return k, C[owner] * weight[:, None]
 
@@ -159,10 +159,36 @@ class Sites:
         ndarray
             Real part (N, c) of the sum of the waves.
         """
-        h = (k @ self.U.T * self.signs) % self.sizes
-        table = np.zeros((*self.sizes, C.shape[1]), dtype=complex)
-        np.add.at(table, tuple(h.T), C * np.exp(2j * np.pi * (k @ self.origin))[:, None])
-        return np.fft.ifft2(table, axes=(0, 1)).real[self.slot] * self.sizes.prod()
+        return self.evaluator(k)(C)
+
+    def evaluator(self, k: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Return a function that evaluates plane waves at the sites, for repeated use.
+
+        Parameters
+        ----------
+        k
+            Integer wave vectors (K, 2).
+
+        Returns
+        -------
+        callable
+            Function of the complex coefficients (K, c). It returns the real part (N, c) of the sum
+            of the waves.
+        """
+        number = self.sizes.prod()
+        place = np.ravel_multi_index(
+            tuple(((k @ self.U.T * self.signs) % self.sizes).T), self.sizes
+        )
+        phase = number * np.exp(2j * np.pi * (k @ self.origin))
+
+        def evaluate(C: np.ndarray) -> np.ndarray:
+            table = np.empty((C.shape[1], number), dtype=complex)
+            for row, waves in zip(table, (C * phase[:, None]).T, strict=True):
+                row.real = np.bincount(place, waves.real, number)
+                row.imag = np.bincount(place, waves.imag, number)
+            return np.fft.ifft2(table.reshape(-1, *self.sizes)).real[:, *self.slot].T
+
+        return evaluate
 
 
 def shortest_equivalents(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moirepol.dft.labels import AUDIT_UNITS, check
+from moirepol.dft.audit import AUDIT_UNITS, check
 from moirepol.errors import JobError
 from moirepol.structure.frames import read_frames, to_dataset
 from moirepol.workflow.label_sets import CHECKSUMS, digest

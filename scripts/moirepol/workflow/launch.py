@@ -5,8 +5,10 @@ by its path, so it adds the package to Python's path itself.
 """
 
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
@@ -73,6 +75,30 @@ def _is_settings(path: str) -> bool:
     return Path(path).suffix in (".yaml", ".yml", ".json")
 
 
+def calm(scheduler: type[Any]) -> None:
+    """Let each scheduler of Snakemake keep at most one timer.
+
+    Every pass of Snakemake 9 over the ready jobs starts a timer for one more pass, so the passes
+    multiply with the number of finished jobs. They took a sixth of the processor time of a run.
+    Snakemake also waits for all timers at its end. One timer that it does not wait for is enough.
+
+    Parameters
+    ----------
+    scheduler
+        Snakemake's class of schedulers.
+    """
+
+    def start_timer(self: Any, delay: float) -> None:
+        timer = vars(self).get("timer")
+        if timer is None or not timer.is_alive():
+            self.timer = threading.Timer(delay, self._open_jobs.release)
+            self.timer.daemon = True
+            self.timer.start()
+
+    if hasattr(scheduler, "_schedule_reevalutation"):  # the spelling of Snakemake
+        scheduler._schedule_reevalutation = start_timer
+
+
 def main(caller: str, *arguments: str) -> None:
     """Check the files of settings, and become Snakemake.
 
@@ -90,7 +116,9 @@ def main(caller: str, *arguments: str) -> None:
     except ConfigError as error:
         sys.exit(f"config error: {error}")
     from snakemake.cli import main as snakemake
+    from snakemake.scheduling.job_scheduler import JobScheduler
 
+    calm(JobScheduler)
     sys.argv = ["snakemake", *resolved]
     snakemake(resolved)
 

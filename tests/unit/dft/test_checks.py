@@ -8,7 +8,7 @@ import pytest
 
 from audit_labels import audit_labels
 from check_copies import check_copies
-from moirepol.dft.labels import AUDIT_UNITS
+from moirepol.dft.audit import AUDIT_UNITS
 from moirepol.errors import JobError
 from moirepol.structure.building import build
 from moirepol.structure.frames import to_dataset

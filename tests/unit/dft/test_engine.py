@@ -11,6 +11,7 @@ from ase.units import Ry
 
 from check_engine import check_engine
 from moirepol.dft import engine, espresso, gpaw, grids, labels, programs, wannier
+from moirepol.dft.audit import total_dipole
 from moirepol.dft.trial_functions import trial_functions
 from moirepol.errors import JobError
 from moirepol.structure.building import build
@@ -180,7 +181,7 @@ def test_a_live_label_by_gpaw(config, tmp_path):
     recipe = recipe_of(config, "gpaw") | LOOSE
     atoms = build("AA_slide-1-1-3", A, D, recipe["cell_height_A"])
     frame = labels.label(atoms, recipe, A, tmp_path)
-    total = labels.total_dipole(frame)
+    total = total_dipole(frame)
     assert total[:2] == pytest.approx(0, abs=1e-7)
     assert total[2] < -1e-3
     assert total[2] == pytest.approx(frame.info["density_dipole_eA"], abs=1e-4)

@@ -9,6 +9,7 @@ import pytest
 from scipy.io import FortranFile
 
 from moirepol.dft import espresso, grids, labels, programs
+from moirepol.dft.audit import AUDIT_UNITS, total_dipole
 from moirepol.dft.label_file import clear_scratch
 from moirepol.dft.pseudopotentials import check_pseudopotentials_read, md5
 from moirepol.errors import JobError
@@ -39,7 +40,7 @@ def test_numbers_that_some_frames_lack_stay_apart():
     old, new = build("AA_slide-0-0-1", A, D), build("AA_slide-1-1-3", A, D)
     new.info.update(qe_dipole_eA=-3.3e-3, scf_iterations=13, programs="pw.x")
     for frames in ([old, new], [new, old]):
-        ds = to_dataset(frames, units=labels.AUDIT_UNITS)
+        ds = to_dataset(frames, units=AUDIT_UNITS)
         assert ds["qe_dipole_eA"].attrs["units"] == "e.angstrom"
         back = {frame.name: frame.info for frame in from_dataset(ds)}
         assert back["AA_slide-1-1-3"]["qe_dipole_eA"] == -3.3e-3
@@ -76,7 +77,7 @@ def test_the_cells_dipole_is_that_of_the_density(recipe, tmp_path):
     frame = labelled("AA_slide-1-1-3_field+0.0200", recipe, tmp_path / "run")
     dipole = frame.info["qe_dipole_eA"]
     assert frame.info["density_dipole_eA"] == pytest.approx(dipole, abs=5e-6)
-    assert labels.total_dipole(frame)[2] == pytest.approx(dipole, abs=5e-5)
+    assert total_dipole(frame)[2] == pytest.approx(dipole, abs=5e-5)
     assert frame.info["core_s"] > 0
 
 

@@ -5,7 +5,8 @@ import pytest
 from ase import Atoms
 
 from moirepol.dft import wannier
-from moirepol.dft.labels import symmetry_residual, with_dipoles
+from moirepol.dft.audit import symmetry_residual
+from moirepol.dft.labels import with_dipoles
 from moirepol.dft.trial_functions import bonds_of_sites
 from moirepol.errors import JobError
 from moirepol.structure.bilayer import Bilayer

@@ -304,6 +304,14 @@ def test_a_model_remembers_what_it_was_trained_on(trained, tmp_path):
     assert not member.has_seen("AA_twist-1-2")
 
 
+def test_a_model_file_is_read_as_by_deepmd_kit(trained, tmp_path):
+    committee.save(trained[0], tmp_path / "model.dp")
+    ours = committee.read(tmp_path / "model.dp")
+    from deepmd.dpmodel.utils.serialization import load_dp_model
+
+    np.testing.assert_equal(ours, load_dp_model(str(tmp_path / "model.dp")))
+
+
 def test_a_committee_is_of_one_kind(trained, tmp_path):
     committee.save(trained[0], tmp_path / "0.dp")
     other = json.loads(trained[0]["moirepol"]) | {"kind": "response"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from moirepol.dft.labels import symmetry_residual
+from moirepol.dft.audit import symmetry_residual
 from moirepol.errors import JobError
 from moirepol.physics import gradient as dg
 from moirepol.physics.configuration import at_stackings, labelled_slides, slide_waves

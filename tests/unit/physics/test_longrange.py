@@ -129,3 +129,17 @@ def test_the_coupling_scales_what_in_plane_charges_do_to_the_other_component(ato
     assert np.abs(none[:, 2]).max() < 1e-9 < np.abs(whole[:, 2]).max()
     np.testing.assert_allclose(half[:, 2], whole[:, 2] / 2, atol=1e-12)
     np.testing.assert_allclose(half[:, :2], whole[:, :2], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["AA_twist-1-2", "AA_mismatch-4-5"])
+def test_the_field_of_responding_dipoles_solves_the_linear_equations(name):
+    atoms = build(name, A, D)
+    number = len(atoms.sites)
+    response = np.random.default_rng(2).normal((0, 0, 0.06), 0.005, (number, 3))
+    solver = longrange.LongRangeSolver(atoms, response, 0.4, D)
+    p0 = np.random.default_rng(3).normal(size=(number, 3))
+    units = np.eye(3 * number).reshape(-1, number, 3)
+    matrix = np.stack([solver.remove(unit).ravel() for unit in units], axis=1)
+    expected = np.linalg.solve(matrix, p0.ravel()).reshape(p0.shape)
+    assert np.abs(expected - p0).max() > 0.1
+    np.testing.assert_allclose(solver.add(p0), expected, atol=1e-7)

@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from moirepol.errors import ConfigError
 from moirepol.workflow.command_line import request
-from moirepol.workflow.launch import resolve
+from moirepol.workflow.launch import calm, resolve
 from support import ROOT
 
 
@@ -103,3 +104,23 @@ def test_requested_targets():
     assert request(["fig1", "claims", "-n"]).targets == ("fig1", "claims")
     assert Path(sys.argv[0]).name != "snakemake"
     assert request() == request([])
+
+
+def test_a_scheduler_has_one_timer_that_nobody_waits_for():
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    class Scheduler(JobScheduler):
+        def __init__(self):
+            self._open_jobs = threading.Semaphore(0)
+
+    calm(Scheduler)
+    scheduler = Scheduler()
+    before = threading.active_count()
+    for _ in range(5):
+        scheduler._schedule_reevalutation(0.1)
+    assert threading.active_count() == before + 1
+    assert scheduler.timer.daemon
+    assert scheduler._open_jobs.acquire(timeout=10)
+    scheduler.timer.join()
+    scheduler._schedule_reevalutation(0.1)
+    assert scheduler._open_jobs.acquire(timeout=10)
