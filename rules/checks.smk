@@ -254,7 +254,8 @@ rule convergence:
 
 
 # Requested by name only: `snakemake label_cost` computes labels with the settings of the paper on coarse
-# meshes, and extrapolates their cost. The full mesh (results/benchmark_labels/24.csv) takes hours.
+# meshes, and extrapolates the cost to the full mesh. The full mesh takes hours
+# (results/benchmark_labels/24.csv).
 rule benchmark_labels:
     output:
         comparison="results/benchmark_labels/{meshes}.nc",
