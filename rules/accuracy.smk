@@ -10,7 +10,7 @@ TABULATED = [
     and material_of(MODELS[name]["family"]) == DEFAULT_MATERIAL
     and all(ready(s) for s in MODELS[name]["labels"])
 ]
-#: Studies of the accuracy table. `./run materials` tabulates those of other materials.
+#: Studies of the accuracy table. `./run materials` tabulates the studies of other materials.
 OWN_STUDIES = [name for name in STUDIES if material_of(family_of_study(name)) == DEFAULT_MATERIAL]
 #: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the first order fails.
 LARGEST_VALIDATED_ETA = 0.1

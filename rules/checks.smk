@@ -253,8 +253,9 @@ rule convergence:
         rules.study_convergence.output,
 
 
-# Requested by name only: `snakemake label_cost` extrapolates the cost by the settings of the paper
-# from coarse meshes. results/benchmark_labels/24.csv runs the full mesh for hours.
+# Requested by name only: `snakemake label_cost` computes labels with the settings of the paper on coarse
+# meshes, and extrapolates the cost to the full mesh. The full mesh takes hours
+# (results/benchmark_labels/24.csv).
 rule benchmark_labels:
     output:
         comparison="results/benchmark_labels/{meshes}.nc",

@@ -55,7 +55,7 @@ rule evaluate_claims:
         "../scripts/evaluate_claims.py"
 
 
-# Requested by name only: what relaxation does to the claims.
+# Requested by name only: the claims for relaxed bilayers.
 rule relax_claims:
     input:
         table=CLAIMS_TABLE,

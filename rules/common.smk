@@ -427,7 +427,7 @@ def terms_of_study(name: str) -> str:
     return " + ".join(["local stacking", *terms])
 
 
-#: Family: the study that its errors are calibrated with.
+#: Family -> study with which the errors of this family are calibrated.
 ERROR_STUDIES = {family_of_study(name): name for name in studies_used_for("errors", STUDIES)}
 
 

@@ -1,8 +1,8 @@
 # Maps: polarization fields on a grid and their topological charge.
-# Relaxed bilayers: results/relaxation/<system>.nc. Contributions: results/terms/<system>.nc.
 # Needs: models, or the labels of untwisted bilayers for the configuration space.
-# Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc and
-# results/potentials/<system>.nc.
+# Makes: results/maps/{<system>,configuration_<family>}.nc, results/charge/<the same>.nc,
+# results/potentials/<system>.nc, results/relaxation/<system>.nc (relaxed bilayers) and
+# results/terms/<system>.nc (the terms of a prediction).
 
 
 rule map_polarization:
@@ -61,7 +61,7 @@ rule relax_bilayer:
         "../scripts/relax_bilayer.py"
 
 
-# Each term of the prediction by itself.
+# One map for each term of the prediction.
 rule decompose_map:
     input:
         **PREDICTION,

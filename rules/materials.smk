@@ -1,5 +1,5 @@
 # Materials beside each other, and the page of each material. Requested by name only.
-# Needs: configuration maps and label sets; the bands and the changed recipes of a page are computed
+# Needs: configuration maps and label sets. The bands and the changed recipes of a page are computed
 # by DFT. Makes: results/materials/comparison.{nc,csv,pdf,png}, results/materials/<material>.html,
 # results/bands/<system>.nc.
 

@@ -211,7 +211,7 @@ rule predict_dipoles:
         "../scripts/predict_dipoles.py"
 
 
-# Requested by name only: these take minutes, and no figure needs them.
+# Requested by name only: these rules take minutes, and no figure needs their results.
 rule benchmarks:
     input:
         "results/benchmarks/inference.csv",
@@ -247,7 +247,7 @@ rule benchmark_relaxation:
         "../scripts/benchmark_relaxation.py"
 
 
-# No digest of the results: the times are those of the last run of every job.
+# The times are those of the last run of every job, which the folder `benchmarks` contains.
 rule benchmark_rules:
     input:
         claims="results/claims.csv",
