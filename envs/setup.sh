@@ -50,11 +50,26 @@ setup_python() {
     if ! is_installed requirements.lock; then
         [ -w . ] || fail "$PWD cannot be written, and its .venv is missing or not current:" \
             "call run once as a user who can write there"
-        "$python" -m venv --clear "$venv"
-        install_lock requirements.lock "2 GB, a few minutes"
+        replace_environment "$python"
     fi
     PATH="$(cd "$venv" && pwd)/bin:$PATH"
     export PATH PYTHONNOUSERSITE=1
+}
+
+replace_environment() { # an environment that was complete stays until the new one is
+    if [ -e "$venv/.requirements" ]; then
+        rm -rf "$venv.old"
+        mv "$venv" "$venv.old"
+    fi
+    if ! { "$1" -m venv --clear "$venv" && (install_lock requirements.lock "2 GB, a few minutes"); }; then
+        if [ -e "$venv.old" ]; then
+            mv "$venv/pip.log" "$venv.old" 2>/dev/null
+            rm -rf "$venv"
+            mv "$venv.old" "$venv"
+        fi
+        exit 1
+    fi
+    rm -rf "$venv.old"
 }
 
 is_installed() { # whether the environment has the packages of a lock

@@ -9,27 +9,31 @@ COMPARED = [
     for family in FAMILIES
     if stacking_of(family) == "AA" and planned(label_plan.is_mapped, family, SHIPPED_FRAMES)
 ]
+#: Twisted bilayers of those with models.
+COMPARED_TWISTED = [
+    nearest(f"{family}_angle-2.00", sys.maxsize).name
+    for family in COMPARED
+    if family in config["predictors"]
+]
 
 
 rule materials:
     input:
         "results/materials/comparison.png",
         expand("results/views/configuration_{family}.html", family=COMPARED),
-        [
-            f"results/views/{nearest(f'{family}_angle-2.00', sys.maxsize).name}.html"
-            for family in COMPARED
-            if family in config["predictors"]
-        ],
+        expand("results/views/{system}.html", system=COMPARED_TWISTED),
 
 
 rule compare_materials:
     input:
         configuration_maps=expand("results/maps/configuration_{family}.nc", family=COMPARED),
-        labels=[
+        labels=lambda wildcards: [
             label_file(name)
             for family in COMPARED
-            for name in planned(label_plan.plain_sets, family, SHIPPED_FRAMES)
+            for sets in (label_plan.plain_sets, label_plan.distance_sets)
+            for name in planned(sets, family, SHIPPED_FRAMES)
         ],
+        moire_maps=expand("results/maps/{system}.nc", system=COMPARED_TWISTED),
     output:
         comparison="results/materials/comparison.nc",
         table="results/materials/comparison.csv",

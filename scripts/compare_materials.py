@@ -36,6 +36,16 @@ COLUMNS = {
     "critical_field": ("V/angstrom", "field along z at which P_perp of N is zero, linear"),
 }
 
+#: As `COLUMNS`, of each label of the stacking N without a field.
+BY_DISTANCE = {
+    "label_material": ("", "material of the label"),
+    "label_distance": ("angstrom", "layer distance of the label"),
+    "label_domain": ("pC/m", "|P_perp| of the stacking N per area at this layer distance"),
+}
+
+#: Columns of the figure.
+PARTS = ("stacking", "in-plane", "twisted")
+
 
 def compare_materials(
     configuration_maps: Sequence[str],
@@ -44,19 +54,23 @@ def compare_materials(
     table: str,
     pdf: str,
     png: str,
+    moire_maps: Sequence[str] = (),
 ) -> None:
-    """Tabulate and draw the configuration spaces of several materials.
+    """Tabulate and draw the polarization of several materials.
 
     Parameters
     ----------
     configuration_maps
         Maps of the configuration space of parallel layers, the default material first.
     labels
-        Label sets of these families. Those in a field give the critical field.
+        Label sets of these families. Those in a field give the critical field, those at other
+        layer distances the dependence on the distance.
     comparison, table
         NetCDF and CSV to write, one row for each material (`COLUMNS`).
     pdf, png
         Figure to write.
+    moire_maps
+        Maps of twisted bilayers of some of these families, for the figure.
     """
     maps = [read_netcdf(path, "P") for path in configuration_maps]
     frames = [frame for path in labels for frame in read_frames(path)]
@@ -68,35 +82,64 @@ def compare_materials(
     found = xr.Dataset.from_dataframe(rows)
     for name, (unit, meaning) in COLUMNS.items():
         found[name].attrs.update(units=unit, long_name=meaning)
+    by_distance = pd.concat([_by_distance(ds, frames) for ds in maps], ignore_index=True)
+    for name, (unit, meaning) in BY_DISTANCE.items():
+        values = by_distance[name].values
+        found[name] = "label", values, {"units": unit, "long_name": meaning}
     write_netcdf(stamp(found, "Materials beside each other", {}), comparison)
-    _draw(maps, rows, pdf, png)
+    twisted = {_family_of(ds): ds for ds in (read_netcdf(path, "P") for path in moire_maps)}
+    _draw(maps, twisted, rows, by_distance, pdf, png)
+
+
+def _family_of(ds):
+    name = ds.attrs["system"].removeprefix("configuration_")
+    return System.parse(name).family if "_" in name else name
+
+
+def _labels_of_N(family, frames):
+    """Labels of the stacking N by layer distance and field; the layers are flat."""
+    return {
+        (round(f.layer_distance_A, 3), f.field_V_per_A): f
+        for f in frames
+        if f.system.family == family
+        and f.system.geometry == "slide"
+        and f.system.indices == (1, 1, 3)
+        and not (f.system.relaxed or f.system.strain_percent)
+    }
+
+
+def _by_distance(ds, frames):
+    family = _family_of(ds)
+    area = abs(np.linalg.det(ds["cell"].values))
+    rows = [
+        (material_of(family), distance, abs(f.dipoles[:, 2].sum()) / area * PC_PER_M)
+        for (distance, field), f in sorted(_labels_of_N(family, frames).items())
+        if field == 0
+    ]
+    return pd.DataFrame(rows, columns=list(BY_DISTANCE))
 
 
 def _row(ds, frames):
-    family = ds.attrs["system"].removeprefix("configuration_")
+    family = _family_of(ds)
     material = load_material(material_of(family))
     n = ds.sizes["i"]
     i, j = (round(n * part) % n for part in HIGH_SYMMETRY["N"])
     k, m = (round(n * part) % n for part in HIGH_SYMMETRY["M"])
     P = ds["P"].values
     area = abs(np.linalg.det(ds["cell"].values))
-    stacking = System(family=family, geometry="slide", indices=(1, 1, 3))
-    of_N = {
-        f.field_V_per_A: f
-        for f in frames
-        if f.system.model_copy(update={"field_V_per_A": 0.0}) == stacking
-    }
+    found = _labels_of_N(family, frames)
+    usual = next((d for (d, _), f in found.items() if f.system.distance_A is None), np.nan)
     published = material.published
     return {
         "material": material.name,
         "lattice_constant": np.linalg.norm(ds["cell"].values[0]),
-        "layer_distance": of_N[0.0].layer_distance_A if 0.0 in of_N else np.nan,
+        "layer_distance": usual,
         "P_perp": abs(P[2, i, j]),
         "P_par": np.linalg.norm(P[:2], axis=0).max(),
         "one_domain": abs(P[2, i, j]) / area * PC_PER_M,
         "difference": abs(P[2, k, m] - P[2, i, j]) / area * PC_PER_M,
         "published": published.P_perp_pC_per_m if published else np.nan,
-        "critical_field": _critical_field(of_N),
+        "critical_field": _critical_field({E: f for (d, E), f in found.items() if d == usual}),
     }
 
 
@@ -109,18 +152,44 @@ def _critical_field(of_N):
     return fields[1] * start / (start - end)
 
 
-def _draw(maps, rows, pdf, png):
-    figure, axes = new_figure(1.0 * len(maps) + 0.2, nrows=len(maps), ncols=2, squeeze=False)
-    for (left, right), ds, (name, row) in zip(axes, maps, rows.iterrows(), strict=True):
-        P = UNIT * ds["P"].values
-        xlim, ylim = window(ds["cell"].values)
-        for ax in (left, right):
+def _draw(maps, twisted, rows, by_distance, pdf, png):
+    names = list(rows.index)
+    mosaic = [[f"{name} {part}" for part in PARTS] for name in names]
+    figure, axes = new_figure(
+        1.0 * len(names) + 1.6,
+        [*mosaic, ["distance", "distance", "field"]],
+        height_ratios=[1.0] * len(names) + [1.4],
+    )
+    axes[f"{names[0]} stacking"].set_title("stackings")
+    axes[f"{names[0]} in-plane"].set_title("stackings")
+    axes[f"{names[0]} twisted"].set_title("twisted")
+    for ds, (name, row) in zip(maps, rows.iterrows(), strict=True):
+        left, middle, right = (
+            axes[f"{name} {part}"] for part in ("stacking", "in-plane", "twisted")
+        )
+        draw_out_of_plane(left, ds, UNIT * ds["P"].values[2])
+        draw_in_plane(middle, ds, UNIT * ds["P"].values[:2])
+        shown = [(left, ds), (middle, ds)]
+        if moire := twisted.get(_family_of(ds)):
+            draw_out_of_plane(right, moire, UNIT * moire["P"].values[2])
+            shown.append((right, moire))
+        else:
+            right.text(0.5, 0.5, "no model", ha="center", va="center")
+            right.set(xticks=[], yticks=[])
+        for ax, drawn in shown:
+            xlim, ylim = window(drawn["cell"].values)
             ax.set(xlim=xlim, ylim=ylim, aspect="equal", xticks=[], yticks=[])
-        draw_out_of_plane(left, ds, P[2])
-        draw_in_plane(right, ds, P[:2])
-        for ax in (left, right):
-            draw_cell(ax, ds)
+            draw_cell(ax, drawn)
         left.set_ylabel(f"{name}\n{row['one_domain']:.2f} pC/m")
+    for number, name in enumerate(names):
+        color = f"C{number}"
+        own = by_distance[by_distance["label_material"] == name]
+        apart = own["label_distance"] - rows["layer_distance"][name]
+        axes["distance"].semilogy(apart, own["label_domain"], "o-", color=color, label=name)
+        axes["field"].bar(name, rows["critical_field"][name], color=color)
+    axes["distance"].set(xlabel="change of layer distance (Å)", ylabel=r"$|P_\perp|$ of N (pC/m)")
+    axes["distance"].legend()
+    axes["field"].set(ylabel="critical field (V/Å)")
     save(figure, pdf, png)
 
 

@@ -560,6 +560,36 @@ def plain_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> list
     ]
 
 
+def distance_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> list[str]:
+    """Return the ready label sets with flat layers at other layer distances.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    family
+        Stacking family. The labels are by its recipe.
+    shipped
+        All shipped labels.
+
+    Returns
+    -------
+    list of str
+        Label sets in the order of the settings.
+    """
+    recipe = family_recipe(config, family)
+    return [
+        name
+        for name in config["labels"]["sets"]
+        if set_recipe(config, name) == recipe
+        and is_ready(config, name, shipped)
+        and any(
+            system.family == family and system.distance_A is not None
+            for system in map(System.parse, frames(config, name))
+        )
+    ]
+
+
 def is_mapped(config: Mapping[str, Any], family: str, shipped: Shipped) -> bool:
     """Return whether the configuration space of a family needs no further label.
 

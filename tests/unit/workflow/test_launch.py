@@ -61,9 +61,7 @@ def test_broken_settings_end_in_one_line(caller):
     )
 
 
-def test_a_link_to_run_starts_the_project_in_spite_of_its_shell(tmp_path):
-    """A made-up project shows what `run` passes on: folder, caller, environment."""
-    project = tmp_path / "a b" / "project"
+def made_up_project(project):
     (project / "envs").mkdir(parents=True)
     (project / "scripts/moirepol/workflow").mkdir(parents=True)
     shutil.copy(ROOT / "run", project / "run")
@@ -72,6 +70,27 @@ def test_a_link_to_run_starts_the_project_in_spite_of_its_shell(tmp_path):
     (project / ".venv/bin").mkdir(parents=True)
     (project / ".venv/.requirements").write_text("nothing\n")
     (project / ".venv/bin/python").symlink_to(sys.executable)
+    return project
+
+
+def test_a_new_environment_that_fails_leaves_the_old_one(tmp_path):
+    project = made_up_project(tmp_path / "project")
+    (project / "requirements.lock").write_text("no-such-package==1.0 --hash=sha256:" + 64 * "0")
+    environment = os.environ | {"PIP_NO_INDEX": "1"}
+    environment.pop("MOIREPOL_VENV", None)
+    run = subprocess.run(
+        [project / "run", "-n"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert "error: pip could not install requirements.lock" in run.stderr
+    assert (project / ".venv/.requirements").read_text() == "nothing\n"
+    assert "no-such-package" in (project / ".venv/pip.log").read_text()
+    assert not (project / ".venv.old").exists()
+
+
+def test_a_link_to_run_starts_the_project_in_spite_of_its_shell(tmp_path):
+    """A made-up project shows what `run` passes on: folder, caller, environment."""
+    project = made_up_project(tmp_path / "a b" / "project")
     show = "import os, sys; print(os.getcwd(), sys.argv[1:], os.environ.get('PYTHONPATH'), "
     show += "os.environ['PYTHONUTF8'], sep='|')"
     (project / "scripts/moirepol/workflow/launch.py").write_text(show)
