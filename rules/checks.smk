@@ -97,6 +97,35 @@ rule check_copies:
         "../scripts/check_copies.py"
 
 
+# Requested by name only: results/checks/<set>_against_<set>.csv compares the frames that two label
+# sets have in common.
+rule compare_labels:
+    input:
+        labels=lambda wildcards: audited_file(wildcards.other),
+        others=lambda wildcards: audited_file(wildcards.set),
+    output:
+        differences="results/checks/{set}_against_{other}.nc",
+        table="results/checks/{set}_against_{other}.csv",
+    log:
+        "logs/compare_labels/{set}_against_{other}.log",
+    benchmark:
+        "benchmarks/compare_labels/{set}_against_{other}.tsv"
+    wildcard_constraints:
+        other="[a-z][a-z0-9_]*",
+    conda:
+        "../envs/analyze.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=code_digest("compare_labels"),
+    message:
+        "compare label set {wildcards.set} with {wildcards.other}"
+    script:
+        "../scripts/compare_labels.py"
+
+
 # Requested by name only: `snakemake engine` compares the shipped labels of two DFT codes.
 rule check_engine:
     input:

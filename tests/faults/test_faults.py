@@ -58,6 +58,7 @@ READERS = {
     "check_copies": {"originals": LABELS, "direct": LABELS},
     "collect_sweep": {"geometries": ["sweep.nc"]},
     "collect_labels": {"computed": [LABELS], "shipped": LABELS},
+    "compare_labels": {"labels": LABELS, "others": LABELS},
     "compare_materials": {"configuration_maps": ["map.nc"], "labels": [LABELS]},
     "compute_charge": {"polarization_map": "map.nc"},
     "describe_material": {"bands": "bands.nc", "labels": LABELS, "finer": [LABELS]},

@@ -71,9 +71,12 @@ def label_frame(
         atoms = relaxed_from_files(atoms, str(stackings), str(monolayer), relaxation)
     if relaxed:
         atoms.positions = _zero_field_frame(atoms, relaxed).positions
+    shift = recipe.get("origin_shift_A", 0.0)
+    atoms.positions[:, :2] += shift
     with alone_in(scratch):
         rejected = Path(label).parent / f"{frame}{REJECTED}"
         labelled = _label(atoms, settings, Path(scratch), rejected, threads)
+    labelled.positions[:, :2] -= shift
     ds = stamp(to_dataset([labelled], units=AUDIT_UNITS), f"DFT label of {frame}", settings)
     ds.attrs["settings_digest"] = digest(settings)
     ds.attrs["code_digest"] = code_digest("label_frame")

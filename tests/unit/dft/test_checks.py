@@ -8,6 +8,7 @@ import pytest
 
 from audit_labels import audit_labels
 from check_copies import check_copies
+from compare_labels import compare_labels
 from moirepol.dft.audit import AUDIT_UNITS
 from moirepol.errors import JobError
 from moirepol.structure.building import build
@@ -106,3 +107,20 @@ def test_convergence_is_measured_against_the_standard_recipe(tmp_path):
     assert float(rows["wfc_60"]["P_perp_AB_change"]) == pytest.approx(2.01e-3)
     assert float(rows["standard"]["P_perp_AB"]) == pytest.approx(-3e-3)
     assert out[3].stat().st_size > 1000
+
+
+def test_label_sets_are_compared_by_component(tmp_path):
+    first, second = (labelled("AA_slide-0-0-1") for _ in range(2))
+    second.arrays["dipole"][second.is_site] += [[2e-6, 0, 4e-6], [-2e-6, 0, 0]]
+    only = labelled("AA_slide-1-1-3")
+    files = [
+        write_set(tmp_path / f"{name}.nc", frames)
+        for name, frames in (("a", [first, only]), ("b", [second]), ("c", [only]))
+    ]
+    compare_labels(*map(str, files[:2]), tmp_path / "found.nc", tmp_path / "found.csv")
+    ds = read_netcdf(tmp_path / "found.nc")
+    assert ds["frame"].values.tolist() == ["AA_slide-0-0-1"]
+    values = [ds[name].item() for name in ("in_plane", "out_of_plane", "net", "largest")]
+    assert values == pytest.approx([1e-6, 2e-6, 2e-6, 4e-6])
+    with pytest.raises(JobError, match="have no system in common"):
+        compare_labels(*map(str, files[1:]), tmp_path / "found.nc", tmp_path / "found.csv")

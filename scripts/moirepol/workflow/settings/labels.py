@@ -95,6 +95,15 @@ class Recipe(Section):
         default=ABSENT,
         otherwise="none; relaxed bilayers cannot be labelled",
     )
+    origin_shift_A: float = setting(
+        "Distance by which all atoms are moved along x and along y. The dipoles change only by the "
+        "error of the grid of the density.",
+        "Å",
+        ge=0,
+        le=10,
+        default=ABSENT,
+        otherwise="0",
+    )
 
 
 class Variant(Recipe, Inheriting):
