@@ -21,6 +21,9 @@ from moirepol.version import __version__
 #: The project's folder, and the file in which `git archive` writes the commit.
 PROJECT = Path(__file__).resolve().parents[3]
 REVISION = Path(__file__).parents[1] / "revision.txt"
+#: Size in bytes from which a variable is not compressed. Compression would save a third of a map and
+#: take longer than all other work with it.
+LARGE = 1_000_000
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 
 
@@ -102,9 +105,10 @@ def git_revision(project: Path = PROJECT) -> str:
 
 
 def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
-    """Write a compressed NetCDF file under a temporary name, then rename it.
+    """Write a NetCDF file under a temporary name, then rename it.
 
-    The file follows the CF conventions [CF]_. A variable without a long name gets its name.
+    Variables smaller than `LARGE` are compressed. The file follows the CF conventions [CF]_. A
+    variable without a long name gets its name.
 
     Parameters
     ----------
@@ -128,7 +132,7 @@ def write_netcdf(ds: xr.Dataset, path: str | Path) -> None:
     ds = ds.copy()
     encoding: dict[Any, dict[str, Any]] = {}
     for name, variable in ds.variables.items():
-        if variable.dtype.kind in "fiu" and variable.ndim:
+        if variable.dtype.kind in "fiu" and variable.ndim and variable.nbytes < LARGE:
             encoding[name] = {"zlib": True, "complevel": 1}
         # The conventions CF want a long name of every variable, and complete coordinates.
         variable.attrs.setdefault("long_name", str(name).replace("_", " "))
