@@ -6,7 +6,7 @@ and a cut-off of 6 angstrom it takes 0.08 s; `ase.neighborlist.neighbor_list` ta
 atoms, on the same core.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
@@ -26,12 +26,42 @@ class Environments:
     """
 
     vectors: list[np.ndarray]
+    _rows: dict[tuple[float, float], list[np.ndarray]] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    def rows(self, smooth_A: float, cutoff_A: float) -> list[np.ndarray]:
+        """Return the environment rows s (1, x/r, y/r, z/r), computed once.
+
+        Parameters
+        ----------
+        smooth_A, cutoff_A
+            Distances in angstrom between which the factor s = 1/r falls to zero.
+
+        Returns
+        -------
+        list of ndarray
+            For each type an array (n, K, 4), zero for padding.
+        """
+        key = smooth_A, cutoff_A
+        if key not in self._rows:
+            self._rows[key] = [_rows_of(vector, *key) for vector in self.vectors]
+        return self._rows[key]
 
     def __len__(self):
         return len(self.vectors[0])
 
     def __getitem__(self, index):
         return Environments([v[index] for v in self.vectors])
+
+
+def _rows_of(vector, smooth, cutoff):
+    present = np.isfinite(vector[..., :1])
+    vector = np.where(present, vector, 1.0)
+    r = np.linalg.norm(vector, axis=-1, keepdims=True)
+    u = np.clip((r - smooth) / (cutoff - smooth), 0, 1)
+    switch = np.where(present, u**3 * (-6 * u**2 + 15 * u - 10) + 1, 0.0)
+    return np.concatenate([switch / r, switch * vector / r**2], axis=-1)
 
 
 class Neighbours:

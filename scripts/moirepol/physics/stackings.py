@@ -44,9 +44,9 @@ PROPERTIES = {
 }
 #: Decay of the repulsion of the layers in `repulsion`. With four distances it hardly matters.
 DECAY_PER_A = 3.0
-#: Degree of the polynomial in d that interpolates the dispersion energy, here to 3e-6 eV. The energy
-#: itself has steps of this size, where an atom crosses the cut-off.
-DISPERSION_DEGREE = 5
+#: Degree of the polynomial in d that interpolates the dispersion energy, here to 2e-6 eV. The
+#: energy itself has steps of this size, where a pair of atoms crosses the cut-off.
+DISPERSION_DEGREE = 8
 #: Properties by the way they are interpolated.
 EXPANDED = ("energy", "polarization", "response")
 GRIDDED = ("distance", "label_distance", "rumpling")

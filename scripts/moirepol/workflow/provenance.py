@@ -21,8 +21,8 @@ from moirepol.version import __version__
 #: The project's folder, and the file in which `git archive` writes the commit.
 PROJECT = Path(__file__).resolve().parents[3]
 REVISION = Path(__file__).parents[1] / "revision.txt"
-#: Size in bytes from which a variable is not compressed. Compression would save a third of a map and
-#: take longer than all other work with it.
+#: Size in bytes from which a variable is not compressed. Compression would save a third of a map
+#: and take longer than all other work with it.
 LARGE = 1_000_000
 PACKAGES = ("numpy", "scipy", "ase", "xarray", "deepmd-kit", "snakemake")
 

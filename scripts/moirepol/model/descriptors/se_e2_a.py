@@ -113,16 +113,10 @@ class Network:
         list of ndarray
             For each type an array (n, K, 4), zero for padding.
         """
-        rows = []
-        for vector in environment.vectors:
-            present = np.isfinite(vector[..., :1])
-            vector = np.where(present, vector, 1.0)
-            r = np.linalg.norm(vector, axis=-1, keepdims=True)
-            u = np.clip((r - self.smooth) / (self.cutoff - self.smooth), 0, 1)
-            switch = np.where(present, u**3 * (-6 * u**2 + 15 * u - 10) + 1, 0.0)
-            row = np.concatenate([switch / r, switch * vector / r**2], axis=-1)
-            rows.append(row / self._stat["dstd"][self.centre_type, 0] if normalize else row)
-        return rows
+        rows = environment.rows(self.smooth, self.cutoff)
+        if not normalize:
+            return rows
+        return [row / self._stat["dstd"][self.centre_type, 0] for row in rows]
 
     def set_statistics(self, environment: Environments, gain: float) -> None:
         """Scale the rows to the width `gain` over all neighbours, without a shift.
