@@ -43,8 +43,9 @@ BY_DISTANCE = {
     "label_domain": ("pC/m", "|P_perp| of the stacking N per area at this layer distance"),
 }
 
-#: Columns of the figure.
-PARTS = ("stacking", "in-plane", "twisted")
+#: Rows of the figure, and its width in inches: two journal columns.
+PARTS = ("stackings", "stackings, in-plane", "twisted by 2.0°")
+PAGE_INCHES = 7.0
 
 
 def compare_materials(
@@ -154,42 +155,43 @@ def _critical_field(of_N):
 
 def _draw(maps, twisted, rows, by_distance, pdf, png):
     names = list(rows.index)
-    mosaic = [[f"{name} {part}" for part in PARTS] for name in names]
-    figure, axes = new_figure(
-        1.0 * len(names) + 1.6,
-        [*mosaic, ["distance", "distance", "field"]],
-        height_ratios=[1.0] * len(names) + [1.4],
-    )
-    axes[f"{names[0]} stacking"].set_title("stackings")
-    axes[f"{names[0]} in-plane"].set_title("stackings")
-    axes[f"{names[0]} twisted"].set_title("twisted")
+    mosaic = [[f"{name} {part}" for name in names] for part in PARTS]
+    last = ["distance"] * max(len(names) - 1, 1) + ["field"] * min(len(names) - 1, 1)
+    figure, axes = new_figure(PAGE_INCHES, [*mosaic, last], height_ratios=[1.0, 1.0, 1.4, 1.4])
+    figure.set_size_inches(PAGE_INCHES, PAGE_INCHES)
     for ds, (name, row) in zip(maps, rows.iterrows(), strict=True):
-        left, middle, right = (
-            axes[f"{name} {part}"] for part in ("stacking", "in-plane", "twisted")
-        )
-        draw_out_of_plane(left, ds, UNIT * ds["P"].values[2])
-        draw_in_plane(middle, ds, UNIT * ds["P"].values[:2])
-        shown = [(left, ds), (middle, ds)]
+        shown = [(part, ds) for part in PARTS[:2]]
         if moire := twisted.get(_family_of(ds)):
-            draw_out_of_plane(right, moire, UNIT * moire["P"].values[2])
-            shown.append((right, moire))
+            shown.append((PARTS[2], moire))
         else:
-            right.text(0.5, 0.5, "no model", ha="center", va="center")
-            right.set(xticks=[], yticks=[])
-        for ax, drawn in shown:
+            ax = axes[f"{name} {PARTS[2]}"]
+            ax.text(0.5, 0.5, "no model", ha="center", va="center")
+            ax.set(xticks=[], yticks=[])
+        for part, drawn in shown:
+            ax, P = axes[f"{name} {part}"], UNIT * drawn["P"].values
             xlim, ylim = window(drawn["cell"].values)
             ax.set(xlim=xlim, ylim=ylim, aspect="equal", xticks=[], yticks=[])
+            if part == PARTS[1]:
+                draw_in_plane(ax, drawn, P[:2])
+            else:
+                draw_out_of_plane(ax, drawn, P[2])
             draw_cell(ax, drawn)
-        left.set_ylabel(f"{name}\n{row['one_domain']:.2f} pC/m")
+        axes[f"{name} {PARTS[0]}"].set_title(f"{name}: {row['one_domain']:.2f} pC/m", pad=12)
+    for part in PARTS:
+        axes[f"{names[0]} {part}"].set_ylabel(part)
     for number, name in enumerate(names):
         color = f"C{number}"
         own = by_distance[by_distance["label_material"] == name]
         apart = own["label_distance"] - rows["layer_distance"][name]
-        axes["distance"].semilogy(apart, own["label_domain"], "o-", color=color, label=name)
-        axes["field"].bar(name, rows["critical_field"][name], color=color)
-    axes["distance"].set(xlabel="change of layer distance (Å)", ylabel=r"$|P_\perp|$ of N (pC/m)")
+        axes["distance"].semilogy(
+            apart, own["label_domain"], "o-", color=color, markersize=3, label=name
+        )
+        if "field" in axes:
+            axes["field"].bar(name, rows["critical_field"][name], color=color)
+            axes["field"].set(ylabel="critical field (V/Å)")
+    axes["distance"].set(xlabel="change of the layer distance (Å)")
+    axes["distance"].set(ylabel=r"$|P_\perp|$ of N (pC/m)")
     axes["distance"].legend()
-    axes["field"].set(ylabel="critical field (V/Å)")
     save(figure, pdf, png)
 
 
