@@ -47,8 +47,14 @@ def map_configuration(
     noise = label_noise(frames)
     if noise is not None:
         draws = np.random.default_rng(0).normal(scale=noise, size=(DRAWS, *dipoles.shape))
-        disturbed = [slide_waves(cell, dipoles + draw)[1].reshape(len(k), 2, 3) for draw in draws]
-        add_members(ds, np.array([on_grid(k, C.sum(axis=1), grid_points) for C in disturbed]))
+        disturbed = [slide_waves(cell, dipoles + draw)[1] for draw in draws]
+        members = np.array([on_grid(k, C, grid_points).reshape(P_layer.shape) for C in disturbed])
+        add_members(ds, members.sum(axis=1))
+        ds["P_layer_member"] = (
+            ("member", *ds["P_layer"].dims),
+            members.astype(np.float32),
+            {"units": "e.angstrom", "long_name": "polarization of each layer by each member"},
+        )
     ds["slide_dipole"] = (
         ("slide_i", "slide_j", "layer", "component"),
         dipoles.reshape(n, n, *dipoles.shape[1:]),

@@ -115,8 +115,8 @@ class Results:
     def _of_member(self, member: int) -> "Results":
         return replace(
             self,
-            maps={name: _of_member(ds, "P", member) for name, ds in self.maps.items()},
-            charges={name: _of_member(ds, "Q", member) for name, ds in self.charges.items()},
+            maps={name: _of_member(ds, member, "P", "P_layer") for name, ds in self.maps.items()},
+            charges={name: _of_member(ds, member, "Q") for name, ds in self.charges.items()},
             dipoles={name: _frame_of_member(f, member) for name, f in self.dipoles.items()},
         )
 
@@ -166,11 +166,15 @@ def _coarser(ds):
     return ds.isel(i=slice(None, None, 2), j=slice(None, None, 2))
 
 
-def _of_member(ds, name, member):
+def _of_member(ds, member, *names):
     if ds.sizes.get("member", 0) <= member:
         return ds
-    values = ds[f"{name}_member"].isel(member=member, drop=True)
-    return ds.drop_vars([name, f"{name}_member"]).assign({name: values})
+    values = {
+        name: ds[f"{name}_member"].isel(member=member, drop=True)
+        for name in names
+        if f"{name}_member" in ds
+    }
+    return ds.drop_vars([*values, *(f"{name}_member" for name in values)]).assign(values)
 
 
 def _frame_of_member(frame, member):
