@@ -105,6 +105,7 @@ def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     """
     for _ in range(2):  # the room for labels depends on the size of axes of a fixed aspect
         figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is final: no further layout in each file
     figure.savefig(pdf, metadata={"CreationDate": None, "ModDate": None})
     figure.savefig(png, metadata={"Software": None})
     plt.close(figure)
