@@ -1,13 +1,17 @@
 """Divide the polarization map of a bilayer into the contributions of the terms."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from moirepol.physics.expansion import Expansion
 from moirepol.physics.heights import Heights
 from moirepol.physics.polarization import COMPONENTS, cell_points, layer_fields
 from moirepol.prediction import Prediction
+from moirepol.predictor import Term
+from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.conventions import LAYERS
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -19,6 +23,8 @@ TERMS = {
     "first order": ("gradient", "clamped-ion part of strain and twist"),
     "long range": ("polarizability", "field of the pattern"),
 }
+#: Inputs without the networks, which all contributions share.
+NO_NETWORKS: dict[str, Any] = {"zero_field": (), "response": (), "curvature": ()}
 
 
 def decompose_map(
@@ -39,19 +45,18 @@ def decompose_map(
     points = prediction.points_of(points_per_period)
     bilayer = prediction.sampled(points)
     n = max(grid_points, points)
+    if prediction.heights:
+        heights = Heights.from_files(str(prediction.heights))
+        bilayer.info["template_distance_A"] = heights.reference_distance_A
     files: dict[str, Any] = {file: () for file, _ in TERMS.values() if file}
-    predictors = {}
-    for name, (file, _) in TERMS.items():
+    networks = replace(prediction, errors=(), **files).predictor.expand(bilayer)
+    means = {k: values.mean(axis=0, keepdims=True) for k, values in networks.coefficients.items()}
+    fields = []
+    for file, _ in TERMS.values():
         if file:
             files[file] = getattr(prediction, file)
-        predictors[name] = replace(prediction, **files).predictor
-    fields = []
-    for name, predictor in predictors.items():
-        asked = bilayer.copy()
-        if name == "local stacking" and prediction.heights:
-            heights = Heights.from_files(str(prediction.heights))
-            asked.info["template_distance_A"] = heights.reference_distance_A
-        fields.append(layer_fields(predictor.dipoles(asked), n))
+        added = replace(prediction, **NO_NETWORKS, **files).predictor.terms
+        fields.append(layer_fields(add_terms(bilayer, means, added), n))
     parts = np.diff(fields, axis=0, prepend=np.zeros_like(fields[:1]))
     ds = cell_points(bilayer.cell_2d, bilayer.stacking_points())
     ds["P"] = ("term", "layer", "component", "i", "j"), parts
@@ -62,6 +67,34 @@ def decompose_map(
     ds = ds.assign_attrs(system=bilayer.name)
     title = f"Contributions to the polarization of {bilayer.name}"
     write_netcdf(stamp(ds, title, {"grid_points": n}), terms)
+
+
+def add_terms(bilayer: Bilayer, means: Mapping[int, np.ndarray], terms: Iterable[Term]) -> Bilayer:
+    """Add terms to the dipoles by the networks.
+
+    Parameters
+    ----------
+    bilayer
+        The bilayer.
+    means
+        Power k of the field -> committee mean (1, m, 3) of its coefficient in
+        e.angstrom (angstrom/V)^k.
+    terms
+        The terms.
+
+    Returns
+    -------
+    Bilayer
+        A copy with the array ``dipole`` in e.angstrom.
+    """
+    expansion = Expansion(bilayer, dict(means))
+    for term in terms:
+        if term.applies(bilayer):
+            term.contribute(expansion)
+    total = sum(part.mean(axis=0) for part in expansion.terms_in_field(bilayer.field_V_per_A))
+    found = bilayer.copy()
+    found.set_site_array("dipole", expansion.complete(total))
+    return found
 
 
 if __name__ == "__main__":
