@@ -74,6 +74,7 @@ def compare_materials(
         Maps of twisted bilayers of some of these families, for the figure.
     """
     maps = [read_netcdf(path, "P") for path in configuration_maps]
+    twisted = {_family_of(ds): ds for ds in (read_netcdf(path, "P") for path in moire_maps)}
     frames = [frame for path in labels for frame in read_frames(path)]
     rows = pd.DataFrame([_row(ds, frames) for ds in maps]).set_index("material")
     rows["ratio"] = rows["one_domain"] / rows["one_domain"].iloc[0]
@@ -88,7 +89,6 @@ def compare_materials(
         values = by_distance[name].values
         found[name] = "label", values, {"units": unit, "long_name": meaning}
     write_netcdf(stamp(found, "Materials beside each other", {}), comparison)
-    twisted = {_family_of(ds): ds for ds in (read_netcdf(path, "P") for path in moire_maps)}
     _draw(maps, twisted, rows, by_distance, pdf, png)
 
 

@@ -42,21 +42,22 @@ def decompose_map(
     grid_points, points_per_period
         As in `map_polarization`.
     """
+    files: dict[str, Any] = {file: () for file, _ in TERMS.values() if file}
+    networks = replace(prediction, errors=(), **files).predictor
+    added = []
+    for file, _ in TERMS.values():
+        if file:
+            files[file] = getattr(prediction, file)
+        added.append(replace(prediction, **NO_NETWORKS, **files).predictor.terms)
     points = prediction.points_of(points_per_period)
     bilayer = prediction.sampled(points)
     n = max(grid_points, points)
     if prediction.heights:
         heights = Heights.from_files(str(prediction.heights))
         bilayer.info["template_distance_A"] = heights.reference_distance_A
-    files: dict[str, Any] = {file: () for file, _ in TERMS.values() if file}
-    networks = replace(prediction, errors=(), **files).predictor.expand(bilayer)
-    means = {k: values.mean(axis=0, keepdims=True) for k, values in networks.coefficients.items()}
-    fields = []
-    for file, _ in TERMS.values():
-        if file:
-            files[file] = getattr(prediction, file)
-        added = replace(prediction, **NO_NETWORKS, **files).predictor.terms
-        fields.append(layer_fields(add_terms(bilayer, means, added), n))
+    coefficients = networks.expand(bilayer).coefficients
+    means = {power: values.mean(axis=0, keepdims=True) for power, values in coefficients.items()}
+    fields = [layer_fields(add_terms(bilayer, means, one), n) for one in added]
     parts = np.diff(fields, axis=0, prepend=np.zeros_like(fields[:1]))
     ds = cell_points(bilayer.cell_2d, bilayer.stacking_points())
     ds["P"] = ("term", "layer", "component", "i", "j"), parts

@@ -49,7 +49,7 @@ WRONG_TYPES = st.sampled_from([None, True, [], {}, "text", math.nan, math.inf, [
 FULL_CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 #: What the shipped settings leave out, so that every key of the schema is met with.
 PSEUDOPOTENTIALS = {"B": "B.pbe-n-rrkjus_psl.1.0.0.UPF", "N": "N.pbe-n-rrkjus_psl.1.0.0.UPF"}
-FULL_CONFIG["labels"]["recipe"]["pseudopotentials"] = PSEUDOPOTENTIALS
+FULL_CONFIG["labels"]["recipe"] |= {"pseudopotentials": PSEUDOPOTENTIALS, "origin_shift_A": 0.1}
 FULL_CONFIG["labels"]["variants"]["every_key"] = {
     "based_on": "large",
     "engine": "espresso",

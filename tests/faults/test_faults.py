@@ -59,7 +59,11 @@ READERS = {
     "collect_sweep": {"geometries": ["sweep.nc"]},
     "collect_labels": {"computed": [LABELS], "shipped": LABELS},
     "compare_labels": {"labels": LABELS, "others": LABELS},
-    "compare_materials": {"configuration_maps": ["map.nc"], "labels": [LABELS]},
+    "compare_materials": {
+        "configuration_maps": ["map.nc"],
+        "labels": [LABELS],
+        "moire_maps": ["map.nc"],
+    },
     "compute_charge": {"polarization_map": "map.nc"},
     "describe_material": {"bands": "bands.nc", "labels": LABELS, "finer": [LABELS]},
     "evaluate_claims": {
