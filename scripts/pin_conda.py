@@ -21,7 +21,7 @@ ENVIRONMENTS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         (),
         ("qe >=6.7", "wannier90 >=3.1"),
     ),
-    "train": ("training and prediction", ("deepmd-kit", "matplotlib"), ()),
+    "train": ("training and prediction", ("deepmd-kit", "h5py", "matplotlib"), ()),
     "workflow": ("the benchmark of planning, which starts Snakemake itself", ("snakemake",), ()),
 }
 #: Names on conda-forge and bioconda that differ from those on PyPI.

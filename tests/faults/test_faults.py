@@ -252,6 +252,7 @@ def good_files(tmp_path_factory):
     from map_configuration import map_configuration
 
     folder = tmp_path_factory.mktemp("good")
+    shutil.copy(ROOT / "resources/claims.yaml", folder)
     map_configuration(str(ROOT / LABELS), str(folder / "map.nc"), "AA", 10, 12)
     write_netcdf(to_dataset(read_frames(ROOT / LABELS)[:1]), folder / "one.nc")
     zero = "n", np.zeros(1)
@@ -321,7 +322,7 @@ def test_a_file_that_is_not_what_it_should_be_is_named(
     values = dict.fromkeys(required, "1") | READERS[script]
     values |= {"frames": [], "slides": [], "changes": {}, "family": "AA", "seed": 0}
     values |= {"settings": settings_from(read_netcdf(LABELS)), "system": "AA_twist-1-2"}
-    values |= {"table": str(ROOT / "resources" / "claims.yaml"), "lattice_constant_A": 2.5}
+    values |= {"table": "claims.yaml", "lattice_constant_A": 2.5}
     values |= {
         "layer_distance_A": 3.3,
         "models": {},

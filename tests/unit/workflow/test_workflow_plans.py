@@ -58,10 +58,10 @@ class TestMaterials:
     def test_recipes_follow_the_labels_of_a_family(self, config):
         assert label_plan.family_recipe(config, "AA") == STANDARD
         assert label_plan.family_recipe(config, "SiC-AA") == STANDARD
-        grid = {"family": "MoS2-AA", "slides_per_axis": 6}
+        grid = {"family": "MoS2-AA", "slides_per_axis": 12}
         config = put(config, "labels.sets.mine", {"recipe": "mos2", "grids": [grid]})
         assert label_plan.family_recipe(config, "MoS2-AA") == "mos2"
-        assert label_plan.finest_slides(config, "MoS2-AA") == ("results/labels/mine.nc", 6)
+        assert label_plan.finest_slides(config, "MoS2-AA") == ("results/labels/mine.nc", 12)
 
     def test_comparisons_are_sets_by_another_code_than_the_first(self, config):
         slides = {"recipe": "gpaw", "systems": ["MoS2-AA_slide-1-1-3"]}
