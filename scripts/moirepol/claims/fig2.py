@@ -39,9 +39,9 @@ def error_at_6_degrees(results: Results, paper: float) -> Found:
     """Mean absolute error (MAE) over all N atoms and components of the 364-atom cell, against
     direct DFT. This label is held out of training. The first MAE is that of the prediction. The
     second MAE is that of the prediction without the long range. The third MAE is that of P(r), the
-    sum of the layers. P(r) does not depend on the division of a dipole between the layers. The MAE
-    of models and studies that contain this cell follow. The claim is reproduced if the first MAE is
-    at most twice that of the paper.
+    sum of the layers. P(r) does not depend on the division of a dipole between the layers. The
+    MAEs of models and studies that contain this cell follow. The claim is reproduced if the first
+    MAE is at most twice that of the paper.
     """
     label, frame = results.label(LARGE_CELL), results.frame(LARGE_CELL)
     arrays = {"prediction": "dipole", "short range": "dipole_short_range"}
