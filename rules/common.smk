@@ -104,13 +104,13 @@ def set_settings(name: str) -> dict:
 
 
 def family_settings(name: str) -> dict:
-    """Settings of the labels that the predictions of a system's family rest on."""
+    """Return the settings of the labels that the predictions of a system's family use."""
     recipe = planned(label_plan.family_recipe, System.parse(name).family)
     return settings_for(recipe, name)
 
 
 def settings_for(recipe: str, name: str) -> dict:
-    """Settings of a recipe for the material of a system."""
+    """Return the settings of a recipe for the material of a system."""
     return planned(settings_of, recipe, material_of(name))
 
 
@@ -140,7 +140,7 @@ def relaxed_structure(wildcards) -> str | list:
 
 
 def of_predicted_structure(file):
-    """Return an input function: a file for a frame that is a relaxed moire; empty for others."""
+    """Return an input function: a file for a relaxed moire cell; empty for others."""
 
     def found(wildcards):
         system = System.parse(wildcards.frame)
@@ -170,10 +170,11 @@ def direct_labels(*geometries: str) -> list[str]:
 
 
 def start_labels() -> None:
-    """Say before the start which labels are computed, and how long this takes.
+    """Print, before the start, which labels are computed and how long this takes.
 
-    The run ends in one line if their programs are missing or do not fit. On a cluster and in an
-    environment of conda, the jobs have other programs than this process and check them.
+    If programs of these labels are missing or unsuitable, the run ends with one line. On a cluster
+    and in a conda environment, the jobs have other programs than this process. Each job then checks
+    its own programs.
     """
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
     labels = [(job.wildcards.frame, engine_name(job.params.settings["recipe"])) for job in jobs]
@@ -230,8 +231,8 @@ def strongest_field(wildcards) -> str:
 
 
 def long_range_of(family: str) -> tuple[list[str], str | list]:
-    """Members of the response model and the polarizability behind the long range of a family;
-    empty if the family has no long range."""
+    """Return the members of the response model and the polarizability for the long range of a
+    family. Both are empty if the family has no long range."""
     response = planned(model_plan.response_model, family)
     if response is None:
         return [], []
@@ -249,7 +250,7 @@ def labels_with_centres(wildcards) -> str:
 
 
 def mapped_structure(wildcards) -> str | list:
-    """Input function as `structure_of`, of a structure whose cell contains all stackings."""
+    """Input function as `structure_of`. The cell of the structure must contain all stackings."""
     return planned(figure_plan.mapped_structure, wildcards.system)
 
 
@@ -264,8 +265,8 @@ def gradient_of(wildcards) -> str | list:
 
 
 def errors_of(wildcards) -> str | list:
-    """Input function: the calibration of the error of a system's family; empty if no study with
-    this use can be made."""
+    """Input function: the calibration of the error of a system's family; empty if no study
+    calibrates this error."""
     family = family_of(wildcards)
     if family not in ERROR_STUDIES:
         return []
@@ -280,7 +281,7 @@ def polarizability_of(wildcards) -> str | list:
 
 
 def heights_of(wildcards) -> str | list:
-    """Input function: the change with the heights, for bilayers whose heights are not those of the
+    """Input function: the change of dipoles with the heights; empty if the heights are those of the
     models' labels."""
     return planned(model_plan.heights_of, wildcards.system)
 
@@ -324,7 +325,7 @@ PREDICTION = {
 
 
 def stackings_of_heights(wildcards) -> int:
-    """Stackings along each axis of the labels at other heights, of the family of a system."""
+    """Return the number of stackings per axis in the labels of a family at other heights."""
     family = System.parse(wildcards.system).family
     return planned(label_plan.stackings_of_heights, family)
 
@@ -358,9 +359,9 @@ def compared(folder: str):
 
 
 def of_bilayer(function, otherwise=()):
-    """Return an input function of a page, from one of a system.
+    """Return an input function of a page, made from an input function of a system.
 
-    A configuration space has none of it.
+    If the page shows a configuration map, the input is `otherwise`.
     """
 
     def files(wildcards):
@@ -420,7 +421,7 @@ def family_of_study(name: str) -> str:
 
 
 def terms_of_study(name: str) -> str:
-    """Terms of the physics that a study contains, for a legend."""
+    """Return the terms of the physics that a study contains, for a legend."""
     study = STUDIES[name]
     terms = ["first order"] if study.get("gradient") else []
     terms += ["long range"] if "long_range" in study else []

@@ -37,11 +37,11 @@ INNER_RADIUS = np.sqrt(3) / 6
 @claim_of_value("F2-mae", "fig2h")
 def error_at_6_degrees(results: Results, paper: float) -> Found:
     """Mean absolute error (MAE) over all N atoms and components of the 364-atom cell, against
-    direct DFT. This label is held out of training. The first MAE is that of the prediction, the
-    second that of the prediction without the long range. The third is that of the sum of the layers
-    P(r), which does not depend on the division of a dipole between the layers. Then follow the MAE
-    of models and of studies that contain this cell. The claim is reproduced if the first MAE is at
-    most twice that of the paper.
+    direct DFT. This label is held out of training. The first MAE is that of the prediction. The
+    second MAE is that of the prediction without the long range. The third MAE is that of P(r), the
+    sum of the layers. P(r) does not depend on the division of a dipole between the layers. The
+    MAEs of models and studies that contain this cell follow. The claim is reproduced if the first
+    MAE is at most twice that of the paper.
     """
     label, frame = results.label(LARGE_CELL), results.frame(LARGE_CELL)
     arrays = {"prediction": "dipole", "short range": "dipole_short_range"}
@@ -104,9 +104,9 @@ def vortices_of_twist(results: Results) -> Found:
 
 @claim("F2-map", "fig2d, fig2e, fig2g")
 def closer_at_smaller_angles(results: Results) -> Found:
-    """Difference between each twisted map and the configuration map at the same local stacking:
-    root mean square over the cell, relative to that of the configuration map. It decreases as the
-    angle decreases, over all angles.
+    """Each twisted map is compared with the configuration map at the same local stacking. The
+    relative difference is the root mean square of the difference of the two maps, divided by that
+    of the configuration map. It decreases as the angle decreases, over all angles.
     """
     configuration = results.map("configuration_AA")
     deviations = {}
@@ -123,9 +123,9 @@ def half_charges(results: Results, paper: Mapping[str, float]) -> Found:
     rule. |Q| at N and M, and the total Q, differ from those of the paper by at most 0.02. Q at N
     and M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). The
     interpolated field has further zeros about 3 A from G, where |P| is near 1e-5 e.A. Because of
-    them, |Q| by the first two methods is below 1/2 (docs/methods.md). Orientation: z points from
-    the lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires P_perp
-    = 0 on the edges, which is exact by symmetry.
+    these zeros, |Q| by the first two methods is below 1/2 (docs/methods.md). Orientation: z points
+    from the lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires
+    P_perp = 0 on the edges. Symmetry makes this condition exact.
     """
     ours, numbers, Q = finest_charges(results.charge("AA_twist-21-22"))
     helicities = [swirl(results.map("AA_twist-21-22"), label)[1] for label in "NM"]
@@ -143,9 +143,9 @@ def half_charges(results: Results, paper: Mapping[str, float]) -> Found:
 
 @claim("F2-q-zero", "fig2f")
 def charge_near_M_and_N(results: Results) -> Found:
-    """1.54 degrees. On the G-A/B/C paths, farther from G than a tenth of the cell, |q| is below 1 %
-    of its value at M and N. The mean |q| within half the inner radius of the triangles around M and
-    N is larger than that of the cell.
+    """1.54 degrees. On the paths G-A, G-B and G-C, |q| is below 1 % of its value at M and N. Points
+    within a tenth of the cell from G are not included. The mean |q| near M and N is larger than
+    that of the cell. Near means within half the inner radius of the triangles.
     """
     ds = results.charge("AA_twist-21-22")
     q = np.abs(ds["charge_density"].values)

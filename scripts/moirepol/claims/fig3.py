@@ -33,10 +33,10 @@ def extra_perp(results: Results, system: str) -> np.ndarray:
 
 @claim("F3-unpaired", "fig3a, fig3b")
 def unpaired_nitrogens(results: Results) -> Found:
-    """Lower N atoms without a mutual nearest upper N atom. All lie within one lattice constant of
-    the lines from A, B and C to the neighbouring N and M points (the path and its images by
-    threefold rotation). Their mean distance from these lines is at most half that of all lower N
-    atoms.
+    """An unpaired N atom is a lower N atom without a partner (docs/glossary.md). The lines from A,
+    B and C to the neighbouring N and M points are the path and its images by threefold rotation.
+    All unpaired N atoms lie within one lattice constant of these lines. Their mean distance from
+    the lines is at most half that of all lower N atoms.
     """
     frame = results.frame("AA_mismatch-9-10")
     cell = np.asarray(frame.cell)[:2, :2]
@@ -122,7 +122,7 @@ def charges_of_negative_strain(results: Results, paper: Mapping[str, float]) -> 
 def net_along_z(frame: Bilayer) -> tuple[float, float]:
     """Return the out-of-plane dipole of a cell per area and its error, in pC/m.
 
-    The error is the standard deviation over the members, 0 without members.
+    The error is the standard deviation over the members. It is 0 without members.
     """
     members = frame.arrays.get("dipole_member")
     error = 0.0
@@ -133,12 +133,12 @@ def net_along_z(frame: Bilayer) -> tuple[float, float]:
 
 @claim("F3-net", "fig3g")
 def net_of_strain(results: Results) -> Found:
-    """Out-of-plane dipole of the cell per area, with the sum over all N atoms. It is downward at
-    eta = +1 %, where the lower layer contains more cells, and upward at -1 %. These are the
-    smallest |eta| among the maps. The table also contains the values of other mismatched cells and
-    of direct DFT. The mean of the map is another quantity: both layers have the same weight in it,
-    although one layer has more N atoms. The claim is undecided if a value is smaller than its
-    error.
+    """The net polarization is the out-of-plane dipole of all N atoms of the cell, per area. It is
+    downward at eta = +1 %, where the lower layer contains more cells. It is upward at -1 %. These
+    are the smallest |eta| among the maps. The table also contains the values of other mismatched
+    cells and of direct DFT. The mean of the map is another quantity. In this mean, both layers have
+    the same weight, although one layer has more N atoms. The claim is undecided if a value is
+    smaller than its error.
     """
     for system in ("AA_mismatch-99-100", "AA_mismatch-101-100"):
         results.frame(system)

@@ -34,9 +34,9 @@ def response_along_path(results: Results) -> Found:
 @claim("F4-0.02-map", "fig4b")
 def shift_in_field(results: Results) -> Found:
     """1.085 degrees, 0.02 V/A. The change of P_perp has a standard deviation below half its mean.
-    The region in which P_perp keeps its sign at M covers less than half of the triangle around M.
-    It does not extend beyond this triangle. The paper does not state the direction of its field. A
-    downward field is used if its map exists.
+    In one region, P_perp has the sign that it has at M without a field. This region covers less
+    than half of the triangle around M. It does not extend beyond this triangle. The paper does not
+    state the direction of its field. A downward field is used if its map exists.
     """
     before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
     change = perp(after) - perp(before)
@@ -87,7 +87,8 @@ def antiparallel_perp(results: Results) -> Found:
 @claim("F4-AAp-par", "fig4h")
 def antiparallel_par(results: Results) -> Found:
     """AA', 1.614 degrees. The correlation of |P_par| with that of the AA configuration map at the
-    same local stacking is at least 0.8. The ratio of their largest values is between 1/30 and 1/3.
+    same local stacking is at least 0.8. The ratio of the two largest |P_par| is between 1/30 and
+    1/3.
     """
     ds = results.map("AAp_twist-20-21")
     ours, mapped = par(ds), np.hypot(*direct_mapping(ds, results.map("configuration_AA"))[:2])
