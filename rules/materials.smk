@@ -9,7 +9,7 @@ COMPARED = [
     for family in FAMILIES
     if stacking_of(family) == "AA" and planned(label_plan.is_mapped, family, SHIPPED_FRAMES)
 ]
-#: Twisted bilayers of those with models.
+#: Twisted bilayers of the families with models.
 COMPARED_TWISTED = [
     nearest(f"{family}_angle-2.00", sys.maxsize).name
     for family in COMPARED
@@ -30,8 +30,7 @@ rule compare_materials:
         labels=lambda wildcards: [
             label_file(name)
             for family in COMPARED
-            for sets in (label_plan.plain_sets, label_plan.distance_sets)
-            for name in planned(sets, family, SHIPPED_FRAMES)
+            for name in planned(label_plan.sets_with_stacking, family, (1, 1, 3), SHIPPED_FRAMES)
         ],
         moire_maps=expand("results/maps/{system}.nc", system=COMPARED_TWISTED),
     output:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from moirepol.physics.polarization import PC_PER_M
 from moirepol.plotting import (
+    COLUMN_INCHES,
     UNIT,
     draw_cell,
     draw_in_plane,
@@ -43,9 +44,8 @@ BY_DISTANCE = {
     "label_domain": ("pC/m", "|P_perp| of the stacking N per area at this layer distance"),
 }
 
-#: Rows of the figure, and its width in inches: two journal columns.
-PARTS = ("stackings", "stackings, in-plane", "twisted by 2.0°")
-PAGE_INCHES = 7.0
+#: Rows of maps in the figure.
+PARTS = ("stackings", "stackings, in-plane", "twisted")
 
 
 def compare_materials(
@@ -93,19 +93,17 @@ def compare_materials(
 
 
 def _family_of(ds):
-    name = ds.attrs["system"].removeprefix("configuration_")
-    return System.parse(name).family if "_" in name else name
+    return ds.attrs["system"].removeprefix("configuration_").partition("_")[0]
 
 
 def _labels_of_N(family, frames):
-    """Labels of the stacking N by layer distance and field; the layers are flat."""
+    """Labels of the stacking N by layer distance and field; the layers are flat and unstrained."""
+    stacking = System(family=family, geometry="slide", indices=(1, 1, 3))
+    anywhere = {"distance_A": None, "field_V_per_A": 0.0}
     return {
         (round(f.layer_distance_A, 3), f.field_V_per_A): f
         for f in frames
-        if f.system.family == family
-        and f.system.geometry == "slide"
-        and f.system.indices == (1, 1, 3)
-        and not (f.system.relaxed or f.system.strain_percent)
+        if f.system.model_copy(update=anywhere) == stacking
     }
 
 
@@ -155,19 +153,20 @@ def _critical_field(of_N):
 
 def _draw(maps, twisted, rows, by_distance, pdf, png):
     names = list(rows.index)
-    mosaic = [[f"{name} {part}" for name in names] for part in PARTS]
-    last = ["distance"] * max(len(names) - 1, 1) + ["field"] * min(len(names) - 1, 1)
-    figure, axes = new_figure(PAGE_INCHES, [*mosaic, last], height_ratios=[1.0, 1.0, 1.4, 1.4])
-    figure.set_size_inches(PAGE_INCHES, PAGE_INCHES)
+    mosaic = [[f"{name} {part}" for name in names for _ in range(2)] for part in PARTS]
+    last = ["distance"] * len(names) + ["field"] * len(names)
+    width = 2 * COLUMN_INCHES
+    figure, axes = new_figure(width, [*mosaic, last], width, height_ratios=[1.0, 1.0, 1.4, 1.4])
     for ds, (name, row) in zip(maps, rows.iterrows(), strict=True):
-        shown = [(part, ds) for part in PARTS[:2]]
+        shown = dict.fromkeys(PARTS[:2], ds)
+        ax = axes[f"{name} {PARTS[2]}"]
         if moire := twisted.get(_family_of(ds)):
-            shown.append((PARTS[2], moire))
+            shown[PARTS[2]] = moire
+            ax.set_title(f"{System.parse(moire.attrs['system']).twist_angle_deg:.2f}°", pad=9)
         else:
-            ax = axes[f"{name} {PARTS[2]}"]
             ax.text(0.5, 0.5, "no model", ha="center", va="center")
-            ax.set(xticks=[], yticks=[])
-        for part, drawn in shown:
+            ax.axis("off")
+        for part, drawn in shown.items():
             ax, P = axes[f"{name} {part}"], UNIT * drawn["P"].values
             xlim, ylim = window(drawn["cell"].values)
             ax.set(xlim=xlim, ylim=ylim, aspect="equal", xticks=[], yticks=[])
@@ -176,7 +175,8 @@ def _draw(maps, twisted, rows, by_distance, pdf, png):
             else:
                 draw_out_of_plane(ax, drawn, P[2])
             draw_cell(ax, drawn)
-        axes[f"{name} {PARTS[0]}"].set_title(f"{name}: {row['one_domain']:.2f} pC/m", pad=12)
+        title = rf"{name}: $|P_\perp|$ of N {row['one_domain']:.2f} pC/m"
+        axes[f"{name} {PARTS[0]}"].set_title(title, pad=12)
     for part in PARTS:
         axes[f"{names[0]} {part}"].set_ylabel(part)
     for number, name in enumerate(names):
@@ -186,12 +186,12 @@ def _draw(maps, twisted, rows, by_distance, pdf, png):
         axes["distance"].semilogy(
             apart, own["label_domain"], "o-", color=color, markersize=3, label=name
         )
-        if "field" in axes:
-            axes["field"].bar(name, rows["critical_field"][name], color=color)
-            axes["field"].set(ylabel="critical field (V/Å)")
+        if np.isfinite(field := rows["critical_field"][name]):  # the others have no labels for it
+            axes["field"].bar(name, field, color=color)
     axes["distance"].set(xlabel="change of the layer distance (Å)")
     axes["distance"].set(ylabel=r"$|P_\perp|$ of N (pC/m)")
     axes["distance"].legend()
+    axes["field"].set(ylabel="critical field (V/Å)")
     save(figure, pdf, png)
 
 

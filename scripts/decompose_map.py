@@ -1,17 +1,13 @@
 """Divide the polarization map of a bilayer into the contributions of the terms."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from moirepol.physics.expansion import Expansion
 from moirepol.physics.heights import Heights
 from moirepol.physics.polarization import COMPONENTS, cell_points, layer_fields
 from moirepol.prediction import Prediction
-from moirepol.predictor import Term
-from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.conventions import LAYERS
 from moirepol.workflow.provenance import stamp, write_netcdf
 
@@ -48,7 +44,7 @@ def decompose_map(
     for file, _ in TERMS.values():
         if file:
             files[file] = getattr(prediction, file)
-        added.append(replace(prediction, **NO_NETWORKS, **files).predictor.terms)
+        added.append(replace(prediction, **NO_NETWORKS, **files).predictor)
     points = prediction.points_of(points_per_period)
     bilayer = prediction.sampled(points)
     n = max(grid_points, points)
@@ -57,7 +53,13 @@ def decompose_map(
         bilayer.info["template_distance_A"] = heights.reference_distance_A
     coefficients = networks.expand(bilayer).coefficients
     means = {power: values.mean(axis=0, keepdims=True) for power, values in coefficients.items()}
-    fields = [layer_fields(add_terms(bilayer, means, one), n) for one in added]
+    fields = []
+    for predictor in added:
+        expansion = predictor.expand(bilayer, means)
+        mean = sum(part.mean(axis=0) for part in expansion.terms_in_field(bilayer.field_V_per_A))
+        predicted = bilayer.copy()
+        predicted.set_site_array("dipole", expansion.complete(mean))
+        fields.append(layer_fields(predicted, n))
     parts = np.diff(fields, axis=0, prepend=np.zeros_like(fields[:1]))
     ds = cell_points(bilayer.cell_2d, bilayer.stacking_points())
     ds["P"] = ("term", "layer", "component", "i", "j"), parts
@@ -68,34 +70,6 @@ def decompose_map(
     ds = ds.assign_attrs(system=bilayer.name)
     title = f"Contributions to the polarization of {bilayer.name}"
     write_netcdf(stamp(ds, title, {"grid_points": n}), terms)
-
-
-def add_terms(bilayer: Bilayer, means: Mapping[int, np.ndarray], terms: Iterable[Term]) -> Bilayer:
-    """Add terms to the dipoles by the networks.
-
-    Parameters
-    ----------
-    bilayer
-        The bilayer.
-    means
-        Power k of the field -> committee mean (1, m, 3) of its coefficient in
-        e.angstrom (angstrom/V)^k.
-    terms
-        The terms.
-
-    Returns
-    -------
-    Bilayer
-        A copy with the array ``dipole`` in e.angstrom.
-    """
-    expansion = Expansion(bilayer, dict(means))
-    for term in terms:
-        if term.applies(bilayer):
-            term.contribute(expansion)
-    total = sum(part.mean(axis=0) for part in expansion.terms_in_field(bilayer.field_V_per_A))
-    found = bilayer.copy()
-    found.set_site_array("dipole", expansion.complete(total))
-    return found
 
 
 if __name__ == "__main__":

@@ -63,8 +63,13 @@ POINT_COLORS = {"G": "black", "N": "tab:blue", "M": "tab:red"}
 HALO: list[effects.AbstractPathEffect] = [effects.withStroke(linewidth=1.6, foreground="white")]
 
 
-def new_figure(height_inches: float, mosaic: Any = None, **subplots: Any) -> tuple[Figure, Any]:
-    """Make a figure of one journal column in the common style.
+def new_figure(
+    height_inches: float,
+    mosaic: Any = None,
+    width_inches: float = COLUMN_INCHES,
+    **subplots: Any,
+) -> tuple[Figure, Any]:
+    """Make a figure in the common style.
 
     Parameters
     ----------
@@ -72,6 +77,8 @@ def new_figure(height_inches: float, mosaic: Any = None, **subplots: Any) -> tup
         Height of the figure in inches.
     mosaic
         Layout of named axes, as of `matplotlib.pyplot.subplot_mosaic`; a grid by default.
+    width_inches
+        Width of the figure in inches; by default that of one journal column.
     **subplots
         Further arguments of `matplotlib.pyplot.subplots` or `subplot_mosaic`.
 
@@ -83,7 +90,7 @@ def new_figure(height_inches: float, mosaic: Any = None, **subplots: Any) -> tup
         Its axes, as of these functions.
     """
     matplotlib.rcParams.update(STYLE)
-    size = (COLUMN_INCHES, height_inches)
+    size = (width_inches, height_inches)
     if mosaic is not None:
         return plt.subplot_mosaic(mosaic, figsize=size, **subplots)
     return plt.subplots(figsize=size, **subplots)

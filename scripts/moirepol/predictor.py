@@ -4,7 +4,7 @@ The physics is a list of terms with one interface (`Term`). A new term is a new 
 of that interface, and one line in `Predictor.from_files`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -202,13 +202,15 @@ class Predictor:
         left = [term for term in terms if term is not None]
         return Predictor(left) if len(left) == len(terms) else None
 
-    def expand(self, bilayer: Bilayer) -> Expansion:
+    def expand(self, bilayer: Bilayer, known: Mapping[int, np.ndarray] | None = None) -> Expansion:
         """Expand the dipoles of a bilayer in powers of the field.
 
         Parameters
         ----------
         bilayer
             The bilayer; its field does not matter.
+        known
+            Coefficients, as of `Expansion`, that the terms are added to; none by default.
 
         Returns
         -------
@@ -225,7 +227,7 @@ class Predictor:
             if isinstance(term, Heights):
                 bilayer = bilayer.copy()
                 bilayer.info["template_distance_A"] = term.reference_distance_A
-        expansion = Expansion(bilayer)
+        expansion = Expansion(bilayer, dict(known or {}))
         for term in active:
             term.contribute(expansion)
         return expansion

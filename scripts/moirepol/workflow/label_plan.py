@@ -527,41 +527,10 @@ def families_in(config: Mapping[str, Any], name: str) -> set[str]:
     return {System.parse(frame).family for frame in frames(config, name)}
 
 
-def plain_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> list[str]:
-    """Return the ready label sets with grids of unstrained stackings by the recipe of a family.
-
-    Parameters
-    ----------
-    config
-        The settings.
-    family
-        Stacking family.
-    shipped
-        All shipped labels.
-
-    Returns
-    -------
-    list of str
-        Label sets with zero-field labels or labels in a field, in the order of the settings.
-    """
-    recipe = family_recipe(config, family)
-    return [
-        name
-        for name, label_set in config["labels"]["sets"].items()
-        if set_recipe(config, name) == recipe
-        and label_set.get("use") != "validation"
-        and is_ready(config, name, shipped)
-        and any(
-            grid["family"] == family
-            and 0 in grid.get("strains_percent", [0])
-            and "layer_distances_A" not in grid
-            for grid in label_set.get("grids", [])
-        )
-    ]
-
-
-def distance_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> list[str]:
-    """Return the ready label sets with flat layers at other layer distances.
+def sets_with_stacking(
+    config: Mapping[str, Any], family: str, stacking: tuple[int, ...], shipped: Shipped
+) -> list[str]:
+    """Return the ready label sets with flat, unstrained layers at one stacking.
 
     Parameters
     ----------
@@ -569,23 +538,27 @@ def distance_sets(config: Mapping[str, Any], family: str, shipped: Shipped) -> l
         The settings.
     family
         Stacking family. The labels are by its recipe.
+    stacking
+        Indices of the stacking in a name, (i, j, n).
     shipped
         All shipped labels.
 
     Returns
     -------
     list of str
-        Label sets in the order of the settings.
+        Label sets at any layer distance and in any field, in the order of the settings.
     """
     recipe = family_recipe(config, family)
+    wanted = System(family=family, geometry="slide", indices=stacking)
+    anywhere = {"distance_A": None, "field_V_per_A": 0.0}
     return [
         name
         for name in config["labels"]["sets"]
         if set_recipe(config, name) == recipe
         and is_ready(config, name, shipped)
         and any(
-            system.family == family and system.distance_A is not None
-            for system in map(System.parse, frames(config, name))
+            System.parse(frame).model_copy(update=anywhere) == wanted
+            for frame in frames(config, name)
         )
     ]
 

@@ -75,7 +75,7 @@ def _is_settings(path: str) -> bool:
     return Path(path).suffix in (".yaml", ".yml", ".json")
 
 
-def calm(scheduler: type[Any]) -> None:
+def keep_one_timer(scheduler: type[Any]) -> None:
     """Let each scheduler of Snakemake keep at most one timer.
 
     Every pass of Snakemake 9 over the ready jobs starts a timer for one more pass, so the passes
@@ -118,7 +118,7 @@ def main(caller: str, *arguments: str) -> None:
     from snakemake.cli import main as snakemake
     from snakemake.scheduling.job_scheduler import JobScheduler
 
-    calm(JobScheduler)
+    keep_one_timer(JobScheduler)
     sys.argv = ["snakemake", *resolved]
     snakemake(resolved)
 

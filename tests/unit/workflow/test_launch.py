@@ -11,7 +11,7 @@ import pytest
 
 from moirepol.errors import ConfigError
 from moirepol.workflow.command_line import request
-from moirepol.workflow.launch import calm, resolve
+from moirepol.workflow.launch import keep_one_timer, resolve
 from support import ROOT
 
 
@@ -132,7 +132,7 @@ def test_a_scheduler_has_one_timer_that_nobody_waits_for():
         def __init__(self):
             self._open_jobs = threading.Semaphore(0)
 
-    calm(Scheduler)
+    keep_one_timer(Scheduler)
     scheduler = Scheduler()
     before = threading.active_count()
     for _ in range(5):
