@@ -1,5 +1,6 @@
 # Accuracy: models compared with labels held out of their training. Requested by name only.
-# Needs: the models of `studies`, and the shipped label sets (all sets with `labels: source: compute`).
+# Needs: the models of `studies`, and the shipped label sets (all sets with `labels: source:
+# compute`).
 # Makes: results/studies/<study>.nc, results/{accuracy,range}.csv, results/errors/<family>.nc,
 # results/checks/calibration.{nc,pdf,png} and, by `learning`, results/learning.csv.
 

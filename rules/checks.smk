@@ -1,6 +1,7 @@
 # Checks of the labels: audit, repeated labels, convergence, other DFT codes, cost.
 # Needs: the shipped label sets (all sets with `labels: source: compute`). Makes:
-# results/audit/<set>.nc, results/audit.{csv,html}, results/checks/, results/convergence.{nc,csv,pdf,png}.
+# results/audit/<set>.nc, results/audit.{csv,html}, results/checks/,
+# results/convergence.{nc,csv,pdf,png}.
 
 CONVERGENCE_SLIDES = ["AA_slide-1-1-3", "AA_slide-0-1-2", "AA_slide-0-0-1"]  # N, A and G
 CRITICAL_STACKING = "AA_slide-1-1-3"
@@ -282,8 +283,8 @@ rule convergence:
         rules.study_convergence.output,
 
 
-# Requested by name only: `snakemake label_cost` computes labels with the settings of the paper on coarse
-# meshes, and extrapolates the cost to the full mesh. The full mesh takes hours
+# Requested by name only: `snakemake label_cost` computes labels with the settings of the paper on
+# coarse meshes, and extrapolates the cost to the full mesh. The full mesh takes hours
 # (results/benchmark_labels/24.csv).
 rule benchmark_labels:
     output:

@@ -3,12 +3,13 @@
 # cells. Makes: results/claims.{csv,html}, results/claims_relaxed.csv.
 
 SHOWN_SYSTEMS = systems_shown()
-#: Systems whose atomic dipoles the claims need: cells compared with direct DFT, and mismatched cells.
+#: Systems whose atomic dipoles the claims need: cells compared with direct DFT, and mismatched
+#: cells.
 WITH_ATOMS = sorted(
     {*systems_shown("comparison"), *(name for name in SHOWN_SYSTEMS if "_mismatch-" in name)}
 )
-#: Models trained or validated as in the paper. `./run accuracy` makes them. If they exist, the table of
-#: claims contains their errors.
+#: Models trained or validated as in the paper. `./run accuracy` makes them. If they exist, the
+#: table of claims contains their errors.
 QUOTED = [
     f"results/models/{name}/parity.nc"
     for name, model in MODELS.items()

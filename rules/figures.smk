@@ -1,6 +1,6 @@
 # Figures: every panel as data (NetCDF), PDF and PNG.
-# Needs: the systems or the sweep of each panel (`figures` in config.yaml). The kind of plot determines
-# their files (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
+# Needs: the systems or the sweep of each panel (`figures` in config.yaml). The kind of plot
+# determines their files (`PLOTS` in scripts/moirepol/workflow/figure_plan.py).
 # Makes: results/figures/<panel>.{nc,pdf,png}; the PNG goes into the report. All panels of a figure
 # on pages of journal width: results/figures/<figure>.pdf.
 

@@ -1,4 +1,5 @@
-# Labels: the dipole of every N atom by DFT (pw.x) and Wannier centres (pw2wannier90.x, wannier90.x).
+# Labels: the dipole of every N atom by DFT (pw.x) and Wannier centres (pw2wannier90.x,
+# wannier90.x).
 # Needs: the bilayers in `labels: sets`. Makes: results/labels/<set>.nc, one file for each set.
 
 
@@ -85,8 +86,8 @@ rule compute_polarizability:
         "../scripts/compute_polarizability.py"
 
 
-# Relaxed bilayers need these constants. Shipped results are in resources/monolayer. No digest of the
-# code, as for `label_frame`.
+# Relaxed bilayers need these constants. Shipped results are in resources/monolayer. No digest of
+# the code, as for `label_frame`.
 rule compute_monolayer:
     output:
         constants="results/monolayer/{material}.nc",

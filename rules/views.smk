@@ -1,6 +1,6 @@
 # Views: pages and pictures of any map, links for other names, and plans of labels.
-# Needs: results/{maps,charge,potentials}/<map>.nc. Makes: results/views/<map>.{html,pdf,png}, links and
-# copies with other names (results/views/AA_angle-2.00.html), and results/plans/<system>.yaml.
+# Needs: results/{maps,charge,potentials}/<map>.nc. Makes: results/views/<map>.{html,pdf,png}, links
+# and copies with other names (results/views/AA_angle-2.00.html), and results/plans/<system>.yaml.
 
 
 rule view_map:
