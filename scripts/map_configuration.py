@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from moirepol.physics.configuration import labelled_slides, slide_waves
+from moirepol.physics.configuration import interpolation_error, labelled_slides, slide_waves
 from moirepol.physics.polarization import add_members, map_dataset, on_grid
 from moirepol.structure.bilayer import Bilayer
 from moirepol.structure.conventions import HIGH_SYMMETRY
 from moirepol.structure.frames import read_frames
 from moirepol.workflow.provenance import stamp, write_netcdf
 
-#: Draws of the noise of the labels.
+#: Draws of the error of the labels and of the interpolation.
 DRAWS = 16
 
 
@@ -29,7 +29,8 @@ def map_configuration(
         without a field are used.
     configuration_map
         NetCDF file to write. `slide_dipole` contains the labelled dipoles. Each member of the map
-        has another draw of the noise of the labels.
+        has another draw of the error of a dipole: the noise of the labels, and the RMSE of the
+        interpolation at labels between the stackings of the grid.
     family
         Stacking family.
     slides_per_axis
@@ -44,9 +45,10 @@ def map_configuration(
     P_layer = on_grid(k, C, grid_points).reshape(2, 3, grid_points, grid_points)
     points = {label: np.array(place) @ cell for label, place in HIGH_SYMMETRY.items()}
     ds = map_dataset(P_layer, cell, points)
-    noise = label_noise(frames)
+    noise, interpolation = label_noise(frames), interpolation_error(frames, family, n, (k, C))
     if noise is not None:
-        draws = np.random.default_rng(0).normal(scale=noise, size=(DRAWS, *dipoles.shape))
+        error = np.hypot(noise, interpolation or 0.0)
+        draws = np.random.default_rng(0).normal(scale=error, size=(DRAWS, *dipoles.shape))
         disturbed = [slide_waves(cell, dipoles + draw)[1] for draw in draws]
         members = np.array([on_grid(k, C, grid_points).reshape(P_layer.shape) for C in disturbed])
         add_members(ds, members.sum(axis=1))
@@ -62,7 +64,14 @@ def map_configuration(
     )
     ds.attrs.update(system=f"configuration_{family}", space="configuration")
     title = f"Polarization of {family} in configuration space"
-    settings = {"slides_per_axis": n, "family": family, "label_noise_eA": noise}
+    if interpolation is None:
+        ds.attrs["not_included"] = "the error of the interpolation between the labels"
+    settings = {
+        "slides_per_axis": n,
+        "family": family,
+        "label_noise_eA": noise,
+        "interpolation_error_eA": interpolation,
+    }
     write_netcdf(stamp(ds, title, settings), configuration_map)
 
 

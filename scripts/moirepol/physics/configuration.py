@@ -40,10 +40,8 @@ def labelled_slides(
         If a stacking of the grid has no label.
     """
     cell, slides = np.zeros((2, 2)), {}
-    for frame in frames:
-        system = frame.system
-        wanted = system.family == family and system.geometry == "slide" and system == system.plain
-        if not wanted or n % system.indices[2]:
+    for frame in _plain_slides(frames, family):
+        if n % frame.system.indices[2]:
             continue
         cell = frame.cell.array[:2, :2]
         for copy in symmetry_copies(frame):
@@ -78,6 +76,42 @@ def slide_waves(cell: np.ndarray, dipoles: np.ndarray) -> tuple[np.ndarray, np.n
     n = round(len(dipoles) ** 0.5)
     tau = np.indices((n, n)).reshape(2, -1).T @ cell / n
     return Sites(tau, cell / n, cell).waves(dipoles.reshape(n * n, -1))
+
+
+def interpolation_error(
+    frames: Iterable[Bilayer], family: str, n: int, waves: tuple[np.ndarray, np.ndarray]
+) -> float | None:
+    """Compare labels between the stackings of a grid with the interpolated dipoles.
+
+    Parameters
+    ----------
+    frames, family, n
+        As in `labelled_slides`.
+    waves
+        Plane waves (k, C) of `slide_waves`, from the labels of the grid alone.
+
+    Returns
+    -------
+    float or None
+        Root mean square of the difference over layers and components, in e.angstrom. None if all
+        labels are on the grid.
+    """
+    between = [f for f in _plain_slides(frames, family) if n % f.system.indices[2]]
+    if not between:
+        return None
+    tau = np.array([np.array(f.system.indices[:2]) / f.system.indices[2] for f in between])
+    labels = np.array([f.dipoles[np.argsort(f.site_layers)] for f in between])
+    return float(np.sqrt(np.mean((at_stackings(*waves, tau) - labels) ** 2)))
+
+
+def _plain_slides(frames, family):
+    """Return the unstrained frames of a family without a field, at the default layer distance."""
+    systems = ((frame, frame.system) for frame in frames)
+    return [
+        frame
+        for frame, system in systems
+        if system.family == family and system.geometry == "slide" and system == system.plain
+    ]
 
 
 def at_stackings(k: np.ndarray, C: np.ndarray, tau: np.ndarray) -> np.ndarray:
