@@ -98,6 +98,8 @@ def _unmade(target, rules, patterns):
     ending = next((one for one in endings if path.name.endswith(one)), None)
     if path.parent.as_posix() in BY_SYSTEM and ending:
         return _wrong_name(path.name.removesuffix(ending)) or "no rule makes this file"
+    if path.parent.as_posix() == "results/studies" and ending:
+        return "a label set of this study is not shipped; `./run ship_labels` ships computed labels"
     if endings and not ending:
         return f"the ending is wrong; {_choice('', [one.removeprefix('.') for one in endings])}"
     return "no rule makes this file; `./run --list` prints the targets"

@@ -15,6 +15,7 @@ PATTERNS = [
     "results/exports/{system,AA.*}.csv",
     "results/exports/{system,AA.*}_potential.cube",
     "results/sweeps/{sweep}.nc",
+    "results/studies/{study,none}.nc",
 ]
 
 
@@ -46,6 +47,7 @@ def config(root):
         ("results/labels/standard/AA_slide-9-1-3.nc", ["needs 0 <= i, j < n"]),
         ("/tmp/results/claims.csv", ["relative to the working directory"]),
         ("claim", ["no such target", "claims"]),
+        ("results/studies/left_out.nc", ["label set", "not shipped", "ship_labels"]),
         ("resluts/x.nc", ["no rule makes this file"]),
     ],
 )
