@@ -103,6 +103,7 @@ rule tabulate_accuracy:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        study_sets={name: STUDIES[name]["labels"] for name in OWN_STUDIES},
         code=code_digest("tabulate_accuracy"),
     message:
         "tabulate the errors of the models"

@@ -1,7 +1,7 @@
 """Tabulate the errors of the models, and their predictions for moire cells."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ LARGE_CELL = "AA_twist-5-6"
 def tabulate_accuracy(
     parities: Sequence[str],
     studies: Sequence[str],
+    study_sets: Mapping[str, Sequence[str]],
     labels: Sequence[str],
     table: str,
     accuracy: str,
@@ -38,15 +39,17 @@ def tabulate_accuracy(
         used.
     studies
         Files of `validate_frames`, named by study.
+    study_sets
+        Study -> its label sets.
     labels
         Label sets. Their errors are those of the mean dipole of each layer, and the violation of
         symmetry.
     table
         Claims of the paper (YAML), with the errors of the paper.
     accuracy
-        CSV to write: `on` (held-out frames, moire cell or study), `model` (model or study), `axis`
-        (in_plane, z, all), `mae_eA`, the mean committee standard deviation `spread_eA`, `paper_eA`
-        and `n`, the number of components.
+        CSV to write: `on` (held-out frames, moire cell or label sets), `model` (model or study),
+        `axis` (in_plane, z, all), `mae_eA`, the mean committee standard deviation `spread_eA`,
+        `paper_eA` and `n`, the number of components.
     cells
         CSV to write, with one row for each moire cell and study: twist angle, mismatch,
         size of the displacement gradient, first harmonics of the sum of the layers by model and by
@@ -74,7 +77,8 @@ def tabulate_accuracy(
         frames = ds["frame"].values
         in_cell = np.isin(frames, ds["cell"].values if "cell" in ds else [])
         if not in_cell.all():
-            rows += _errors(study, study, ds.isel(sample=~in_cell))
+            sets = f"labels {', '.join(study_sets[study])}"
+            rows += _errors(sets, study, ds.isel(sample=~in_cell))
         for name in dict.fromkeys(frames[in_cell]):
             paper = claims["F2-mae"] if name == LARGE_CELL else None
             part = ds.sel(cell=name).isel(sample=frames == name)

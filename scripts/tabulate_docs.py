@@ -128,7 +128,7 @@ def accuracy_table(rows: pd.DataFrame) -> str:
         )
         table.append(
             {
-                "held out": on,
+                "frames": on,
                 "model or study": model,
                 "MAE in-plane": mae["in_plane"],
                 "MAE z": mae["z"],

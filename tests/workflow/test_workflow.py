@@ -246,7 +246,7 @@ class TestWholeChain:
         assert run.returncode == 0, run.stdout[-6000:]
         with open(finished / "results" / "accuracy.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        assert {"left_out", "distinct stackings held out"} <= {row["on"] for row in rows}
+        assert {"labels aa", "distinct stackings held out"} <= {row["on"] for row in rows}
         assert {row["axis"] for row in rows} == {"in_plane", "z", "all"}
         assert all(float(row["mae_eA"]) > 0 and int(row["n"]) > 0 for row in rows)
         with xr.open_dataset(finished / "results" / "checks" / "calibration.nc") as ds:
