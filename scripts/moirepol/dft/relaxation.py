@@ -20,6 +20,9 @@ DISTANCE_STIFFNESS, LAYER_STIFFNESS = 0.25, 17.0
 #: Largest step of a height that is left at the end, in angstrom.
 TOLERANCE_A = 3e-5
 MAXIMUM_STEPS = 20
+#: Step of a height in angstrom above which a step grows as its logarithm only. The repulsion of the
+#: layers is exponential in their distance, so a step that is linear in the force is too long.
+LONG_STEP_A = 0.2
 
 
 def relaxed_heights(atoms: Bilayer, force_at: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -58,7 +61,7 @@ def relaxed_heights(atoms: Bilayer, force_at: Callable[[np.ndarray], np.ndarray]
     def step(heights):
         positions = atoms.positions.copy()
         positions[:, 2] = heights
-        return compliance @ force_at(positions)
+        return shorten(compliance @ force_at(positions))
 
     start = atoms.positions[:, 2]
     try:
@@ -72,3 +75,21 @@ def relaxed_heights(atoms: Bilayer, force_at: Callable[[np.ndarray], np.ndarray]
     positions = atoms.positions.copy()
     positions[:, 2] = found
     return positions
+
+
+def shorten(step: np.ndarray) -> np.ndarray:
+    """Shorten a step whose largest component exceeds `LONG_STEP_A`.
+
+    Parameters
+    ----------
+    step
+        Step (n,) in angstrom.
+
+    Returns
+    -------
+    ndarray
+        Step (n,) of the same direction. Its largest component is a smooth, increasing function of
+        that of `step`.
+    """
+    ratio = np.abs(step).max() / LONG_STEP_A
+    return step * (1 + np.log(ratio)) / ratio if ratio > 1 else step
