@@ -42,7 +42,7 @@ class LocalStackingNeighbours:
             material=atoms.material.name,
         )
         self.basis = {
-            (layer, symbol): slide.positions[(slide.layer == layer) & (slide.symbols == symbol)][0]
+            (layer, symbol): slide.positions[(slide.layer == layer) & (slide.symbols == symbol)]
             for layer, symbol in product((LOWER, UPPER), symbols)
         }
         reach = int(np.ceil(cutoff / (a * np.sqrt(3) / 2))) + 2
@@ -69,12 +69,14 @@ class LocalStackingNeighbours:
         layer = self.atoms.layer[centres]
         vectors = []
         for symbol in self.symbols:
-            found = np.full((len(centres), 2, len(self.images), 3), np.inf)
+            atoms = len(self.basis[LOWER, symbol]) * len(self.images)
+            found = np.full((len(centres), 2, atoms, 3), np.inf)
             for own, other in product((LOWER, UPPER), repeat=2):
                 here = layer == own
                 apart = self.basis[other, symbol] - self.basis[own, self.site]
+                images = (apart[:, None] + self.images).reshape(-1, 3)
                 moved = (other - own) * slid[here]
-                found[here, other] = self.images + (apart + moved)[:, None]
+                found[here, other] = images + moved[:, None]
             found_flat = found.reshape(len(centres), -1, 3)
             length = np.linalg.norm(found_flat, axis=-1)
             length[(length > self.cutoff) | (length < 1e-6)] = np.inf

@@ -352,6 +352,17 @@ def test_local_stackings_are_the_slides(name):
             np.testing.assert_allclose(a, b, atol=1e-9)
 
 
+def test_layers_of_three_atoms_have_all_neighbours():
+    """A local stacking contains both S atoms of a layer of MoS2."""
+    atoms = build("MoS2-AA_slide-1-2-5", 3.16, 6.12)
+    species = ("Mo", "S")
+    found = LocalStackingNeighbours(atoms, species, 8.0).of(atoms.sites)
+    wanted = Neighbours(atoms, species, 8.0).of(atoms.sites)
+    for site in range(len(atoms.sites)):
+        for here, there in zip(found.vectors, wanted.vectors, strict=True):
+            np.testing.assert_allclose(by_place(here[site]), by_place(there[site]), atol=1e-8)
+
+
 def by_place(vectors):
     vectors = vectors[np.isfinite(vectors[:, 0])].round(9)
     return vectors[np.lexsort(vectors.T)]
