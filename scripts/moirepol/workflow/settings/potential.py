@@ -20,8 +20,8 @@ class Slab(Section):
 class Volume(Section):
     """Grid of the volume results/exports/<system>_potential.cube."""
 
-    lowest_A: Height = setting("Height of the lowest plane.")
-    highest_A: Height = setting("Height of the highest plane.")
+    lowest_A: Height = setting("Height of the lowest plane, measured as heights_A.")
+    highest_A: Height = setting("Height of the highest plane, measured as heights_A.")
     planes: int = setting("Number of planes.", ge=2, le=1000)
     grid_points: int = setting("Points along each cell vector.", "points", ge=6, le=1000)
 
