@@ -43,6 +43,9 @@ HDF5 = (
     "as that of Debian (apt install quantum-espresso)"
 )
 HARTREE_FIELD_V_PER_A = 51.4220632
+#: Largest move of an atom, in angstrom, after which an scf starts from the earlier density. With the
+#: density of atoms that are far away, the scf of SiC diverges.
+NEAR_A = 0.1
 #: Dispersion correction of a recipe -> settings of pw.x.
 DISPERSION = {"D3-BJ": {"vdw_corr": "'grimme-d3'", "dftd3_version": 4}}
 
@@ -140,6 +143,7 @@ def relax_heights(
     forces: list[np.ndarray] = []
 
     def force_at(positions):
+        step = np.abs(positions - moved.positions).max()
         moved.positions = positions
         write_pw_input(
             folder / "pw.in",
@@ -149,7 +153,7 @@ def relax_heights(
             recipe,
             forces=True,
             dispersion=True,
-            earlier=bool(energies),
+            earlier=bool(energies) and step < NEAR_A,
         )
         text = _run_parallel("pw", folder, threads)
         if "convergence has been achieved" not in text or "JOB DONE" not in text:
