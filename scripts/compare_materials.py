@@ -34,7 +34,10 @@ COLUMNS = {
     "ratio": ("1", "one_domain in units of that of the first material"),
     "published": ("pC/m", "published P_perp, definition not stated"),
     "published_ratio": ("1", "published P_perp in units of that of the first material"),
-    "critical_field": ("V/angstrom", "field along z at which P_perp of N is zero, linear"),
+    "critical_field": (
+        "V/angstrom",
+        "magnitude of the field along z at which P_perp of N is zero, linear",
+    ),
 }
 
 #: As `COLUMNS`, of each label of the stacking N without a field.
@@ -143,12 +146,12 @@ def _row(ds, frames):
 
 
 def _critical_field(of_N):
-    """Field in V/A at which the dipole of N along z is zero, from labels in two fields."""
+    """Magnitude of the field in V/A at which p_z of N is zero, from labels in two fields."""
     fields = sorted(field for field in of_N if field >= 0)
     if len(fields) < 2 or fields[0]:
         return np.nan
     start, end = (of_N[field].dipoles[:, 2].sum() for field in fields[:2])
-    return fields[1] * start / (start - end)
+    return abs(fields[1] * start / (start - end))
 
 
 def _draw(maps, twisted, rows, by_distance, pdf, png):

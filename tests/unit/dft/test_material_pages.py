@@ -71,10 +71,15 @@ def test_the_page_shows_gap_functions_and_convergence(bands, tmp_path):
 
 def test_materials_have_one_definition(tmp_path):
     maps = []
-    for label_set, family, slides in (("aa", "AA", 10), ("sic_aa", "SiC-AA", 6)):
+    for label_set, family, slides in (
+        ("aa", "AA", 10),
+        ("sic_aa", "SiC-AA", 6),
+        ("mos2_aa", "MoS2-AA", 6),
+    ):
         maps.append(str(tmp_path / f"{family}.nc"))
         map_configuration(str(LABELS / f"{label_set}.nc"), maps[-1], family, slides, 60)
     names = "aa", "aa_field", "aa_distance", "sic_aa", "sic_aa_field"
+    names += "mos2_aa", "mos2_aa_field"
     files = [str(tmp_path / f"found.{ending}") for ending in ("nc", "csv", "pdf", "png")]
     compare_materials(maps, [str(LABELS / f"{name}.nc") for name in names], *files)
     with xr.open_dataset(files[0]) as ds:
@@ -87,6 +92,8 @@ def test_materials_have_one_definition(tmp_path):
         # The labels at N: P_perp and its value at 0.02 V/A.
         assert float(default["critical_field"]) == pytest.approx(0.0264, abs=2e-4)
         assert float(other["critical_field"]) == pytest.approx(0.0818, abs=2e-4)
+        # P_perp of N is positive in MoS2, so the field is negative.
+        assert float(ds.sel(material="MoS2")["critical_field"]) == pytest.approx(0.0064, abs=1e-4)
         # The distances of `aa_distance` and the usual one: P_perp decreases with the distance.
         own = ds.where(ds["label_material"] == "hBN", drop=True)
         assert own["label_distance"].values.tolist() == [3.15, 3.33, 3.45, 3.7]
