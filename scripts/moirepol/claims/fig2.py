@@ -51,7 +51,7 @@ def error_at_6_degrees(results: Results, paper: float) -> Found:
         if array in frame.arrays
     }
     P, direct = (layer_fields(atoms, GRID).sum(axis=0) for atoms in (frame, label))
-    errors["sum of the layers"] = np.abs(P - direct).mean()
+    errors["P(r)"] = np.abs(P - direct).mean()
     compared = [(ds.attrs["model"], ds) for ds in results.parities]
     compared += [(f"study {name}", ds) for name, ds in results.studies.items()]
     for words, ds in compared:

@@ -62,7 +62,7 @@ def unpaired_nitrogens(results: Results) -> Found:
         distance[unpaired].max() / constant,
         distance[unpaired].mean() / distance.mean(),
     )
-    ours = "{:.0f} of {:.0f}, at most {:.2f} lattice constants away"
+    ours = "{:.0f} of {:.0f} atoms, at most {:.2f} lattice constants from the lines"
     return ours, (unpaired.sum(), len(lower), farthest), bool(farthest < 1 and ratio < 0.5)
 
 

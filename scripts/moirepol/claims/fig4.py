@@ -28,7 +28,8 @@ def response_along_path(results: Results) -> Found:
     before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
     line = np.arange(before.sizes["i"])
     change = [np.abs(part(after) - part(before))[line, line].max() for part in (perp, par)]
-    return f"P_perp, P_par: {in_eA(2)}", change, bool(change[0] >= max(5 * change[1], ZERO_EA))
+    ours = f"change of P_perp, P_par at 0.02 V/A: {in_eA(2)}"
+    return ours, change, bool(change[0] >= max(5 * change[1], ZERO_EA))
 
 
 @claim("F4-0.02-map", "fig4b")
@@ -43,7 +44,7 @@ def shift_in_field(results: Results) -> Found:
     islands = perp(after) * np.sign(at(before, "M")[2]) > 0
     M, N = (np.linalg.norm(displacement(after, label), axis=-1) for label in "MN")
     outside = islands & (N < M)
-    ours = f"shift {in_eA()} with deviation {in_eA()}; sign of M on {{:.0f}} % of the cell"
+    ours = f"shift {in_eA()} with deviation {in_eA()}; P_perp as at M on {{:.0f}} % of the cell"
     numbers = change.mean(), change.std(), 100 * islands.mean()
     uniform = change.std() < abs(change.mean()) / 2
     return ours, numbers, bool(uniform and 0 < islands.mean() < 0.25 and not outside.any())
