@@ -43,8 +43,8 @@ HDF5 = (
     "as that of Debian (apt install quantum-espresso)"
 )
 HARTREE_FIELD_V_PER_A = 51.4220632
-#: Largest move of an atom, in angstrom, after which an scf starts from the earlier density. With the
-#: density of atoms that are far away, the scf of SiC diverges.
+#: Move of an atom, in angstrom, below which an scf starts from the earlier density. The scf of SiC
+#: diverges from the density of atoms that are farther away.
 NEAR_A = 0.1
 #: Dispersion correction of a recipe -> settings of pw.x.
 DISPERSION = {"D3-BJ": {"vdw_corr": "'grimme-d3'", "dftd3_version": 4}}
