@@ -111,8 +111,8 @@ def _check_heights(config: Mapping[str, Any]) -> None:
     """Label sets of other heights are known, of their family and not held out."""
     for family, kinds in config["heights"].items():
         for kind in ("distance", "relaxed"):
+            key, in_field = f"heights.{family}.{kind}", []
             for name in kinds[kind]:
-                key = f"heights.{family}.{kind}"
                 _known(key, name, config["labels"]["sets"])
                 label_set = config["labels"]["sets"][name]
                 systems = [System.parse(frame) for frame in frames_of(label_set)]
@@ -126,6 +126,12 @@ def _check_heights(config: Mapping[str, Any]) -> None:
                         f"{'flat' if kind == 'distance' else 'relaxed'} translated bilayers of "
                         f"{family}, not held out"
                     )
+                in_field.append(any(system.field_V_per_A for system in systems))
+            if in_field[:2] != [False, True]:
+                raise ConfigError(
+                    f"{key} = {', '.join(kinds[kind])}: allowed are at least two sets, the first "
+                    "without a field, the second in a field"
+                )
         if name := kinds.get("validation"):
             key = f"heights.{family}.validation"
             _known(key, name, config["labels"]["sets"])

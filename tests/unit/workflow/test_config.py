@@ -187,6 +187,7 @@ def test_the_settings_are_read_without_slow_libraries(root):
         ("gradient.AA", [], ["gradient.AA", "at least 1 entry"]),
         ("labels.sets.strips.use", "validation", ["gradient.AA = 'strips'", "not held out"]),
         ("labels.sets.strips.recipe", "wfc_35", ["gradient.AA", "one recipe", "large and wfc_35"]),
+        ("heights.AA.relaxed", ["aa_relaxed"], ["heights.AA.relaxed", "the second in a field"]),
         ("gradient.AA", None, ["studies.cells_gradient.gradient, family = 'AA'"]),
         ("studies.cells_mapped.models.mismatch", "aa", ["unknown key 'mismatch'"]),
         ("studies.cells_mapped.labels", ["nothing"], ["cells_mapped.labels = 'nothing'", "aa"]),
