@@ -25,8 +25,8 @@ class Maps(Section):
     """Polarization maps of moiré cells."""
 
     maximum_atoms: int = setting(
-        "A name with a twist angle or a mismatch selects a cell. This is the largest number of "
-        "atoms of such a cell in results/dipoles. Maps have no limit.",
+        "Largest number of atoms of a cell in results/dipoles. The limit applies to names with a "
+        "twist angle or a mismatch, which select a cell. Maps have no limit.",
         "atoms",
         ge=28,
         le=10_000_000,

@@ -13,8 +13,8 @@ The value null removes an entry. This is possible in `labels.sets`, `protocols`,
 `gradient`, `long_range`, `heights`, `figures`, `studies`, `sweeps` and in a family of `predictors`.
 
 An entry of `protocols`, `models` or `labels.variants` may be based on another one: `based_on:
-<name>`. The other entry then gives all settings that the entry does not name. These may be
-required settings.
+<name>`. The other entry then gives all settings that the entry does not name. The entry can
+therefore omit settings that are marked as required.
 
 `python scripts/describe_settings.py` makes this page and `schemas/config.schema.json` from
 `scripts/moirepol/workflow/settings/`.
