@@ -16,7 +16,9 @@ QUOTED = [
     if model.get("study")
     and (model.get("protocol", model_plan.PAPER) == model_plan.PAPER or model["split"] == "copies")
 ]
-CONFIGURATIONS = [f"configuration_{family}" for family in config["predictors"]]
+#: The claims are on bilayers of the paper's material.
+CLAIMED = [family for family in config["predictors"] if material_of(family) == DEFAULT_MATERIAL]
+CONFIGURATIONS = [f"configuration_{family}" for family in CLAIMED]
 
 
 rule evaluate_claims:
@@ -48,7 +50,7 @@ rule evaluate_claims:
     params:
         # No inputs: `./run` alone does not train these models.
         quoted={path: sha256(path) for path in QUOTED if Path(path).is_file()},
-        predictors=[name for kinds in config["predictors"].values() for name in kinds.values()],
+        predictors=[name for family in CLAIMED for name in config["predictors"][family].values()],
         code=code_digest("evaluate_claims"),
     message:
         "evaluate the claims of the paper"
