@@ -303,7 +303,11 @@ def relaxed_distance(
 
     found = minimize_scalar(energy, bounds=bounds_A, method="bounded", options={"xatol": 1e-6})
     if min(abs(found.x - bound) for bound in bounds_A) < 1e-3:
-        raise JobError(f"layer distance {found.x:.3f} A: allowed is between {bounds_A}")
+        lowest, highest = bounds_A
+        raise JobError(
+            f"layer distance of least energy {found.x:.3f} A: allowed is between the smallest and "
+            f"the largest distance of the labels, {lowest:g} and {highest:g} A"
+        )
     step = 0.02
     curvature = energy(found.x + step) + energy(found.x - step) - 2 * energy(found.x)
     return float(found.x), curvature / step**2
