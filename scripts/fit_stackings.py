@@ -88,8 +88,8 @@ def _least_energy(relaxed, flat_frames, layer_distance_A):
         energies = flat.get(name, {}) | {
             layer_distance_A: frame.info["rigid_energy_eV"] - dispersion_at(layer_distance_A)
         }
-        if len(energies) != 4:
-            raise JobError(f"{frame.name}: labels at 4 layer distances are needed")
+        if len(energies) < 4:
+            raise JobError(f"{frame.name}: labels at 4 or more layer distances are needed")
         apart = np.array(sorted(energies))
         repels = physics.repulsion(apart, np.array([energies[d] for d in apart]))
         found.append(physics.relaxed_distance(repels, dispersion_at, (apart[0], apart[-1])))

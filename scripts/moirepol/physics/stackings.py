@@ -240,17 +240,17 @@ def properties(frames: Iterable[Bilayer], in_field: Iterable[Bilayer]) -> xr.Dat
 
 
 def repulsion(distances_A: np.ndarray, energies_eV: np.ndarray) -> Callable[[float], float]:
-    """Interpolate the energy without dispersion of flat layers between four layer distances.
+    """Interpolate the energy without dispersion of flat layers between n layer distances.
 
     The layers repel each other through the overlap of their densities. The form is
-    c0 + (c1 + c2 d + c3 d^2) exp(-`DECAY_PER_A` d).
+    c0 + (c1 + c2 d + ...) exp(-`DECAY_PER_A` d), with n coefficients.
 
     Parameters
     ----------
     distances_A
-        Four layer distances.
+        Layer distances (n,), four or more.
     energies_eV
-        Energies (4,) of a cell.
+        Energies (n,) of a cell.
 
     Returns
     -------
@@ -260,7 +260,8 @@ def repulsion(distances_A: np.ndarray, energies_eV: np.ndarray) -> Callable[[flo
 
     def basis(d):
         decay = np.exp(-DECAY_PER_A * d)
-        return np.stack([np.ones_like(d), decay, d * decay, d**2 * decay], axis=-1)
+        powers = range(len(distances_A) - 1)
+        return np.stack([np.ones_like(d), *(d**power * decay for power in powers)], axis=-1)
 
     centre = np.mean(distances_A)
     coefficients = np.linalg.solve(basis(np.asarray(distances_A) - centre), energies_eV)

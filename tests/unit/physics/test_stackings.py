@@ -75,12 +75,12 @@ def test_the_distance_of_least_energy():
     def attracts(d):
         return -20.0 / d**4
 
-    apart = np.array([3.15, 3.33, 3.45, 3.7])
     exact = stackings.relaxed_distance(repels, attracts, (3.15, 3.7))
-    between = stackings.repulsion(apart, repels(apart))
-    found = stackings.relaxed_distance(between, attracts, (3.15, 3.7))
-    assert found[0] == pytest.approx(exact[0], abs=5e-4)
-    assert found[1] == pytest.approx(exact[1], rel=0.02)
+    for apart in ([3.15, 3.33, 3.45, 3.7], [3.15, 3.33, 3.45, 3.6, 3.7]):
+        between = stackings.repulsion(np.array(apart), repels(np.array(apart)))
+        found = stackings.relaxed_distance(between, attracts, (3.15, 3.7))
+        assert found[0] == pytest.approx(exact[0], abs=5e-4)
+        assert found[1] == pytest.approx(exact[1], rel=0.02)
     slope = -3.4 * repels(exact[0]) + 80.0 / exact[0] ** 5
     assert abs(slope) < 1e-4
     with pytest.raises(JobError, match="3.15[0-9]? A: allowed is between .* 3.15 and 3.7 A"):
