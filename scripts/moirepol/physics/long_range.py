@@ -87,11 +87,13 @@ class Field:
             for layer, lattice in zip(self.layers, bilayer.site_lattices, strict=True)
         ]
         # A wave beyond the Brillouin zone of a layer is no long-range wave. Atoms do not have it,
-        # the grid of a sampled bilayer does.
+        # the grid of a sampled bilayer does. On a grid, a wave on the boundary of its zone has no
+        # direction: waves of other directions have the same values at the sites.
         largest = LARGEST_WAVE / np.linalg.norm(bilayer.lattices[:, 0], axis=1)
         reciprocal = 2 * np.pi * np.linalg.inv(self.cell).T
         self.within = [
-            np.linalg.norm(sites.wave_vectors @ reciprocal, axis=1) < most
+            (np.linalg.norm(sites.wave_vectors @ reciprocal, axis=1) < most)
+            & (sites.is_unique | ("site_cell" not in bilayer.info))
             for sites, most in zip(self.sites, largest, strict=True)
         ]
         self.k = [

@@ -132,6 +132,11 @@ class Sites:
         """Integer wave vectors (K, 2) of `waves`, the same for all values."""
         return self._folded[1]
 
+    @property
+    def is_unique(self) -> np.ndarray:
+        """Whether each wave (K,) is the only shortest one with its values at the sites."""
+        return np.abs(self._folded[2]) > 1 - 1e-9
+
     @cached_property
     def _folded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Owner of every wave, its wave vector, and its share times its phase at the origin.

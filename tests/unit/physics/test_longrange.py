@@ -6,6 +6,7 @@ import pytest
 from moirepol.physics import long_range as longrange
 from moirepol.physics.polarization import layer_fields
 from moirepol.structure.building import build, sample
+from moirepol.structure.names import System
 
 A, D = 2.51, 3.33
 
@@ -143,3 +144,13 @@ def test_the_field_of_responding_dipoles_solves_the_linear_equations(name):
     expected = np.linalg.solve(matrix, p0.ravel()).reshape(p0.shape)
     assert np.abs(expected - p0).max() > 0.1
     np.testing.assert_allclose(solver.add(p0), expected, atol=1e-7)
+
+
+def test_dipoles_on_a_coarse_grid_converge():
+    """The grid is coarser than the atoms, and the layers are strongly polarizable."""
+    bilayer = sample(System.parse("SiC-AA_twist-33-34"), 3.094, 3.25, 24)
+    draws = np.random.default_rng(0)
+    dipoles = draws.normal(size=(len(bilayer.sites), 3))
+    response = 0.01 * draws.normal(size=dipoles.shape) + [0.0, 0.0, 0.126]
+    solver = longrange.LongRangeSolver(bilayer, response, 1.27, 3.25, 0.99)
+    np.testing.assert_allclose(solver.remove(solver.add(dipoles)), dipoles, atol=1e-7)
