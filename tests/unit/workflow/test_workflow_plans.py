@@ -353,7 +353,7 @@ class TestFigures:
             ("AA_twist-16-17", ["AA_twist-16-17"], "results/views/AA_twist-16-17_relaxed.html"),
             ("AA_twist-16-17_relaxed", ["AA_twist-16-17_relaxed", "AA_twist-16-17"], ""),
             ("AA_twist-16-17_d3.400", ["AA_twist-16-17_d3.400"], ""),
-            ("SiC-AA_twist-16-17", ["SiC-AA_twist-16-17"], ""),
+            ("MoS2-AA_twist-16-17", ["MoS2-AA_twist-16-17"], ""),
         ],
     )
     def test_relaxed_and_rigid_layers_are_on_one_page(self, config, name, shown, relaxed_page):
