@@ -140,10 +140,10 @@ def accuracy_table(rows: pd.DataFrame) -> str:
     words = (
         "MAE of a dipole component over the N atoms of the frames, and mean committee standard "
         "deviation of the same components, both in 1e-6 e·Å. If only one member predicts a frame, "
-        "there is no deviation. A row with a study contains the frames of this study "
+        "its deviation is not given. A row with a study contains the frames of this study "
         "(`studies` in `config.yaml`). The last rows give the size of the dipoles of a label set: "
-        "the mean absolute deviation from the mean of their layer. [cells.md](cells.md) lists "
-        "moiré cells.\n\n"
+        "the mean absolute deviation of a dipole from the mean dipole of its layer. "
+        "[cells.md](cells.md) lists moiré cells.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
 
@@ -191,7 +191,8 @@ def terms_table(files: Sequence[xr.Dataset]) -> str:
             table.append(row | {"P∥ A": _number(along[pick].sum(), MILLI, "{:.3f}")})
     words = (
         "Contributions to the sum of the layers, in 1e-3 e·Å. A is the middle of a domain wall. "
-        "P∥ vanishes at G, N and M. The last column is the component along the total P∥. "
+        "P∥ vanishes at G, N and M. The last column is the component of the contribution along "
+        "P∥ of the sum of all terms. "
         "[relaxed.md](../relaxed.md) defines the terms.\n\n"
     )
     return words + markdown(pd.DataFrame(table))
@@ -244,7 +245,8 @@ def labels_table(rows: pd.DataFrame) -> str:
     numbers = table.columns.drop("set")
     table[numbers] = table[numbers].map(lambda value: _number(np.nan if value == "" else value, 1))
     words = (
-        "Worst value over the frames of each label set. [labels.md](../labels.md#audit) lists the "
+        "Numbers of frames and core-hours of each label set. The other columns give the worst "
+        "value over the frames. [labels.md](../labels.md#audit) explains them and lists the "
         "limits.\n\n"
     )
     return words + markdown(table)
