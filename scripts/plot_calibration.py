@@ -13,7 +13,7 @@ from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 COLORS = ("tab:blue", "tab:cyan", "tab:green", "tab:orange", "tab:red", "black", "tab:purple")
-MARKERS = "os^vDxP"
+MARKERS = "os^vDxP*"  # not as many as colours, so that no pair repeats
 FLOOR_EA = 1e-8
 STEP = 0.03  # where the axis of gradients goes over from linear to logarithmic
 
