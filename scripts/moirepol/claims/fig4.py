@@ -18,6 +18,7 @@ from moirepol.claims.measures import (
 
 #: The twisted bilayer of 1.085 degrees.
 IN_FIELD = "AA_twist-30-31"
+FIELD_V_PER_A = 0.02
 
 
 @claim("F4-response", "fig4a, fig4d")
@@ -25,10 +26,10 @@ def response_along_path(results: Results) -> Found:
     """1.085 degrees, 0.02 V/A, along G-N-C-M-G (the long diagonal). The largest change of P_perp is
     at least five times that of P_par.
     """
-    before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
+    before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, FIELD_V_PER_A))
     line = np.arange(before.sizes["i"])
     change = [np.abs(part(after) - part(before))[line, line].max() for part in (perp, par)]
-    ours = f"change of P_perp, P_par at 0.02 V/A: {in_eA(2)}"
+    ours = f"change of P_perp, P_par at {FIELD_V_PER_A} V/A: {in_eA(2)}"
     return ours, change, bool(change[0] >= max(5 * change[1], ZERO_EA))
 
 
@@ -39,12 +40,12 @@ def shift_in_field(results: Results) -> Found:
     than half of the triangle around M. It does not extend beyond this triangle. The paper does not
     state the direction of its field. A downward field is used if its map exists.
     """
-    before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, 0.02))
+    before, after = results.map(IN_FIELD), results.map(results.in_field(IN_FIELD, FIELD_V_PER_A))
     change = perp(after) - perp(before)
     islands = perp(after) * np.sign(at(before, "M")[2]) > 0
     M, N = (np.linalg.norm(displacement(after, label), axis=-1) for label in "MN")
     outside = islands & (N < M)
-    ours = f"shift {in_eA()} with deviation {in_eA()}; P_perp as at M on {{:.0f}} % of the cell"
+    ours = f"shift {in_eA()} with deviation {in_eA()}; sign of P_perp(M) on {{:.0f}} % of the cell"
     numbers = change.mean(), change.std(), 100 * islands.mean()
     uniform = change.std() < abs(change.mean()) / 2
     return ours, numbers, bool(uniform and 0 < islands.mean() < 0.25 and not outside.any())
@@ -55,7 +56,7 @@ def charges_at_low_field(results: Results, paper: Mapping[str, float]) -> Found:
     """0.02 V/A. Q_M and Q_N by all three methods differ from those of the paper by at most 0.02.
     Field direction as in F4-0.02-map.
     """
-    return whole_charges(results, results.in_field(IN_FIELD, 0.02), paper)
+    return whole_charges(results, results.in_field(IN_FIELD, FIELD_V_PER_A), paper)
 
 
 @claim_of_value("F4-0.03-Q", "fig4c, fig4f, fig4j")

@@ -69,14 +69,14 @@ class LocalStackingNeighbours:
         layer = self.atoms.layer[centres]
         vectors = []
         for symbol in self.symbols:
-            atoms = len(self.basis[LOWER, symbol]) * len(self.images)
-            found = np.full((len(centres), 2, atoms, 3), np.inf)
+            images = len(self.basis[LOWER, symbol]) * len(self.images)
+            found = np.full((len(centres), 2, images, 3), np.inf)
             for own, other in product((LOWER, UPPER), repeat=2):
                 here = layer == own
                 apart = self.basis[other, symbol] - self.basis[own, self.site]
-                images = (apart[:, None] + self.images).reshape(-1, 3)
+                unmoved = (apart[:, None] + self.images).reshape(-1, 3)
                 moved = (other - own) * slid[here]
-                found[here, other] = images + moved[:, None]
+                found[here, other] = unmoved + moved[:, None]
             found_flat = found.reshape(len(centres), -1, 3)
             length = np.linalg.norm(found_flat, axis=-1)
             length[(length > self.cutoff) | (length < 1e-6)] = np.inf
