@@ -39,8 +39,8 @@ def require_programs(programs: Iterable[str] = tuple(PROGRAMS)) -> None:
 
     Parameters
     ----------
-    requirements
-        The requirement of each program, by the program's name.
+    programs
+        Names of the programs.
 
     Raises
     ------
@@ -103,8 +103,6 @@ def run_program(
         Called with the output so far every `WATCH_S` seconds.
     excused
         Text in the output with which an exit code is no failure.
-    reason
-        Function that extracts the cause of a failure from the output.
 
     Returns
     -------
@@ -126,6 +124,9 @@ def run_program(
         if not key.startswith(("SLURM_", "PMI_", "PMIX_"))
     } | {
         "OMP_NUM_THREADS": "1",
+        # Open MPI has one folder per user by default: a program that ends can remove it while
+        # another program starts.
+        "TMPDIR": str(folder.resolve()),
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "OMPI_MCA_hwloc_base_binding_policy": "none",

@@ -79,6 +79,16 @@ def test_two_processes_on_one_core(tmp_path, monkeypatch):
     assert programs.run_program(command, tmp_path).split() == ["started"] * 2
 
 
+def test_a_program_has_temporary_files_of_its_own(tmp_path):
+    """Programs of Open MPI remove the folder of temporary files that they share."""
+    make_program(tmp_path / "bin", "pw.x", "echo $TMPDIR")
+    command = [str(tmp_path / "bin" / "pw.x")]
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+        assert programs.run_program(command, folder).strip() == str(folder)
+
+
 @pytest.mark.skipif(shutil.which("pw.x") is None, reason="needs pw.x")
 @pytest.mark.skipif(os.getuid() != 0, reason="needs a network namespace")
 def test_pw_starts_without_a_loopback_interface():
