@@ -22,7 +22,7 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
     largest_eta
         Cells of a larger mismatch in size are left out: predictions beyond it are marked.
     """
-    ds = read_netcdf(study, "model", "dft", "spread", "second_order", "gradient", "cell")
+    ds = read_netcdf(study, "model", "dft", "spread", "remainder", "gradient", "cell")
     cells = []
     for name in ds["cell"].values:
         part = ds.isel(sample=np.flatnonzero(ds["frame"].values == name))
@@ -34,7 +34,7 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
                 float(part["gradient"].max()),
                 (part["model"] - part["dft"]).values,
                 part["spread"].values,
-                part["second_order"].values,
+                part["remainder"].values,
             )
         )
     full = calibrate(cells)
@@ -48,7 +48,7 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
             "scale": (
                 "direction",
                 list(full.scale),
-                {"units": "e.angstrom", "long_name": "width of the second-order term"},
+                {"units": "e.angstrom", "long_name": "width of the remainder"},
             ),
             "saturation": ((), full.saturation, {"units": "1", "long_name": "gradient g0"}),
             "largest_strain": (

@@ -1,4 +1,4 @@
-"""Fit the first order of the dipoles in the displacement gradient to uniaxial cells."""
+"""Fit the change of the dipoles with the displacement gradient to cells of direct DFT."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +17,7 @@ from moirepol.physics.gradient import (
     TERMS,
     fit,
     gradient_of,
-    second_order_deviations,
+    remainder,
 )
 from moirepol.physics.long_range import LongRange
 from moirepol.physics.polarization import COMPONENTS
@@ -41,14 +41,15 @@ def fit_gradient(
     Parameters
     ----------
     cells
-        Label sets of uniaxial cells of one family, without a field.
+        Label sets of uniaxial cells and of small moire cells of one family, without a field.
     slides
         Labels with slides_per_axis x slides_per_axis translated bilayers, of the same recipe.
     gradient
-        NetCDF to write: ``first_order`` (fit, layer, gradient, term, component) and ``deviation``
-        (fit, draw, layer, gradient, term, component) in e.angstrom, ``left_out`` (fit), the name of
-        the cell that a fit leaves out, empty for the fit to all, and ``coupling`` (fit), the
-        interlayer coupling.
+        NetCDF to write. ``first_order`` (fit, layer, gradient, term, component) and
+        ``second_order`` (fit, layer, product, term, component) are in e.angstrom, and ``coupling``
+        (fit) is the interlayer coupling. Each has deviations (fit, draw, ...), with the ending
+        ``_deviation``. ``left_out`` (fit) is the name of the cell that a fit leaves out, empty for
+        the fit to all.
     slides_per_axis
         Number of stackings along each primitive vector.
     response, polarizability
@@ -75,34 +76,41 @@ def fit_gradient(
             fits.append(fit(others, translated, fits[0].widths))
             left_out.append(name)
 
-    dims = ("layer", "gradient", "term", "component")
-    unit = {"units": "e.angstrom"}
+    unit, number = {"units": "e.angstrom"}, {"units": "1"}
+    of_terms = "term", "component"
+    variables = {
+        "first_order": (
+            ("layer", "gradient", *of_terms),
+            unit | {"long_name": "change of a dipole per unit of the displacement gradient"},
+        ),
+        "second_order": (
+            ("layer", "product", *of_terms),
+            unit | {"long_name": "change per unit of a product of two components of the gradient"},
+        ),
+        "coupling": (
+            (),
+            number | {"long_name": "interlayer coupling of the long range, 1 for slabs"},
+        ),
+    }
+    data: dict[str, tuple] = {}
+    for name, (dims, attributes) in variables.items():
+        means = np.array([getattr(each.mean, name) for each in fits])
+        deviations = np.array([getattr(each.deviations, name) for each in fits])
+        drawn = {"long_name": f"deviations of {name}, drawn from the covariance of the fit"}
+        data[name] = ("fit", *dims), means, attributes
+        data[f"{name}_deviation"] = ("fit", "draw", *dims), deviations, attributes | drawn
     ds = xr.Dataset(
-        {
-            "first_order": (
-                ("fit", *dims),
-                np.array([each.first_order for each in fits]),
-                unit | {"long_name": "change of a dipole per unit of the displacement gradient"},
-            ),
-            "deviation": (
-                ("fit", "draw", *dims),
-                np.array([each.deviations for each in fits]),
-                unit | {"long_name": "deviations drawn from the covariance of the fit"},
-            ),
-            "second_order_deviation": (
-                ("draw", "layer", "product", "term", "component"),
-                second_order_deviations(family),
+        data
+        | {
+            "remainder": (
+                ("draw", "layer", "product", *of_terms),
+                remainder(family),
                 unit | {"long_name": "second-order coefficients of unit width, drawn at random"},
-            ),
-            "coupling": (
-                "fit",
-                [each.coupling for each in fits],
-                {"units": "1", "long_name": "interlayer coupling of the long range, 1 for slabs"},
             ),
             "coupling_error": (
                 "fit",
                 [each.coupling_error for each in fits],
-                {"units": "1", "long_name": "standard deviation of the interlayer coupling"},
+                number | {"long_name": "standard deviation of the interlayer coupling"},
             ),
             "rms": (
                 ("fit", "component"),
@@ -117,7 +125,7 @@ def fit_gradient(
             "size": (
                 ("cell", "gradient"),
                 np.array([gradient_of(frame) for frame in frames]),
-                {"units": "1", "long_name": "strains and twist (radian) of the cells"},
+                number | {"long_name": "strains and twist (radian) of the cells"},
             ),
         },
         {
@@ -133,28 +141,28 @@ def fit_gradient(
                 "second order, waves",
                 "second order, constants",
                 "uniform in-plane dipole of a cell",
-                "noise",
+                "noise of a label",
+                "noise per third power of the gradient",
             ],
         },
     )
     settings = {"family": family, "long_range": bool(polarizability)}
-    title = f"First order of the dipoles of {family} in the displacement gradient"
+    title = f"Change of the dipoles of {family} with the displacement gradient"
     write_netcdf(stamp(ds, title, settings), gradient)
     print("root mean square of the residuals (x, y, z), e.A:", fits[0].rms)
-    print(f"interlayer coupling: {fits[0].coupling:.3f} +- {fits[0].coupling_error:.3f}")
+    print(f"interlayer coupling: {fits[0].mean.coupling:.3f} +- {fits[0].coupling_error:.3f}")
 
 
 def _with_long_range(cell: Bilayer, response: NetworkTerm, long_range: LongRange) -> Bilayer:
     """Return a cell with what its long-range field adds to its dipoles, for `fit`."""
     expansion = Expansion(cell)
     response.contribute(expansion)
-    short = [
-        long_range.solver(cell, expansion.response, coupling).remove(cell.dipoles)
-        for coupling in (0.0, 1.0)
-    ]
+    solver = long_range.solver(cell, expansion.response, 0.0)
+    without_coupling = solver.remove(cell.dipoles)
+    coupled = solver.per_unit_of_coupling(cell.dipoles)
     cell = cell.copy()
-    cell.set_site_array("long_range", cell.dipoles - short[0])
-    cell.set_site_array("coupled", short[0] - short[1])
+    cell.set_site_array("long_range", cell.dipoles - without_coupling)
+    cell.set_site_array("coupled", coupled)
     return cell
 
 

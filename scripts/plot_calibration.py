@@ -34,7 +34,7 @@ def plot_calibration(
         Files of `validate_frames`, named by the study.
     errors
         Files of `calibrate_errors`, named by the family. With them the predicted error of a moire
-        cell or uniaxial cell contains the second order.
+        cell or uniaxial cell contains the remainder.
     names
         Label of each study in the legend.
     data
@@ -46,11 +46,11 @@ def plot_calibration(
         The figure to write.
     """
     calibrations = {Path(path).stem: read_calibration(path)[0] for path in errors}
-    found = {Path(path).stem: read_netcdf(path, "gradient", "second_order") for path in studies}
+    found = {Path(path).stem: read_netcdf(path, "gradient", "remainder") for path in studies}
     parts, within = [], {}
     for study, ds in found.items():
         wrong = np.abs(ds["model"] - ds["dft"])
-        ds["spread"] = _with_second_order(ds, calibrations)
+        ds["spread"] = _with_remainder(ds, calibrations)
         part = xr.Dataset(
             {
                 "error": np.sqrt((wrong**2).mean("component")),
@@ -92,14 +92,14 @@ def plot_calibration(
     save(figure, pdf, png)
 
 
-def _with_second_order(ds: xr.Dataset, calibrations: Mapping[str, Calibration]) -> xr.DataArray:
-    """Add the second order to the standard deviation (sample, component) of the members."""
+def _with_remainder(ds: xr.Dataset, calibrations: Mapping[str, Calibration]) -> xr.DataArray:
+    """Add the remainder to the standard deviation (sample, component) of the members."""
     families = [System.parse(str(name)).family for name in ds["frame"].values]
     widths = [
         calibrations[family].widths(float(size)) if family in calibrations else np.zeros(3)
         for family, size in zip(families, ds["gradient"].values, strict=True)
     ]
-    return np.hypot(ds["spread"], np.array(widths).reshape(-1, 3) * ds["second_order"])
+    return np.hypot(ds["spread"], np.array(widths).reshape(-1, 3) * ds["remainder"])
 
 
 if __name__ == "__main__":

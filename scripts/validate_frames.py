@@ -32,11 +32,11 @@ def validate_frames(
         Label sets. A frame is predicted by those members of the zero-field model that are not
         trained on it. A frame without such a member is skipped.
     zero_field, response, curvature, polarizability, gradient
-        As in `predict_dipoles`. A uniaxial cell is predicted by the fit that omits it.
+        As in `predict_dipoles`. A fitted cell is predicted by the fit that omits it.
     validated
         NetCDF file to write, as in `evaluate_model`; all frames are on the side ``test``. It also
-        contains ``gradient`` (sample), the size of the displacement gradient, ``second_order``
-        (sample, component), the root mean square of the second-order term of unit width in e.A (0
+        contains ``gradient`` (sample), the size of the displacement gradient, ``remainder``
+        (sample, component), the root mean square of the remainder of unit width in e.A (0
         without `gradient`), and ``amplitude`` (cell, source, part) of moire cells in e.A.
     study
         Name of the study.
@@ -55,12 +55,12 @@ def validate_frames(
         centres, members = frame.sites, predictor.zero_field
         model, spread = (predicted.arrays[key][centres] for key in ("dipole", "dipole_error"))
         part = compared(frame, model, spread, len(members), "test")
-        size, second_order = size_of(gradient_of(frame)), np.zeros(part["model"].shape)
+        size, remainder = size_of(gradient_of(frame)), np.zeros(part["model"].shape)
         if predictor.gradient:
-            draws = predictor.gradient.second_order(frame)
-            second_order = np.sqrt((draws**2).mean(axis=0))
+            draws = predictor.gradient.remainder(frame)
+            remainder = np.sqrt((draws**2).mean(axis=0))
         part["gradient"] = xr.full_like(part["layer"], size, float)
-        part["second_order"] = part["model"].dims, second_order
+        part["remainder"] = part["model"].dims, remainder
         parts.append(part)
         if system.n_periods:
             amplitudes = [harmonics(atoms) for atoms in (frame, predicted)]
@@ -68,8 +68,8 @@ def validate_frames(
             cells.append(cell.assign_coords(cell=name))
     ds = together(parts, study)
     ds["gradient"].attrs.update(units="1", long_name="size of the displacement gradient")
-    ds["second_order"].attrs.update(
-        units="e.angstrom", long_name="second-order term of unit width, root mean square"
+    ds["remainder"].attrs.update(
+        units="e.angstrom", long_name="remainder of unit width, root mean square"
     )
     if cells:
         ds = ds.merge(xr.concat(cells, dim="cell"))

@@ -265,16 +265,19 @@ def good_files(tmp_path_factory):
         "check": ("difference_eA",),
         "gradient": (
             "first_order",
-            "deviation",
+            "first_order_deviation",
+            "second_order",
             "second_order_deviation",
-            "left_out",
             "coupling",
+            "coupling_deviation",
+            "remainder",
+            "left_out",
             "cell",
         ),
         "bands": ("energy",),
         "coverage": ("within",),
         "terms": ("P",),
-        "study": ("model", "dft", "spread", "second_order", "gradient", "cell"),
+        "study": ("model", "dft", "spread", "remainder", "gradient", "cell"),
     }.items():
         ds = xr.Dataset(dict.fromkeys(variables, zero), attrs={"title": name})
         write_netcdf(ds, folder / f"{name}.nc")

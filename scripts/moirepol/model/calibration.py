@@ -1,8 +1,8 @@
 """Error of predictions, calibrated on direct DFT of cells that no model was fitted to.
 
 The error of a dipole has three parts: the committee, the covariance of the first-order fit, and the
-orders that the expansion leaves out. The last part is a random second-order term
-(`moirepol.physics.gradient.second_order_deviations`) of the width
+orders that the expansion omits. The last part, the **remainder**, is a random second-order term
+(`moirepol.physics.gradient.remainder`) of the width
 
     c / (1 + |g| / g0),
 
@@ -11,7 +11,7 @@ displacement gradient. The term grows as |g|^2 below g0 and as |g| above it. The
 do the same. c is the geometric mean of two values. With the first value, 68.3 % of the components
 lie within one error. With the second value, 95.4 % lie within two errors. Every cell has the same
 weight. g0 is the value of largest likelihood, and at least the smallest gradient of the cells. At
-smaller gradients, the errors of an expansion to first order are of second order.
+smaller gradients, the errors are at most of second order.
 """
 
 import math
@@ -48,20 +48,20 @@ class ValidatedCell:
         Prediction minus label (m, 3) in e.angstrom.
     deviation
         Standard deviation (m, 3) of the committee and the fit in e.angstrom.
-    second_order
-        Root mean square (m, 3) of the second-order term of unit width in e.angstrom.
+    remainder
+        Root mean square (m, 3) of the remainder of unit width in e.angstrom.
     """
 
     name: str
     size: float
     error: np.ndarray
     deviation: np.ndarray
-    second_order: np.ndarray
+    remainder: np.ndarray
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Widths of the second-order term.
+    """Widths of the remainder.
 
     Attributes
     ----------
@@ -75,14 +75,14 @@ class Calibration:
     saturation: float
 
     def widths(self, size: float | np.ndarray) -> np.ndarray:
-        """Return the width (..., 3) of the second-order term at gradients of some size (...)."""
+        """Return the width (..., 3) of the remainder at gradients of some size (...)."""
         in_plane, out_of_plane = self.scale
         fraction = 1 / (1 + np.asarray(size) / self.saturation)
         return np.array([in_plane, in_plane, out_of_plane]) * fraction[..., None]
 
     def errors(self, cell: ValidatedCell) -> np.ndarray:
         """Return the calibrated errors (m, 3) of prediction and label of a cell in e.angstrom."""
-        predicted = np.hypot(cell.deviation, self.widths(cell.size) * cell.second_order)
+        predicted = np.hypot(cell.deviation, self.widths(cell.size) * cell.remainder)
         return np.hypot(predicted, LABEL_ERROR_EA)
 
     def coverage(self, cell: ValidatedCell, times: float = 1.0) -> tuple[float, float]:
@@ -121,7 +121,7 @@ def read_calibration(path: str | Path) -> tuple[Calibration, float, float]:
 
 
 def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
-    """Find the widths of the second-order term.
+    """Find the widths of the remainder.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
 
 
 def calibrate_widths(cells: Sequence[ValidatedCell], saturation: float) -> Calibration:
-    """Find the widths of the second-order term for a given g0.
+    """Find the widths of the remainder for a given g0.
 
     Parameters
     ----------

@@ -24,6 +24,8 @@ class Expansion:
         Power k -> c_k (member, m, 3) in e.angstrom (angstrom/V)^k.
     interlayer_coupling
         Factor c of the long-range electrostatics, `moirepol.physics.long_range`.
+    coupling_deviations
+        Deviation (member,) of this factor for every member without a field; None without any.
     completions
         Linear maps of dipoles (m, 3) that are applied after the sum over the powers.
     """
@@ -31,6 +33,7 @@ class Expansion:
     bilayer: Bilayer
     coefficients: dict[int, np.ndarray] = field(default_factory=dict)
     interlayer_coupling: float = 1.0
+    coupling_deviations: np.ndarray | None = None
     completions: list[Callable[[np.ndarray], np.ndarray]] = field(default_factory=list)
 
     def add(self, power: int, values: np.ndarray) -> None:
@@ -38,7 +41,9 @@ class Expansion:
         before = self.coefficients.get(power)
         self.coefficients[power] = values if before is None else before + values
 
-    def deviate(self, power: int, deviations: np.ndarray) -> None:
+    def deviate(
+        self, power: int, deviations: np.ndarray, couplings: np.ndarray | None = None
+    ) -> None:
         """Add deviations to a coefficient, with both signs; this doubles the members.
 
         The mean over the members does not change. Their standard deviation then contains that of
@@ -50,13 +55,19 @@ class Expansion:
             Power of the field.
         deviations
             Independent deviations (draw, m, 3) of the coefficient.
+        couplings
+            Deviations (draw,) of the interlayer coupling that belong to them.
         """
         for key, values in self.coefficients.items():
             self.coefficients[key] = np.repeat(values, 2, axis=0)
+        if self.coupling_deviations is not None:
+            self.coupling_deviations = np.repeat(self.coupling_deviations, 2)
         values = self.coefficients[power]
         draws = np.arange(len(values) // 2) % len(deviations)
         signed = np.stack([deviations[draws], -deviations[draws]], axis=1)
         self.coefficients[power] = values + signed.reshape(values.shape)
+        if couplings is not None:
+            self.coupling_deviations = np.outer(couplings[draws], [1, -1]).ravel()
 
     @property
     def response(self) -> np.ndarray:

@@ -1,30 +1,37 @@
-"""First-order change of the dipoles with the displacement gradient of a bilayer.
+"""Change of the dipoles with the displacement gradient of a bilayer, to second order.
 
 A moire pattern is a stacking tau(r) that varies slowly. Each layer l is a hexagonal lattice with a
 deformation F_l = R(angle_l) (1 + strain_l), by polar decomposition. The short-range dipole of a
 site in layer l is
 
-    p_l(r) = R { p0_l(tau) + sum_a g_a t_l^a(tau) + O(g^2) },
+    p_l(r) = R { p0_l(tau) + sum_a g_a t_l^a(tau) + sum_ab g_a g_b s_l^ab(tau) + O(g^3) },
     g = (strain_lower, strain_upper, twist),   twist = angle_upper - angle_lower in radian,
 
 with seven components g_a: xx, yy, xy of both strains, and the twist. p0 is the dipole of translated
 bilayers. R is the mean orientation of the layers. p0, t and tau therefore refer to a bilayer whose
 lattices have a1 along x on average. The strains refer to `Bilayer.reference_lattice_constant_A`.
 
-For each layer and component, t is expanded in a constant and the shortest waves of configuration
-space (`WAVES`). The symmetry of the family leaves a small number of independent coefficients
-(`invariants`). These include the relations between the layers: their exchange in AA, inversion in
-AA'.
+For each layer and component, t and s are expanded in a constant and the shortest waves of
+configuration space (`WAVES`). The symmetry of the family leaves a small number of independent
+coefficients (`invariants`). These include the relations between the layers: their exchange in AA,
+inversion in AA'.
 
-The coefficients are fitted to uniaxial cells: heterostrain cells (one layer stretched along a1) and
-simple-shear cells. These are the cheapest direct DFT of a slowly varying stacking. The fit (`fit`)
-is a Bayesian linear regression. Its parameters are the first order and the interlayer coupling of
-the long-range electrostatics. At small gradients, the effects of both are linear in g, so cells of
-several lengths are needed to separate them. The second order in g and a uniform in-plane dipole of
-each layer of each cell are nuisance parameters. The evidence of the labels determines
-their prior widths and the noise [Bishop2006]_. The second order is not used in predictions, because
-uniaxial cells determine only a part of it. It enters the error of predictions:
-`second_order_deviation` is drawn from a prior whose width is calibrated on held-out cells
+The coefficients are fitted to uniaxial cells and to small moire cells. Uniaxial cells are
+heterostrain cells (one layer stretched along a1) and simple-shear cells. These are the cheapest
+direct DFT of a slowly varying stacking. The relative displacement gradient of the layers has the
+determinant 0 in every uniaxial cell. They cannot determine a second order that is proportional to
+the determinant, and moire cells determine it. Without a moire cell, predictions contain the first
+order alone.
+
+The fit (`fit`) is a Bayesian linear regression. Its parameters are the first and the second order
+and the interlayer coupling of the long-range electrostatics. At small gradients, the effects of the
+first order and of the coupling are linear in g, so cells of several lengths are needed to separate
+them. A uniform in-plane dipole of each layer of each cell is a nuisance parameter. The noise has
+two parts, that of a label and one that grows as the third power of the size of the gradient. The
+evidence of the labels determines the prior widths and the noise [Bishop2006]_.
+
+The error of predictions contains the covariance of the fit. It also contains the orders that the
+expansion omits: `remainder` is drawn at random, with a width that is calibrated on held-out cells
 (`moirepol.model.calibration`).
 
 References
@@ -67,9 +74,10 @@ FIRST_ORDER_WIDTH_EA = 1.0
 #: Prior of the interlayer coupling: that of slabs, and its width.
 COUPLING, COUPLING_WIDTH = 1.0, 1.0
 #: Where the search for the other prior widths and the noise starts, in e.angstrom: second order of
-#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label. The best
-#: of two searches is used, because the evidence may have several maxima.
-STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5), (1.0, 0.3, 5e-3, 3e-5))
+#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label, noise per
+#: third power of the gradient. The best of two searches is used, because the evidence may have
+#: several maxima.
+STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5, 0.01), (1.0, 0.3, 5e-3, 3e-5, 0.01))
 #: Gradients below this size are round-off.
 SMALLEST_GRADIENT = 1e-9
 #: Independent deviations in the file. Each is used with both signs.
@@ -259,27 +267,44 @@ def change(
 
 
 @dataclass(frozen=True)
+class Coefficients:
+    """Values of what `fit` determines, or deviations of them with a further first axis.
+
+    Attributes
+    ----------
+    first_order
+        Coefficients t (..., layer, 7, term, 3) in e.angstrom.
+    second_order
+        Coefficients s (..., layer, 28, term, 3) in e.angstrom; 0 without a moire cell.
+    coupling
+        Interlayer coupling (...) of the long range.
+    """
+
+    first_order: np.ndarray
+    second_order: np.ndarray
+    coupling: np.ndarray
+
+
+@dataclass(frozen=True)
 class Fit:
     """Result of `fit`.
 
     Attributes
     ----------
-    first_order
-        Coefficients t (layer, 7, term, 3) in e.angstrom.
+    mean
+        The fitted values.
     deviations
-        Deviations (draw, layer, 7, term, 3) from them, drawn from the covariance of the fit at the
-        fitted coupling.
-    coupling, coupling_error
-        Interlayer coupling of the long range, and its standard deviation.
+        Deviations (draw, ...) from them, drawn from the covariance of the fit.
+    coupling_error
+        Standard deviation of the interlayer coupling.
     widths
-        The four numbers of `STARTS_EA` after the search, in e.angstrom.
+        The five numbers of `STARTS_EA` after the search, in e.angstrom.
     rms
         Root mean square (3,) of the residuals in e.angstrom.
     """
 
-    first_order: np.ndarray
-    deviations: np.ndarray
-    coupling: float
+    mean: Coefficients
+    deviations: Coefficients
     coupling_error: float
     widths: np.ndarray
     rms: np.ndarray
@@ -290,12 +315,12 @@ def fit(
     translated: Callable[[np.ndarray], np.ndarray],
     widths: np.ndarray | None = None,
 ) -> Fit:
-    """Fit the first order in the displacement gradient to uniaxial cells.
+    """Fit the expansion in the displacement gradient to uniaxial cells and small moire cells.
 
     Parameters
     ----------
     cells
-        Uniaxial cells of one family, perhaps with the arrays (n, 3) in e.angstrom that are
+        Cells of one family, perhaps with the arrays (n, 3) in e.angstrom that are
         subtracted from their dipoles: ``long_range``, what the long range adds without interlayer
         coupling, and ``coupled``, what an interlayer coupling of 1 adds.
     translated
@@ -325,47 +350,53 @@ def fit(
         for own in (LOWER, UPPER):
             for component in (0, 1):
                 uniform[4 * number + 2 * own + component, layer == own, component] = 1
-        columns = [*(change(basis, cell) for basis in bases), uniform]
         long_range, coupled = (
             cell.arrays[name][cell.is_site] if name in cell.arrays else np.zeros_like(p0)
             for name in ("long_range", "coupled")
         )
-        columns.insert(1, coupled[None])
-        rows.append(np.concatenate(columns).reshape(-1, 3 * len(sites)).T)
+        first, second = (change(basis, cell) for basis in bases)
+        columns = np.concatenate([first, coupled[None], second, uniform])
+        rows.append(columns.reshape(-1, 3 * len(sites)).T)
         values.append((cell.dipoles - long_range - COUPLING * coupled - p0).ravel())
     matrix, value = np.concatenate(rows), np.concatenate(values)
-    first = len(bases[0])
-    if np.linalg.matrix_rank(matrix[:, :first], rtol=1e-6) < first:
+    n_first, n_second = map(len, bases)
+    if np.linalg.matrix_rank(matrix[:, :n_first], rtol=1e-6) < n_first:
         raise JobError(
             "the cells do not determine the first order in the displacement gradient: needed are "
             "stretched or sheared cells at several places"
         )
     constant = np.array([not np.any(element[:, :, 1:]) for element in bases[1]])
-    known = np.append(np.full(first, FIRST_ORDER_WIDTH_EA), COUPLING_WIDTH)
+    known = np.append(np.full(n_first, FIRST_ORDER_WIDTH_EA), COUPLING_WIDTH)
     group = np.concatenate([np.where(constant, 1, 0), np.full(4 * len(cells), 2)])
-    gram, moment, power = matrix.T @ matrix, matrix.T @ value, value @ value
+    grams = np.array([each.T @ each for each in rows])
+    moments = np.array([each.T @ found for each, found in zip(rows, values, strict=True)])
+    powers_of_value = np.array([found @ found for found in values])
+    counts = np.array([len(found) for found in values])
+    cubes = np.array([size_of(gradient_of(cell)) for cell in cells]) ** 3
 
     def posterior(logarithms):
         scales = np.exp(logarithms)
+        noise = np.hypot(scales[3], scales[4] * cubes)  # of each cell
         precision = 1 / np.append(known, scales[group]) ** 2
-        inverse = gram / scales[3] ** 2 + np.diag(precision)
-        return scales, precision, inverse, np.linalg.solve(inverse, moment / scales[3] ** 2)
+        inverse = np.tensordot(noise**-2, grams, 1) + np.diag(precision)
+        moment = noise**-2 @ moments
+        return scales, noise, precision, inverse, np.linalg.solve(inverse, moment), moment
 
     def minus_log_evidence(logarithms):
-        scales, precision, inverse, mean = posterior(logarithms)
-        left = power - 2 * mean @ moment + mean @ gram @ mean
+        _, noise, precision, inverse, mean, moment = posterior(logarithms)
+        # At the maximum of the posterior, the two quadratic forms add up to this difference.
+        left = noise**-2 @ powers_of_value - mean @ moment
         return 0.5 * (
-            left / scales[3] ** 2
-            + mean**2 @ precision
+            left
             + np.linalg.slogdet(inverse)[1]
             - np.log(precision).sum()
-            + 2 * len(value) * logarithms[3]
+            + 2 * counts @ np.log(noise)
         )
 
     if widths is None:
         from scipy.optimize import minimize  # slow to import, and predictions do not need it
 
-        options = {"xatol": 0.02, "fatol": 0.1, "maxiter": 400}
+        options = {"xatol": 0.02, "fatol": 0.1, "maxiter": 600}
         searches = [
             minimize(minus_log_evidence, np.log(start), method="Nelder-Mead", options=options)
             for start in STARTS_EA
@@ -373,24 +404,33 @@ def fit(
         logarithms = min(searches, key=lambda search: search.fun).x
     else:
         logarithms = np.log(widths)
-    scales, _, inverse, mean = posterior(logarithms)
-    error = float(np.sqrt(np.linalg.inv(inverse)[first, first]))
-    at_coupling = np.delete(np.delete(inverse, first, 0), first, 1)
-    covariance = np.linalg.inv(at_coupling)[:first, :first]
-    draws = np.random.default_rng(0).multivariate_normal(np.zeros(first), covariance, DRAWS)
+    scales, _, _, inverse, mean, _ = posterior(logarithms)
+    used = n_first + 1 + n_second * any(cell.system.n_periods for cell in cells)
+    covariance = np.linalg.inv(inverse)[:used, :used]
+    draws = np.random.default_rng(0).multivariate_normal(np.zeros(used), covariance, DRAWS)
+
+    def unpacked(parameters):
+        second = np.zeros((*parameters.shape[:-1], n_second))
+        second[..., : used - n_first - 1] = parameters[..., n_first + 1 : used]
+        return Coefficients(
+            np.tensordot(parameters[..., :n_first], bases[0], 1),
+            np.tensordot(second, bases[1], 1),
+            parameters[..., n_first],
+        )
+
+    fitted = unpacked(mean)
     residual = (value - matrix @ mean).reshape(-1, 3)
     return Fit(
-        np.tensordot(mean[:first], bases[0], 1),
-        np.tensordot(draws, bases[0], 1),
-        float(COUPLING + mean[first]),
-        error,
+        replace(fitted, coupling=COUPLING + fitted.coupling),
+        unpacked(draws),
+        float(np.sqrt(covariance[n_first, n_first])),
         scales,
         np.sqrt((residual**2).mean(axis=0)),
     )
 
 
-def second_order_deviations(family: str) -> np.ndarray:
-    """Draw second-order coefficients of unit width, for the error of predictions.
+def remainder(family: str) -> np.ndarray:
+    """Draw second-order coefficients of unit width, for the error by the omitted orders.
 
     A uniform in-plane dipole is left out: the threefold axis of a moire removes it.
 
@@ -416,7 +456,7 @@ SLACK = 1.01
 
 @dataclass(frozen=True)
 class DisplacementGradient:
-    """The term of a `Predictor` for the first order in the displacement gradient.
+    """The term of a `Predictor` for the displacement gradient.
 
     Attributes
     ----------
@@ -425,7 +465,7 @@ class DisplacementGradient:
     path
         The file.
     calibration
-        Width of the second-order term; None leaves the term out of the error.
+        Width of the remainder; None leaves it out of the error.
     largest_strain, largest_twist_deg
         Largest size of the strains, and largest twist angle, of the cells that the error was
         calibrated on.
@@ -463,8 +503,9 @@ class DisplacementGradient:
         JobError
             If a file cannot be read or is of another kind.
         """
-        needed = "first_order", "deviation", "second_order_deviation", "left_out", "coupling"
-        fits = read_netcdf(path, *needed, "cell")
+        needed = "first_order", "first_order_deviation", "second_order", "second_order_deviation"
+        coupling = "coupling", "coupling_deviation"
+        fits = read_netcdf(path, *needed, *coupling, "remainder", "left_out", "cell")
         if not errors:
             return cls(fits, str(path))
         return cls(fits, str(path), *read_calibration(errors))
@@ -491,12 +532,12 @@ class DisplacementGradient:
             words.append(f"a twist of {twist:.2f}°, {known} {self.largest_twist_deg:.2f}°")
         return "; ".join(words)
 
-    def second_order(self, bilayer: Bilayer) -> np.ndarray:
-        """Return the second-order term (draw, m, 3) of unit width in e.angstrom."""
-        return change(self.fits["second_order_deviation"].values, bilayer)
+    def remainder(self, bilayer: Bilayer) -> np.ndarray:
+        """Return the remainder (draw, m, 3) of unit width in e.angstrom."""
+        return change(self.fits["remainder"].values, bilayer)
 
     def contribute(self, expansion: Expansion) -> None:
-        """Add the first order and, with both signs, its deviations; set the interlayer coupling.
+        """Add both orders and, with both signs, their deviations; set the interlayer coupling.
 
         Parameters
         ----------
@@ -504,19 +545,22 @@ class DisplacementGradient:
             Expansion that contains the zero-field dipoles. It is changed in place.
         """
         chosen = self.fits["left_out"].values == (self.held_out or "")
-        (fit,) = np.flatnonzero(chosen)
-        bilayer = expansion.bilayer
-        mean = change(self.fits["first_order"].values[fit], bilayer)
-        deviations = change(self.fits["deviation"].values[fit], bilayer)
+        (number,) = np.flatnonzero(chosen)
+        fit, bilayer = self.fits.isel(fit=number), expansion.bilayer
+        mean, deviations = (
+            change(fit[f"first_order{kind}"].values, bilayer)
+            + change(fit[f"second_order{kind}"].values, bilayer)
+            for kind in ("", "_deviation")
+        )
         if self.calibration:
             widths = self.calibration.widths(size_of(local_gradients(bilayer)))
-            deviations = deviations + widths * self.second_order(bilayer)
-        expansion.interlayer_coupling = float(self.fits["coupling"][fit])
+            deviations = deviations + widths * self.remainder(bilayer)
+        expansion.interlayer_coupling = float(fit["coupling"])
         expansion.add(0, mean[None])
-        expansion.deviate(0, deviations)
+        expansion.deviate(0, deviations, fit["coupling_deviation"].values)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Settings that the term depends on, for the provenance of a file."""
         scale = self.calibration and self.calibration.scale
-        return {"gradient": {"file": self.path, "second_order_width_eA": scale}}
+        return {"gradient": {"file": self.path, "remainder_width_eA": scale}}

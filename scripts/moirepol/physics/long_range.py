@@ -31,14 +31,23 @@ than dipoles.
 
 **Interlayer coupling.** The number c is 1 for slabs. It is the coupling of out-of-plane dipoles
 with the charges of in-plane dipoles that are opposite in the two layers. These charges make a field
-that is confined between the layers, where slabs are a rough model. c is fitted to uniaxial cells
-together with the first order in the displacement gradient (`moirepol.physics.gradient`).
+that is confined between the layers, where slabs are a rough model. c is fitted together with the
+expansion in the displacement gradient (`moirepol.physics.gradient`).
+
+**Periodic images.** A label by plane waves is of a bilayer that is repeated along z at a distance
+H, the cell height. Its dipoles contain the field of the images. With S = sinh(x/2) / (x/2) and
+n = 1 / (exp(q H) - 1), the images add
+
+    2 n S^2 cosh(q (z_l - z_l')) to h,   -n S^2 sinh(x) to c g / 2.
+
+Labels that are computed with a two-dimensional Coulomb interaction have no images, and predictions
+have none.
 
 No other number is fitted. R is the model of the field labels, alpha is computed by linear response,
 and t is the layer distance.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +87,8 @@ class Field:
     """
 
     def __init__(self, bilayer: Bilayer, thickness_A: float, coupling: float = 1.0):
-        self.thickness_A, self.cell, self.coupling = thickness_A, bilayer.cell_2d, coupling
+        self.thickness_A, self.cell = thickness_A, bilayer.cell_2d
+        self.image_distance_A = bilayer.info.get("image_distance_A", np.inf)
         self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
         # The waves of deformed layers are those of the sites of the rigid lattices.
         places = bilayer.rigid_positions[bilayer.is_site, :2]
@@ -99,17 +109,29 @@ class Field:
         self.k = [
             sites.wave_vectors[kept] for sites, kept in zip(self.sites, self.within, strict=True)
         ]
-        # The field is linear in the dipoles: it is a tensor for each wave and pair of layers.
+        # The field is linear in the dipoles: it is a tensor for each wave and pair of layers. The
+        # tensor is linear in the coupling.
+        uncoupled, coupled = (
+            {
+                (here, there): self._tensor(self.k[there] @ reciprocal, here, there, area, c)
+                for here in (LOWER, UPPER)
+                for there, area in zip((LOWER, UPPER), bilayer.areas, strict=True)
+            }
+            for c in (0.0, 1.0)
+        )
+        self.per_coupling = {pair: coupled[pair] - uncoupled[pair] for pair in coupled}
         self.tensors = {
-            (here, there): self._tensor(self.k[there] @ reciprocal, here, there, area)
-            for here in (LOWER, UPPER)
-            for there, area in zip((LOWER, UPPER), bilayer.areas, strict=True)
+            pair: uncoupled[pair] + coupling * self.per_coupling[pair] for pair in coupled
         }
         self.evaluators = [sites.evaluator(np.concatenate(self.k)) for sites in self.sites]
 
     def of(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the field (m, 3) in V/angstrom of the sites' dipoles (m, 3) in e.angstrom."""
         return self.of_waves(self.waves(dipoles))
+
+    def per_unit_of_coupling(self, dipoles: np.ndarray) -> np.ndarray:
+        """Return the change of the field (m, 3) per unit of the coupling, for dipoles (m, 3)."""
+        return self.of_waves(self.waves(dipoles), self.per_coupling)
 
     def waves(self, values: np.ndarray) -> list[np.ndarray]:
         """Return the coefficients (K, 3) of the long waves of the sites' values, by layer."""
@@ -118,12 +140,17 @@ class Field:
             for sites, layer, kept in zip(self.sites, self.layers, self.within, strict=True)
         ]
 
-    def of_waves(self, waves: Sequence[np.ndarray]) -> np.ndarray:
+    def of_waves(
+        self,
+        waves: Sequence[np.ndarray],
+        tensors: Mapping[tuple[int, int], np.ndarray] | None = None,
+    ) -> np.ndarray:
         """Return the field (m, 3) in V/angstrom of dipoles with these waves in e.angstrom."""
+        tensors = self.tensors if tensors is None else tensors
         result = np.empty((sum(map(len, self.layers)), 3))
         for here, (layer, evaluate) in enumerate(zip(self.layers, self.evaluators, strict=True)):
             fields = [
-                np.einsum("kij,kj->ki", self.tensors[here, there], C)
+                np.einsum("kij,kj->ki", tensors[here, there], C)
                 for there, C in enumerate(waves)
             ]
             result[layer] = evaluate(np.concatenate(fields))
@@ -167,7 +194,7 @@ class Field:
 
         return add
 
-    def _tensor(self, wave_vector, here, there, area):
+    def _tensor(self, wave_vector, here, there, area, coupling):
         """Field (K, 3, 3) in V/angstrom of unit dipoles: its component i, from component j."""
         return np.stack(
             [
@@ -178,7 +205,8 @@ class Field:
                     there,
                     area,
                     self.thickness_A,
-                    self.coupling,
+                    coupling,
+                    self.image_distance_A,
                 )
                 for unit in np.eye(3)
             ],
@@ -186,14 +214,18 @@ class Field:
         )
 
 
-def _slab(wave_vector, C, same, area, thickness_A, coupling):
+def _slab(wave_vector, C, here, there, area, thickness_A, coupling, image_distance_A):
     """Wave number, charge of the in-plane dipoles, form factors and strength of a slab's waves."""
     q = np.maximum(np.linalg.norm(wave_vector, axis=1), SMALLEST_Q)
     x = q * thickness_A
     charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
     between = (1 - np.exp(-x)) ** 2 / x**2
-    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if same else between
-    return q, charge, shape, coupling * between / 2, 2 * np.pi * COULOMB_V_A / area
+    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
+    with np.errstate(over="ignore"):
+        images = (2 * np.sinh(x / 2) / x) ** 2 / np.expm1(q * image_distance_A)
+    shape = shape + 2 * images * np.cosh(x * (here - there))
+    cross = coupling * between / 2 - images * np.sinh(x)
+    return q, charge, shape, cross, 2 * np.pi * COULOMB_V_A / area
 
 
 def slab_potential(
@@ -204,6 +236,7 @@ def slab_potential(
     area: float,
     thickness_A: float,
     coupling: float = 1.0,
+    image_distance_A: float = np.inf,
 ) -> np.ndarray:
     """Return the potential of the waves of one layer's dipoles, averaged over the slab of a layer.
 
@@ -221,14 +254,16 @@ def slab_potential(
         Thickness of a slab in angstrom.
     coupling
         Interlayer coupling c.
+    image_distance_A
+        Distance H in angstrom at which the bilayer is repeated along z.
 
     Returns
     -------
     ndarray
         Complex coefficients (K,) of the potential in V.
     """
-    slabs = area, thickness_A, coupling
-    q, charge, shape, cross, strength = _slab(wave_vector, C, here == there, *slabs)
+    slabs = area, thickness_A, coupling, image_distance_A
+    q, charge, shape, cross, strength = _slab(wave_vector, C, here, there, *slabs)
     return strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
 
 
@@ -240,6 +275,7 @@ def slab_field(
     area: float,
     thickness_A: float,
     coupling: float = 1.0,
+    image_distance_A: float = np.inf,
 ) -> np.ndarray:
     """Return the field of the waves of one layer's dipoles, averaged over the slab of a layer.
 
@@ -251,8 +287,8 @@ def slab_field(
         Complex coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
     """
     uniform = np.linalg.norm(wave_vector, axis=1) < SMALLEST_Q
-    slabs = area, thickness_A, coupling
-    q, charge, shape, cross, strength = _slab(wave_vector, C, here == there, *slabs)
+    slabs = area, thickness_A, coupling, image_distance_A
+    q, charge, shape, cross, strength = _slab(wave_vector, C, here, there, *slabs)
     potential = slab_potential(wave_vector, C, here, there, *slabs)
     along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
     field = np.column_stack([-1j * wave_vector * potential[:, None], along_z])
@@ -326,8 +362,15 @@ class LongRangeSolver:
 
     def remove(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the short-range dipoles (m, 3) that `add` turns into these."""
-        E = self.field.of(dipoles)
-        return dipoles - self.response * E[:, 2:] - self.polarizability * E
+        return dipoles - self._answer(self.field.of(dipoles))
+
+    def per_unit_of_coupling(self, dipoles: np.ndarray) -> np.ndarray:
+        """Return what the field adds (m, 3) per unit of the coupling, for given dipoles (m, 3)."""
+        return self._answer(self.field.per_unit_of_coupling(dipoles))
+
+    def _answer(self, E):
+        """Dipoles (m, 3) in e.angstrom that a field (m, 3) in V/angstrom induces."""
+        return self.response * E[:, 2:] + self.polarizability * E
 
     @cached_property
     def _with_mean_response(self):
@@ -368,6 +411,11 @@ class LongRange:
             raise JobError(f"{bilayer.name}: no response model of {bilayer.family}")
         coupling = expansion.interlayer_coupling
         solver = self.solver(expansion.bilayer, expansion.response, coupling)
+        if expansion.coupling_deviations is not None:
+            # A small change of the coupling acts as a change of the short-range dipoles.
+            complete = solver.add(expansion.coefficients[0].mean(axis=0))
+            per_unit = solver.per_unit_of_coupling(complete)
+            expansion.add(0, expansion.coupling_deviations[:, None, None] * per_unit)
         expansion.completions.append(solver.add)
 
     def solver(

@@ -7,6 +7,7 @@ in ``info`` is stored as a variable of the frame. It is NaN or empty for frames 
 it.
 """
 
+import json
 import numbers
 from pathlib import Path
 
@@ -166,7 +167,9 @@ def read_frames(path: str | Path) -> list[Bilayer]:
     Returns
     -------
     list of Bilayer
-        The frames.
+        The frames. ``info["image_distance_A"]`` is the distance of the periodic images along z if
+        the dipoles contain their field: the dipole correction of a DFT code removes its uniform
+        part alone.
 
     Raises
     ------
@@ -176,7 +179,12 @@ def read_frames(path: str | Path) -> list[Bilayer]:
     ds = read_netcdf(path, "frame", "n_atoms", "cell", "number", "position", "layer_cell")
     if int(ds["n_atoms"].sum()) != ds.sizes["atom"]:
         raise JobError(f"{path} is damaged: its n_atoms do not add up")
-    return from_dataset(ds)
+    frames = from_dataset(ds)
+    recipe = json.loads(ds.attrs.get("settings", "{}")).get("recipe", {})
+    if recipe.get("electrostatics") == "dipole":
+        for frame in frames:
+            frame.info["image_distance_A"] = float(recipe["cell_height_A"])
+    return frames
 
 
 def dipole_errors(predicted: Bilayer, label: Bilayer, array: str = "dipole") -> np.ndarray:

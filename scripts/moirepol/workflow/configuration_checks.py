@@ -98,7 +98,7 @@ def _check_predictors(config: Mapping[str, Any]) -> None:
             _predictor(config, f"predictors.{family}.{kind}", family, kind, name)
     for family, names in config["gradient"].items():
         for name in names:
-            _uniaxial_cells(f"gradient.{family}", name, family, config)
+            _gradient_cells(f"gradient.{family}", name, family, config)
         recipes = {config["labels"]["sets"][name].get("recipe", STANDARD) for name in names}
         if len(recipes) > 1:
             raise ConfigError(
@@ -330,19 +330,20 @@ def _errors(name: str, study: Mapping[str, Any], family: str, config: Mapping[st
         )
 
 
-def _uniaxial_cells(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
-    """Check that a name is that of a set of uniaxial cells without a field, not held out."""
+def _gradient_cells(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
+    """Check that a name is that of a set of cells with a gradient, without a field, not held out."""
     _known(key, name, config["labels"]["sets"])
     label_set = config["labels"]["sets"][name]
     systems = [System.parse(frame) for frame in frames_of(label_set)]
     if label_set.get("use") == "validation" or any(
         (system.family, system.field_V_per_A) != (family, 0)
-        or system.geometry not in ("strip", "shear")
+        or system.geometry == "slide"
+        or system.relaxed
         for system in systems
     ):
         raise ConfigError(
-            f"{key} = {name!r}: allowed is a set of uniaxial cells (strip, shear) of "
-            f"{family}, without a field and not held out"
+            f"{key} = {name!r}: allowed is a set of uniaxial cells (strip, shear) or rigid moiré "
+            f"cells of {family}, without a field and not held out"
         )
 
 

@@ -39,7 +39,7 @@ def files(tmp_path):
     names = ["AA_twist-1-2", "AA_slide-1-1-3"]
     study = comparison(names, "test")
     study["gradient"] = study["layer"] * 0.0 + 1.3
-    study["second_order"] = 0 * study["model"]
+    study["remainder"] = 0 * study["model"]
     study = study.assign_coords(cell=names[:1], source=["dft", "model"], part=["P_perp", "P_par"])
     study["amplitude"] = ("cell", "source", "part"), [[[1e-3, 2e-3], [3e-3, 4e-3]]]
     write_netcdf(stamp(study, "study", {}), tmp_path / "mine.nc")

@@ -10,10 +10,10 @@ KNOWN = Calibration((0.3, 0.1), 0.2)
 def cells(known, sizes=(0.05, 0.1, 0.2, 0.4), m=4000):
     random, made = np.random.default_rng(0), []
     for number, size in enumerate(sizes):
-        second_order = size**2 * random.uniform(0.5, 1.5, (m, 3))
+        remainder = size**2 * random.uniform(0.5, 1.5, (m, 3))
         deviation = np.full((m, 3), 1e-5)
-        error = np.hypot(deviation, known.widths(size) * second_order) * random.normal(size=(m, 3))
-        made.append(ValidatedCell(str(number), size, error, deviation, second_order))
+        error = np.hypot(deviation, known.widths(size) * remainder) * random.normal(size=(m, 3))
+        made.append(ValidatedCell(str(number), size, error, deviation, remainder))
     return made
 
 
@@ -33,6 +33,6 @@ def test_the_coverage_is_that_of_a_normal_distribution():
     assert np.mean([too_small.coverage(cell) for cell in made]) < 0.4
 
 
-def test_errors_that_the_fit_explains_need_no_second_order():
+def test_errors_that_the_fit_explains_need_no_remainder():
     made = cells(Calibration((1e-9, 1e-9), 1.0))
     assert max(calibrate(made).widths(0.1)) < 0.02

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import xarray as xr
 from ase import Atoms
 from scipy.spatial.transform import Rotation
 
@@ -13,22 +12,18 @@ from moirepol.physics.polarization import map_of_bilayer, resample
 from moirepol.predictor import NetworkTerm, Predictor
 from moirepol.structure.building import build, sample
 from moirepol.structure.recognition import recognize
+from support.gradients import gradient_file
 from support.networks import SLIDES, A, D, labelled, member
 
 
-def first_order():
+def some_gradient():
     """A file of `fit_gradient` with some coefficients that the symmetry allows."""
-    basis = dg.invariants("AA", 1)
-    values = np.tensordot(np.random.default_rng(0).normal(size=len(basis)), basis, 1)
-    dims = ("layer", "gradient", "term", "component")
-    return xr.Dataset(
-        {
-            "first_order": (("fit", *dims), 0.01 * values[None]),
-            "deviation": (("fit", "draw", *dims), 0.001 * values[None, None]),
-            "left_out": ("fit", [""]),
-            "coupling": ("fit", [0.8]),
-        }
-    )
+    found = {}
+    for order, name in ((1, "first_order"), (2, "second_order")):
+        basis = dg.invariants("AA", order)
+        values = np.tensordot(np.random.default_rng(0).normal(size=len(basis)), basis, 1)
+        found |= {name: 0.01 * values, f"{name}_deviation": 0.001 * values[None]}
+    return gradient_file(0.8, coupling_deviation=[0.1], **found)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +33,7 @@ def predictor():
         NetworkTerm(kind, [member(frames, seed, kind, 0.02, steps=5)[2]])
         for seed, kind in enumerate(("zero_field", "response"))
     )
-    gradient = DisplacementGradient(first_order(), "in memory")
+    gradient = DisplacementGradient(some_gradient(), "in memory")
     return Predictor([zero, response, gradient, LongRange(0.4)])
 
 

@@ -13,6 +13,7 @@ from moirepol.structure.building import build, sample
 from moirepol.structure.conventions import LOWER, PRIMITIVE, UPPER
 from moirepol.structure.frames import read_frames
 from support import ROOT
+from support.gradients import SHAPES, gradient_file
 
 A, D = 2.51, 3.33
 SHIPPED = ROOT / "resources" / "labels"
@@ -20,7 +21,7 @@ PLACES = ("", "_shift-0-1-3", "_shift-0-2-3", "_shift-0-1-2")
 STRETCHED = [f"strip-{cells}{place}" for cells in ("9-10", "9-8") for place in PLACES]
 SHEARED = ["shear-9", "shear-9_shift-1-0-3", "shear-9_shift-2-0-3"]
 #: Narrow priors of everything but the first order, and almost no noise.
-EXACT = np.array([1e-12, 1e-12, 1e-12, 1e-9])
+EXACT = np.array([1e-12, 1e-12, 1e-12, 1e-9, 1e-12])
 
 
 def uniaxial(family):
@@ -115,9 +116,49 @@ def test_a_fit_finds_the_first_order(family):
         p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
         cell.set_site_array("dipole", p0 + dg.change(expected, cell))
     found = dg.fit(cells, translated, EXACT)
-    np.testing.assert_allclose(found.first_order, expected, atol=1e-6)
+    np.testing.assert_allclose(found.mean.first_order, expected, atol=1e-6)
     assert found.rms.max() < 1e-9
-    assert np.abs(found.deviations).max() < 1e-6
+    assert np.abs(found.deviations.first_order).max() < 1e-6
+    assert not np.any(found.mean.second_order)
+
+
+def with_both_orders(cells, first, second):
+    """Cells with the dipoles of some translated bilayers and coefficients."""
+    for cell in cells:
+        sites = np.arange(len(cell.sites))
+        p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
+        cell.set_site_array("dipole", p0 + dg.change(first, cell) + dg.change(second, cell))
+    return cells
+
+
+@pytest.mark.parametrize("family", ["AA", "AAp"])
+def test_a_moire_cell_determines_the_second_order_of_a_twist(family):
+    """Uniaxial cells alone do not: their relative gradient has no determinant."""
+    first, second = coefficients(family), coefficients(family, 2)
+    moire = [build(f"{family}_{name}", A, D) for name in ("moire-1-4-2-3", "moire-2-3-1-4")]
+    cells = with_both_orders([*uniaxial(family), *moire], first, second)
+    wide = np.array([10.0, 10.0, 1e-9, 1e-6, 1e-9])
+    twisted = build(f"{family}_twist-3-4", A, D)
+    expected = dg.change(second, twisted)
+    errors = [
+        np.abs(dg.change(dg.fit(some, translated, wide).mean.second_order, twisted) - expected)
+        for some in (cells, cells[: -len(moire)])
+    ]
+    assert errors[0].max() < 1e-3 * np.abs(expected).max()
+    assert errors[1].max() == pytest.approx(np.abs(expected).max())
+
+
+def test_cells_of_a_large_gradient_have_more_noise():
+    """A part of the third order in the largest cells changes the fit less."""
+    first, second = coefficients("AA"), coefficients("AA", 2)
+    cells = with_both_orders(uniaxial("AA"), first, second)
+    third = np.random.default_rng(7)
+    for cell in cells:
+        noise = dg.size_of(dg.gradient_of(cell)) ** 3 * third.normal(size=cell.dipoles.shape)
+        cell.set_site_array("dipole", cell.dipoles + noise)
+    found = dg.fit(cells, translated)
+    size = np.mean([dg.size_of(dg.gradient_of(cell)) for cell in cells])
+    assert np.hypot(found.widths[3], found.widths[4] * size**3) == pytest.approx(size**3, rel=0.3)
 
 
 def test_a_fit_separates_the_interlayer_coupling_from_the_first_order():
@@ -133,9 +174,10 @@ def test_a_fit_separates_the_interlayer_coupling_from_the_first_order():
         dipole = p0 + dg.change(expected, cell) + long_range + 0.6 * coupled
         cell.set_site_array("dipole", dipole)
     found = dg.fit(cells, translated, EXACT)
-    assert found.coupling == pytest.approx(0.6, abs=1e-6)
+    assert found.mean.coupling == pytest.approx(0.6, abs=1e-6)
+    assert np.abs(found.deviations.coupling).max() < 1e-6
     assert found.coupling_error < 1e-6
-    np.testing.assert_allclose(found.first_order, expected, atol=1e-6)
+    np.testing.assert_allclose(found.mean.first_order, expected, atol=1e-6)
 
 
 def test_the_second_order_does_not_bias_the_first():
@@ -145,9 +187,9 @@ def test_the_second_order_does_not_bias_the_first():
         sites = np.arange(len(cell.sites))
         p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
         cell.set_site_array("dipole", p0 + dg.change(expected, cell) + dg.change(second, cell))
-    found = dg.fit(cells, translated, np.array([1.0, 1.0, 1e-6, 1e-6]))
-    blind = dg.fit(cells, translated, np.array([1e-9, 1e-9, 1e-6, 1e-2]))
-    wrong, alone = (np.abs(each.first_order - expected).max() for each in (found, blind))
+    found = dg.fit(cells, translated, np.array([1.0, 1.0, 1e-6, 1e-6, 1e-9]))
+    blind = dg.fit(cells, translated, np.array([1e-9, 1e-9, 1e-6, 1e-2, 1e-9]))
+    wrong, alone = (np.abs(each.mean.first_order - expected).max() for each in (found, blind))
     assert wrong < alone / 5
 
 
@@ -173,21 +215,20 @@ def test_stretched_and_sheared_cells_agree_on_the_twist():
         )
         for names in (["strips", "strips_long"], ["shear"])
     ]
-    stretched, sheared = (each.first_order[:, 6] for each in fits)
+    stretched, sheared = (each.mean.first_order[:, 6] for each in fits)
     assert np.corrcoef(stretched.ravel(), sheared.ravel())[0, 1] > 0.9
     assert np.abs(stretched - sheared).max() < 0.35 * np.abs(sheared).max()
 
 
-def test_the_term_adds_the_first_order_and_both_signs_of_its_deviations():
-    values = coefficients("AA")
-    shape = (1, *values.shape)
-    deviations = np.random.default_rng(2).normal(0, 1e-3, (1, dg.DRAWS, *values.shape))
-    fits = xr.Dataset(
-        {
-            "first_order": (("fit", *"latc"), values.reshape(shape)),
-            "deviation": (("fit", "draw", *"latc"), deviations),
-        },
-        {"left_out": ("fit", [""]), "coupling": ("fit", [0.6]), "cell": ["AA_shear-9"]},
+def test_the_term_adds_both_orders_and_both_signs_of_their_deviations():
+    random = np.random.default_rng(2)
+    given = {}
+    for name, shape in SHAPES.items():
+        given[name] = random.normal(size=shape)
+        given[f"{name}_deviation"] = random.normal(0, 1e-3, (dg.DRAWS, *shape))
+    couplings = random.normal(0, 0.1, dg.DRAWS)
+    fits = gradient_file(
+        0.6, ["AA_shear-9"], dg.DRAWS, coupling_deviation=couplings, **given
     )
     bilayer = build("AA_twist-2-3", A, D)
     expansion = Expansion(bilayer)
@@ -200,10 +241,15 @@ def test_the_term_adds_the_first_order_and_both_signs_of_its_deviations():
     term.contribute(expansion)
     found = expansion.coefficients[0]
     assert found.shape == (8, len(bilayer.sites), 3)
-    first = dg.change(values, bilayer)
-    np.testing.assert_allclose(found.mean(axis=0), p0.mean(axis=0) + first, atol=1e-12)
+    change, deviations = (
+        sum(dg.change(given[f"{name}{kind}"], bilayer) for name in SHAPES)
+        for kind in ("", "_deviation")
+    )
+    np.testing.assert_allclose(found.mean(axis=0), p0.mean(axis=0) + change, atol=1e-12)
     half = (found[::2] - found[1::2]) / 2
-    np.testing.assert_allclose(half, dg.change(deviations[0], bilayer), atol=1e-12)
+    np.testing.assert_allclose(half, deviations, atol=1e-12)
+    np.testing.assert_allclose(expansion.coupling_deviations[::2], couplings)
+    np.testing.assert_allclose(expansion.coupling_deviations[1::2], -couplings)
     np.testing.assert_allclose(expansion.coefficients[1], np.repeat(2 * p0, 2, axis=0))
     assert expansion.interlayer_coupling == 0.6
 

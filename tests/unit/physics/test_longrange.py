@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from moirepol.physics import long_range as longrange
+from moirepol.physics.expansion import Expansion
 from moirepol.physics.polarization import layer_fields
 from moirepol.structure.building import build, sample
 from moirepol.structure.names import System
@@ -154,3 +155,59 @@ def test_dipoles_on_a_coarse_grid_converge():
     response = 0.01 * draws.normal(size=dipoles.shape) + [0.0, 0.0, 0.126]
     solver = longrange.LongRangeSolver(bilayer, response, 1.27, 3.25, 0.99)
     np.testing.assert_allclose(solver.remove(solver.add(dipoles)), dipoles, atol=1e-7)
+
+
+def test_periodic_images_add_what_a_sum_over_them_adds():
+    """Out-of-plane fields of charges are means over the two layers, as without images."""
+    height, area, size = 16.0, 5.4, 0.12
+    q = np.array([[size, 0.0]])
+    in_plane, along_z = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
+    strength = 2 * np.pi * longrange.COULOMB_V_A / area * (2 * np.sinh(size * D / 2) / size / D) ** 2
+    n = np.concatenate([np.arange(-200, 0), np.arange(1, 201)])
+
+    def sums(here, there):
+        apart = (here - there) * D + n * height
+        decay = np.exp(-size * np.abs(apart))
+        return decay.sum(), (np.sign(apart) * decay).sum()
+
+    for there in (0, 1):
+        side = np.mean([sums(here, there)[1] for here in (0, 1)])
+        for here in (0, 1):
+            added = [
+                longrange.slab_field(q, wave, here, there, area, D, 0.8, height)
+                - longrange.slab_field(q, wave, here, there, area, D, 0.8)
+                for wave in (in_plane, along_z)
+            ]
+            even, _ = sums(here, there)
+            assert added[0][0, 0] == pytest.approx(-size * strength * even)
+            assert added[1][0, 2] == pytest.approx(size * strength * even)
+            assert added[0][0, 2] == pytest.approx(-1j * size * strength * side)
+
+
+def test_a_label_with_periodic_images_has_another_field_than_a_prediction():
+    isolated, label = (build("AA_twist-21-22", A, D) for _ in range(2))
+    label.info["image_distance_A"] = 16.0
+    value, q = wave(isolated)
+    p = np.column_stack([0 * value, 0 * value, value])
+    fields = [longrange.Field(bilayer, D).of(p)[:, 2] @ value for bilayer in (isolated, label)]
+    assert fields[1] / fields[0] == pytest.approx(1 + 2 / np.expm1(16 * q), rel=0.5 * q * D)
+    random = np.random.default_rng(0)
+    p1, p2 = dipoles(label, random), dipoles(label, random)
+    field = longrange.Field(label, D, 0.7)
+    assert (p1 * field.of(p2)).sum() == pytest.approx((p2 * field.of(p1)).sum(), rel=1e-9)
+
+
+def test_deviations_of_the_coupling_change_the_members_as_another_coupling_does(atoms):
+    random = np.random.default_rng(3)
+    p0, R = dipoles(atoms, random), np.full((1, len(atoms.sites), 3), [0.0, 0.0, 0.06])
+    found = {}
+    for coupling, deviation in ((0.8, 1e-4), (0.8 + 1e-4, None), (0.8 - 1e-4, None)):
+        expansion = Expansion(atoms, {0: p0[None], 1: R}, coupling)
+        if deviation:
+            expansion.deviate(0, np.zeros((1, *p0.shape)), np.array([deviation]))
+        longrange.LongRange(0.4).contribute(expansion)
+        found[coupling] = expansion.powers()[0]
+    plus, minus = (found[0.8 + sign * 1e-4][0] for sign in (1, -1))
+    np.testing.assert_allclose(
+        found[0.8][0] - found[0.8][1], plus - minus, atol=1e-3 * np.abs(plus - minus).max()
+    )

@@ -21,6 +21,7 @@ from moirepol.structure.names import System
 from moirepol.workflow.configuration import check_config
 from moirepol.workflow.label_sets import geometries_of_sweep, systems_of_sweep
 from support.dictionary import faults
+from support.gradients import gradient_file
 
 LONG_RANGE = LongRange(0.4)
 COUPLING = 0.6
@@ -51,13 +52,7 @@ def a_predictor(zero_field, response, order, long_range):
     if response:
         terms.append(NetworkTerm("response", response))
     if order is not None:
-        fits = xr.Dataset(
-            {
-                "first_order": (("fit", *"latc"), order[None]),
-                "deviation": (("fit", "draw", *"latc"), 0 * order[None, None]),
-            },
-            {"left_out": ("fit", [""]), "coupling": ("fit", [COUPLING]), "cell": []},
-        )
+        fits = gradient_file(COUPLING, first_order=order)
         terms.append(dg.DisplacementGradient(fits, ""))
     return Predictor([*terms, *([LONG_RANGE] if long_range else [])])
 

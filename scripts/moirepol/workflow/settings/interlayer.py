@@ -44,8 +44,9 @@ class InterlayerSettings(Section):
     """Settings of predictions. `Settings` contains them at the top level."""
 
     gradient: dict[Family, SomeDistinct[Name]] = setting(
-        "Label sets of uniaxial cells of a family, all of one recipe. With these sets, predictions "
-        "include the displacement gradient to first order (moirepol.physics.gradient)."
+        "Label sets of uniaxial cells and small moiré cells of a family, all of one recipe. With "
+        "uniaxial cells, predictions include the displacement gradient to first order. With moiré "
+        "cells, they also include its second order (moirepol.physics.gradient)."
     )
     long_range: dict[Family, SystemName] = setting(
         "Untwisted bilayer whose in-plane polarizability is used for a family. The polarizability "
