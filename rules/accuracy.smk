@@ -13,7 +13,7 @@ TABULATED = [
 ]
 #: Studies of the accuracy table. `./run materials` tabulates the studies of other materials.
 OWN_STUDIES = [name for name in STUDIES if material_of(family_of_study(name)) == DEFAULT_MATERIAL]
-#: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the first order fails.
+#: Largest mismatch of cells that the error is calibrated on. At 20 and 25 % the expansion fails.
 LARGEST_VALIDATED_ETA = 0.1
 CELL_STUDIES = {name: terms_of_study(name) for name in studies_used_for("cells", STUDIES)}
 #: The study of uniaxial cells that is drawn against the wave vector.

@@ -259,7 +259,7 @@ def family_of(wildcards) -> str:
 
 
 def gradient_of(wildcards) -> str | list:
-    """Input function: the first order of a system's family; empty if there is none."""
+    """Input function: the fit of the displacement gradient of a system's family; empty if there is none."""
     family = family_of(wildcards)
     return f"results/gradient/{family}.nc" if family in config["gradient"] else []
 
@@ -423,7 +423,7 @@ def family_of_study(name: str) -> str:
 def terms_of_study(name: str) -> str:
     """Return the terms of the physics that a study contains, for a legend."""
     study = STUDIES[name]
-    terms = ["first order"] if study.get("gradient") else []
+    terms = ["displacement gradient"] if study.get("gradient") else []
     terms += ["long range"] if "long_range" in study else []
     return " + ".join(["local stacking", *terms])
 

@@ -1,7 +1,7 @@
 # Deep-Wannier models: committees of deepmd-kit dipole models trained on the labels.
 # Needs: results/labels/<set>.nc. Makes: results/models/<model>/ (one native model file for each
 # member, the loss during the training, the comparison with DFT), results/gradient/<family>.nc (the
-# first order in the displacement gradient), and results/dipoles/<system>.nc.
+# effect of the displacement gradient), and results/dipoles/<system>.nc.
 
 
 # Relaxed bilayers from 6.01 to 0.10 degrees.
@@ -120,7 +120,7 @@ rule fit_gradient:
         ),
         code=code_digest("fit_gradient"),
     message:
-        "fit the first order in the displacement gradient, {wildcards.family}"
+        "fit the effect of the displacement gradient, {wildcards.family}"
     script:
         "../scripts/fit_gradient.py"
 

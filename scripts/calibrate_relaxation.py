@@ -155,7 +155,7 @@ def validated(label: Bilayer, predicted: Bilayer, scaled: Bilayer) -> ValidatedC
     Returns
     -------
     ValidatedCell
-        The cell, with the change by relaxation in the place of the second order.
+        The cell, with the change by relaxation in the place of the remainder.
     """
     spread, larger = (cell.arrays["dipole_error"][cell.sites] for cell in (predicted, scaled))
     change = np.sqrt(np.clip(larger**2 - spread**2, 0, None))

@@ -16,7 +16,7 @@ TERMS = {
     "local stacking": ("", "dipoles of the flat translated bilayer of the local stacking"),
     "heights": ("heights", "change with layer distance, rumpling and tilt"),
     "relaxed ions": ("monolayer", "piezoelectric part of the ions in strained layers"),
-    "first order": ("gradient", "clamped-ion part of strain and twist"),
+    "displacement gradient": ("gradient", "clamped-ion part of strain and twist"),
     "long range": ("polarizability", "field of the pattern"),
 }
 #: Inputs without the networks, which all contributions share.

@@ -137,7 +137,7 @@ def errors_of(frame, kind):
 def plain_twist(frame, family):
     """Return whether a frame is a twisted bilayer of a family and nothing else."""
     system = frame.system
-    return system == System(family=family, geometry="twist", indices=system.indices)
+    return system.family == family and system == system.plain and system.geometry == "twist"
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def error_of_largest(ds: xr.Dataset) -> float:
 
 def is_plain_twist(system):
     """Whether a system is a twisted bilayer and nothing else."""
-    return system == System(family=system.family, geometry="twist", indices=system.indices)
+    return system == system.plain and system.geometry == "twist"
 
 
 if __name__ == "__main__":

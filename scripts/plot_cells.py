@@ -1,4 +1,4 @@
-"""Draw first harmonics of moire cells: local stacking, long range, first order, direct DFT."""
+"""Draw first harmonics of moire cells: local stacking, long range, gradient, direct DFT."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

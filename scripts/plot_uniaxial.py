@@ -17,7 +17,7 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 GRID = 60
 STYLES = {
     "direct DFT": ("black", "D"),
-    "first order alone": ("tab:orange", "v"),
+    "without long range": ("tab:orange", "v"),
     "with long range, slabs": ("tab:green", "s"),
     "with long range, measured coupling": ("tab:blue", "o"),
 }

@@ -14,7 +14,7 @@ FRACTIONS = np.linspace(0, 1, 241)
 #: Lines: the terms that each of them contains.
 LINES = {
     "sliding": (("local stacking", "heights"), "tab:blue"),
-    "piezoelectric": (("first order", "relaxed ions"), "tab:orange"),
+    "piezoelectric": (("displacement gradient", "relaxed ions"), "tab:orange"),
     "long range": (("long range",), "tab:green"),
     "total": (None, "black"),
 }

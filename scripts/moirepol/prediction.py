@@ -35,9 +35,9 @@ class Prediction:
     polarizability
         File of `compute_polarizability`. With it the long-range field of the dipoles is added.
     gradient
-        File of `fit_gradient`. With it the first order in the displacement gradient is added.
+        File of `fit_gradient`. With it the effect of the displacement gradient is added.
     errors
-        File of `calibrate_errors`. With it the error contains the second order.
+        File of `calibrate_errors`. With it the error contains the omitted orders.
     heights
         File of `fit_heights`. With it the layer distance may differ from the configured one.
     stackings, monolayer, relaxation

@@ -104,9 +104,9 @@ class Predictor:
         polarizability
             File of `compute_polarizability`: adds the long-range field; needs a response.
         gradient
-            File of `fit_gradient`: adds the first order in the displacement gradient.
+            File of `fit_gradient`: adds the effect of the displacement gradient.
         errors
-            File of `calibrate_errors`, which adds the second order to the error, or of
+            File of `calibrate_errors`, which adds the omitted orders to the error, or of
             `calibrate_relaxation`, which adds the relaxation, too.
         heights
             File of `fit_heights`: adds the change of the dipoles with the heights of the atoms.

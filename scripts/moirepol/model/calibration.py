@@ -1,7 +1,7 @@
 """Error of predictions, calibrated on direct DFT of cells that no model was fitted to.
 
-The error of a dipole has three parts: the committee, the covariance of the first-order fit, and the
-orders that the expansion omits. The last part, the **remainder**, is a random second-order term
+The error of a dipole has three parts: the committee, the covariance of the fit, and the orders
+that the expansion omits. The last part, the **remainder**, is a random second-order term
 (`moirepol.physics.gradient.remainder`) of the width
 
     c / (1 + |g| / g0),

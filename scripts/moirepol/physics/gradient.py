@@ -74,9 +74,9 @@ FIRST_ORDER_WIDTH_EA = 1.0
 #: Prior of the interlayer coupling: that of slabs, and its width.
 COUPLING, COUPLING_WIDTH = 1.0, 1.0
 #: Where the search for the other prior widths and the noise starts, in e.angstrom: second order of
-#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label, noise per
-#: third power of the gradient. The best of two searches is used, because the evidence may have
-#: several maxima.
+#: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label, noise
+#: for each third power of the gradient. The best of two searches is used, because the evidence may
+#: have several maxima.
 STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5, 0.01), (1.0, 0.3, 5e-3, 3e-5, 0.01))
 #: Gradients below this size are round-off.
 SMALLEST_GRADIENT = 1e-9
@@ -397,10 +397,14 @@ def fit(
         from scipy.optimize import minimize  # slow to import, and predictions do not need it
 
         options = {"xatol": 0.02, "fatol": 0.1, "maxiter": 600}
-        searches = [
-            minimize(minus_log_evidence, np.log(start), method="Nelder-Mead", options=options)
-            for start in STARTS_EA
-        ]
+        searches = []
+        for start in np.log(STARTS_EA):
+            # A factor of e in each direction: the default step of a logarithm of 0 is too small.
+            simplex = start + np.vstack([np.zeros(len(start)), np.eye(len(start))])
+            options["initial_simplex"] = simplex
+            searches.append(
+                minimize(minus_log_evidence, start, method="Nelder-Mead", options=options)
+            )
         logarithms = min(searches, key=lambda search: search.fun).x
     else:
         logarithms = np.log(widths)

@@ -21,7 +21,7 @@ Let h be f or g, and s = +1 in the upper and -1 in the lower layer. Layer l is t
 field acts, l' the one that makes it:
 
     E_z = (2 pi C / A) (h q p_z + c s' g i q.p_par / 2),
-    E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + c s g p_z / 2).
+    E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + s g p_z / 2).
 
 To first order in q this is the field of two-dimensional sheets of dipoles. Two terms of the slabs
 are omitted on purpose. One is the equal potential in both layers due to opposite p_z in the two.
@@ -29,16 +29,17 @@ The other is the opposite E_z due to equal charges in the two. They belong to th
 bilayer. The quadrupole depends on how the dipole is divided between the layers and contains more
 than dipoles.
 
-**Interlayer coupling.** The number c is 1 for slabs. It is the coupling of out-of-plane dipoles
-with the charges of in-plane dipoles that are opposite in the two layers. These charges make a field
-that is confined between the layers, where slabs are a rough model. c is fitted together with the
-expansion in the displacement gradient (`moirepol.physics.gradient`).
+**Interlayer coupling.** The number c is 1 for slabs. It is the strength with which the charges of
+in-plane dipoles polarize the layers along z. If the charges are opposite in the two layers, their
+field is confined between the layers and acts on a part of the electrons only. R is the response to
+a field that acts on all of them. c is fitted together with the expansion in the displacement
+gradient (`moirepol.physics.gradient`).
 
 **Periodic images.** A label by plane waves is of a bilayer that is repeated along z at a distance
 H, the cell height. Its dipoles contain the field of the images. With S = sinh(x/2) / (x/2) and
 n = 1 / (exp(q H) - 1), the images add
 
-    2 n S^2 cosh(q (z_l - z_l')) to h,   -n S^2 sinh(x) to c g / 2.
+    2 n S^2 cosh(q (z_l - z_l')) to h,   -n S^2 sinh(x) to c g / 2 and to g / 2.
 
 Labels that are computed with a two-dimensional Coulomb interaction have no images, and predictions
 have none.
@@ -150,8 +151,7 @@ class Field:
         result = np.empty((sum(map(len, self.layers)), 3))
         for here, (layer, evaluate) in enumerate(zip(self.layers, self.evaluators, strict=True)):
             fields = [
-                np.einsum("kij,kj->ki", tensors[here, there], C)
-                for there, C in enumerate(waves)
+                np.einsum("kij,kj->ki", tensors[here, there], C) for there, C in enumerate(waves)
             ]
             result[layer] = evaluate(np.concatenate(fields))
         return result
@@ -215,7 +215,11 @@ class Field:
 
 
 def _slab(wave_vector, C, here, there, area, thickness_A, coupling, image_distance_A):
-    """Wave number, charge of the in-plane dipoles, form factors and strength of a slab's waves."""
+    """Wave number, charge of the in-plane dipoles, form factors and strength of a slab's waves.
+
+    The form factors are those of one component, and those that couple the two components: for the
+    potential of out-of-plane dipoles, and for the field along z of charges.
+    """
     q = np.maximum(np.linalg.norm(wave_vector, axis=1), SMALLEST_Q)
     x = q * thickness_A
     charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
@@ -224,8 +228,8 @@ def _slab(wave_vector, C, here, there, area, thickness_A, coupling, image_distan
     with np.errstate(over="ignore"):
         images = (2 * np.sinh(x / 2) / x) ** 2 / np.expm1(q * image_distance_A)
     shape = shape + 2 * images * np.cosh(x * (here - there))
-    cross = coupling * between / 2 - images * np.sinh(x)
-    return q, charge, shape, cross, 2 * np.pi * COULOMB_V_A / area
+    cross = [c * between / 2 - images * np.sinh(x) for c in (1.0, coupling)]
+    return q, charge, shape, *cross, 2 * np.pi * COULOMB_V_A / area
 
 
 def slab_potential(
@@ -235,7 +239,6 @@ def slab_potential(
     there: int,
     area: float,
     thickness_A: float,
-    coupling: float = 1.0,
     image_distance_A: float = np.inf,
 ) -> np.ndarray:
     """Return the potential of the waves of one layer's dipoles, averaged over the slab of a layer.
@@ -252,8 +255,6 @@ def slab_potential(
         Area per site of the layer of the dipoles in angstrom^2.
     thickness_A
         Thickness of a slab in angstrom.
-    coupling
-        Interlayer coupling c.
     image_distance_A
         Distance H in angstrom at which the bilayer is repeated along z.
 
@@ -262,8 +263,8 @@ def slab_potential(
     ndarray
         Complex coefficients (K,) of the potential in V.
     """
-    slabs = area, thickness_A, coupling, image_distance_A
-    q, charge, shape, cross, strength = _slab(wave_vector, C, here, there, *slabs)
+    slab = _slab(wave_vector, C, here, there, area, thickness_A, 1.0, image_distance_A)
+    q, charge, shape, cross, _, strength = slab
     return strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
 
 
@@ -279,7 +280,7 @@ def slab_field(
 ) -> np.ndarray:
     """Return the field of the waves of one layer's dipoles, averaged over the slab of a layer.
 
-    Parameters are those of `slab_potential`.
+    Parameters are those of `slab_potential`, and the interlayer coupling c.
 
     Returns
     -------
@@ -287,9 +288,9 @@ def slab_field(
         Complex coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
     """
     uniform = np.linalg.norm(wave_vector, axis=1) < SMALLEST_Q
-    slabs = area, thickness_A, coupling, image_distance_A
-    q, charge, shape, cross, strength = _slab(wave_vector, C, here, there, *slabs)
-    potential = slab_potential(wave_vector, C, here, there, *slabs)
+    slab = _slab(wave_vector, C, here, there, area, thickness_A, coupling, image_distance_A)
+    q, charge, shape, _, cross, strength = slab
+    potential = slab_potential(wave_vector, C, here, there, area, thickness_A, image_distance_A)
     along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
     field = np.column_stack([-1j * wave_vector * potential[:, None], along_z])
     return np.where(uniform[:, None], 0.0, field)

@@ -331,7 +331,7 @@ def _errors(name: str, study: Mapping[str, Any], family: str, config: Mapping[st
 
 
 def _gradient_cells(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:
-    """Check that a name is that of a set of cells with a gradient, without a field, not held out."""
+    """Check that a name is that of a set of fitted cells with a gradient, without a field."""
     _known(key, name, config["labels"]["sets"])
     label_set = config["labels"]["sets"][name]
     systems = [System.parse(frame) for frame in frames_of(label_set)]

@@ -122,7 +122,7 @@ def kept_at_distance(
     translated = isinstance(system, System) and system.geometry == "slide"
     if translated or all(abs(d - usual) < 1e-3 for d in _distances(config, system)):
         return ""
-    parts = {"long_range": "the polarizability", "gradient": "the first order in twist and strain"}
+    parts = {"long_range": "the polarizability", "gradient": "the effect of twist and strain"}
     kept = [words for key, words in parts.items() if system.family in config[key]]
     verb = "is that" if len(kept) == 1 else "are those"
     return f"{' and '.join(kept)} {verb} of {usual:g} Å" if kept else ""

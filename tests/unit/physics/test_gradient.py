@@ -227,9 +227,7 @@ def test_the_term_adds_both_orders_and_both_signs_of_their_deviations():
         given[name] = random.normal(size=shape)
         given[f"{name}_deviation"] = random.normal(0, 1e-3, (dg.DRAWS, *shape))
     couplings = random.normal(0, 0.1, dg.DRAWS)
-    fits = gradient_file(
-        0.6, ["AA_shear-9"], dg.DRAWS, coupling_deviation=couplings, **given
-    )
+    fits = gradient_file(0.6, ["AA_shear-9"], dg.DRAWS, coupling_deviation=couplings, **given)
     bilayer = build("AA_twist-2-3", A, D)
     expansion = Expansion(bilayer)
     p0 = np.random.default_rng(3).normal(size=(4, len(bilayer.sites), 3))

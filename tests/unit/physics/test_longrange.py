@@ -162,7 +162,9 @@ def test_periodic_images_add_what_a_sum_over_them_adds():
     height, area, size = 16.0, 5.4, 0.12
     q = np.array([[size, 0.0]])
     in_plane, along_z = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
-    strength = 2 * np.pi * longrange.COULOMB_V_A / area * (2 * np.sinh(size * D / 2) / size / D) ** 2
+    strength = (
+        2 * np.pi * longrange.COULOMB_V_A / area * (2 * np.sinh(size * D / 2) / size / D) ** 2
+    )
     n = np.concatenate([np.arange(-200, 0), np.arange(1, 201)])
 
     def sums(here, there):
@@ -193,7 +195,7 @@ def test_a_label_with_periodic_images_has_another_field_than_a_prediction():
     assert fields[1] / fields[0] == pytest.approx(1 + 2 / np.expm1(16 * q), rel=0.5 * q * D)
     random = np.random.default_rng(0)
     p1, p2 = dipoles(label, random), dipoles(label, random)
-    field = longrange.Field(label, D, 0.7)
+    field = longrange.Field(label, D)
     assert (p1 * field.of(p2)).sum() == pytest.approx((p2 * field.of(p1)).sum(), rel=1e-9)
 
 

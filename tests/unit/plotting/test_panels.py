@@ -178,7 +178,7 @@ class TestMaps:
     def test_walls(self, draw, tmp_path):
         """The lines of the contributions add up to the total."""
         layers = np.stack([first_harmonics(par=k * 1e-3) for k in range(1, 6)])
-        names = ["local stacking", "heights", "relaxed ions", "first order", "long range"]
+        names = ["local stacking", "heights", "relaxed ions", "displacement gradient", "long range"]
         ds = a_map(first_harmonics(), "AA_twist-30-31_relaxed").drop_vars(["P", "P_layer"])
         ds["P"] = ("term", "layer", "component", "i", "j"), layers
         ds["P"].attrs["units"] = "e.angstrom"

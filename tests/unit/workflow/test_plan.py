@@ -67,7 +67,7 @@ def test_a_plan_for_another_distance(files, config):
         predictors_of(config, system)
     # The long range uses the response, so its labels are planned too.
     assert set(predictors_of(merged, system)) == {"zero_field", "response"}
-    kept = "the polarizability and the first order in twist and strain are those of 3.33 Å"
+    kept = "the polarizability and the effect of twist and strain are those of 3.33 Å"
     assert beyond_labels(merged, system) == kept
 
 
@@ -78,7 +78,7 @@ def test_a_plan_states_what_it_keeps(files, config):
     kept = kept_at_distance(config, "AAp_twist-2-3_d3.400")
     plan_labels("AA_twist-2-3_d3.400", *lists, str(path), models, 1, 6, 30, A, D, kept)
     (line,) = (line for line in path.read_text().splitlines() if "Also with these" in line)
-    assert "the polarizability and the first order" in line and "3.33 Å" in line
+    assert "the polarizability and the effect" in line and "3.33 Å" in line
     assert kept_at_distance(config, "AAp_twist-2-3") == ""
     assert kept_at_distance(config, "AA_slide-1-1-3_d3.400") == ""
 
