@@ -10,9 +10,7 @@ with one factor c for in-plane and one for out-of-plane components. |g| is the s
 displacement gradient. The term grows as |g|^2 below g0 and as |g| above it. The errors of the cells
 do the same. c is the geometric mean of two values. With the first value, 68.3 % of the components
 lie within one error. With the second value, 95.4 % lie within two errors. Every cell has the same
-weight. g0 is the value of largest likelihood, and at least 0.03 times the smallest gradient of the
-cells. At smaller gradients the term is of second order. A g0 below the gradients of the cells makes
-it of first order there: the slab model of the long-range electrostatics has an error of this order.
+weight. g0 is the value of largest likelihood, and at least the smallest gradient of the cells.
 """
 
 import math
@@ -28,7 +26,7 @@ DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
 #: Fraction of components within one and two errors of a normal distribution.
 FRACTIONS = {times: math.erf(times / math.sqrt(2)) for times in (1, 2)}
 #: Candidates of g0, in units of the smallest gradient of the cells.
-SATURATIONS = np.geomspace(0.03, 100, 41)
+SATURATIONS = np.geomspace(1, 100, 21)
 #: Error of a label in e.angstrom. The shipped labels violate their symmetry by up to this size.
 LABEL_ERROR_EA = 5e-6
 LARGEST_SCALE = 1e3
