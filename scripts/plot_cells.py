@@ -97,9 +97,9 @@ def _order(name):
 def _label(name):
     system = System.parse(name)
     family = system.family.replace("AAp", "AA'")
-    if system.eta:
-        return f"{family}\n{100 * system.eta:.0f} %"
-    return f"{family}\n{system.twist_angle_deg:.1f}°"
+    numbers = [f"{system.twist_angle_deg:.1f}°"] if system.twist_angle_deg else []
+    numbers += [f"{100 * system.eta:.0f} %"] if system.eta else []
+    return "\n".join([family, *numbers])
 
 
 if __name__ == "__main__":
