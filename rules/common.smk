@@ -259,7 +259,7 @@ def family_of(wildcards) -> str:
 
 
 def gradient_of(wildcards) -> str | list:
-    """Input function: the fit of the displacement gradient of a system's family; empty if there is none."""
+    """Input function: the displacement gradient of a system's family; empty if there is none."""
     family = family_of(wildcards)
     return f"results/gradient/{family}.nc" if family in config["gradient"] else []
 

@@ -83,7 +83,7 @@ def calibrate_relaxation(
     for frame in frames:
         rigid = build(frame.name, lattice_constant_A, layer_distance_A)
         bilayer = relaxed(rigid, of_stackings, constants, fields[frame.name])
-        bilayer.info["image_distance_A"] = frame.info.get("image_distance_A", np.inf)
+        bilayer.image_distance_A = frame.image_distance_A
         apart = np.abs((bilayer.positions - frame.positions)[:, :2]).max()
         if apart > SAME_ATOMS_A:
             raise JobError(

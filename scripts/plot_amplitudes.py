@@ -45,7 +45,7 @@ def plot_amplitudes(
         (f"{DIRECT}, {cut_off(path)} Ry", frame, "dipole")
         for path in labels
         for frame in read_frames(path)
-        if plain_twist(frame, family)
+        if frame.family == family and frame.system.is_plain_twist
     ]
     rows = [
         (name_of(frame, kind), frame, kind) for frame, kind in predicted if kind in frame.arrays
@@ -132,12 +132,6 @@ def errors_of(frame, kind):
         return np.nan, np.nan
     members = layer_fields(frame, GRID, "dipole_member").sum(axis=0)
     return np.std([first_harmonics(P, frame.cell_2d) for P in members], axis=0, ddof=1)
-
-
-def plain_twist(frame, family):
-    """Return whether a frame is a twisted bilayer of a family and nothing else."""
-    system = frame.system
-    return system.family == family and system == system.plain and system.geometry == "twist"
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def plot_angles(polarization_maps: list[str], labels: list[str], data: str, pdf:
         coords={"angle": ("angle", angles, {"units": "degree", "long_name": "twist angle"})},
     ).sortby("angle")
     family = System.parse(maps[0].attrs["system"]).family
-    plain = [f for f in frames if f.family == family and is_plain_twist(f.system)]
+    plain = [f for f in frames if f.family == family and f.system.is_plain_twist]
     if plain:
         largest = [largest_in_plane(layer_fields(frame, GRID).sum(axis=0)) for frame in plain]
         shown["direct"] = "label", largest, {"units": "e.angstrom"}
@@ -86,11 +86,6 @@ def error_of_largest(ds: xr.Dataset) -> float:
     node = np.linalg.norm(P, axis=0).argmax()
     direction = P[:, node] / np.linalg.norm(P[:, node])
     return float(np.linalg.norm(direction * error[:, node]))
-
-
-def is_plain_twist(system):
-    """Whether a system is a twisted bilayer and nothing else."""
-    return system == system.plain and system.geometry == "twist"
 
 
 if __name__ == "__main__":

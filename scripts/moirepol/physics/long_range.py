@@ -89,7 +89,7 @@ class Field:
 
     def __init__(self, bilayer: Bilayer, thickness_A: float, coupling: float = 1.0):
         self.thickness_A, self.cell = thickness_A, bilayer.cell_2d
-        self.image_distance_A = bilayer.info.get("image_distance_A", np.inf)
+        self.image_distance_A = bilayer.image_distance_A
         self.layers = [np.flatnonzero(bilayer.site_layers == layer) for layer in (LOWER, UPPER)]
         # The waves of deformed layers are those of the sites of the rigid lattices.
         places = bilayer.rigid_positions[bilayer.is_site, :2]

@@ -132,6 +132,18 @@ class Bilayer(Atoms):
         self.info["field_V_per_A"] = field
 
     @property
+    def image_distance_A(self) -> float:
+        """Distance in angstrom of the periodic images along z whose field the dipoles contain.
+
+        It is infinite without images.
+        """
+        return self.info.get("image_distance_A", np.inf)
+
+    @image_distance_A.setter
+    def image_distance_A(self, distance: float) -> None:
+        self.info["image_distance_A"] = distance
+
+    @property
     def lattices(self) -> np.ndarray:
         """Primitive vectors (layer, vector, xy) of the rigid layers in angstrom."""
         return np.asarray(self.info["layer_cell"])

@@ -3,8 +3,8 @@
 The atoms of all frames are stored one after the other (CF contiguous ragged array, ``n_atoms`` per
 frame). A frame in memory is a `Bilayer` as `building.build` makes it, with ``arrays['dipole']``
 (n, 3) in e.angstrom, NaN on B, and any further array of `ATOM_ARRAYS`. Every plain number or string
-in ``info`` is stored as a variable of the frame. It is NaN or empty for frames of the file without
-it.
+in ``info`` is stored as a variable of the frame, except `NOT_STORED`. It is NaN or empty for frames
+of the file without it.
 """
 
 import json
@@ -56,6 +56,8 @@ ATOM_ARRAYS = {
 }
 #: Arrays whose variable has another name in files, where `layer` is a dimension.
 FILE_NAMES = {"layer": "atom_layer"}
+#: Values of ``info`` that another part of the file determines.
+NOT_STORED = ("name", "image_distance_A")
 INFO_ARRAYS = {
     "layer_cell": (
         ("layer", "vector", "xy"),
@@ -104,7 +106,7 @@ def to_dataset(frames: list[Bilayer], units: dict[str, str] | None = None) -> xr
         name: "" if isinstance(value, str) else np.nan
         for frame in frames
         for name, value in frame.info.items()
-        if isinstance(value, str | numbers.Real) and name != "name"
+        if isinstance(value, str | numbers.Real) and name not in NOT_STORED
     }
     for name, absent in scalars.items():
         ds[name] = "frame", np.array([frame.info.get(name, absent) for frame in frames])
@@ -167,9 +169,9 @@ def read_frames(path: str | Path) -> list[Bilayer]:
     Returns
     -------
     list of Bilayer
-        The frames. ``info["image_distance_A"]`` is the distance of the periodic images along z if
-        the dipoles contain their field: the dipole correction of a DFT code removes its uniform
-        part alone.
+        The frames. If a label contains the field of periodic images, `Bilayer.image_distance_A` is
+        the cell height of its recipe. The dipole correction of a DFT code removes only the uniform
+        part of this field.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def read_frames(path: str | Path) -> list[Bilayer]:
     recipe = json.loads(ds.attrs.get("settings", "{}")).get("recipe", {})
     if recipe.get("electrostatics") == "dipole":
         for frame in frames:
-            frame.info["image_distance_A"] = float(recipe["cell_height_A"])
+            frame.image_distance_A = float(recipe["cell_height_A"])
     return frames
 
 

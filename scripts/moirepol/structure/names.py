@@ -279,6 +279,11 @@ class System(BaseModel):
         return self.model_copy(update=options)
 
     @property
+    def is_plain_twist(self) -> bool:
+        """Whether the system is a twisted bilayer without shift, strain, relaxation and field."""
+        return self.geometry == "twist" and self == self.plain
+
+    @property
     def supercells(self) -> tuple[Supercell, Supercell]:
         """Two vectors of the moire cell, in primitive vectors of the lower and the upper layer.
 

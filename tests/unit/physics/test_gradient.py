@@ -108,13 +108,19 @@ def test_the_sum_over_layers_of_a_twist_is_of_first_order_in_the_plane_alone(fam
     assert np.abs(values[:, 1:, :2]).max() > 0.01
 
 
-@pytest.mark.parametrize("family", ["AA", "AAp"])
-def test_a_fit_finds_the_first_order(family):
-    expected, cells = coefficients(family), uniaxial(family)
+def with_dipoles(cells, *orders):
+    """Cells with the dipoles of some translated bilayers and the coefficients of some orders."""
     for cell in cells:
         sites = np.arange(len(cell.sites))
         p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
-        cell.set_site_array("dipole", p0 + dg.change(expected, cell))
+        cell.set_site_array("dipole", p0 + sum(dg.change(order, cell) for order in orders))
+    return cells
+
+
+@pytest.mark.parametrize("family", ["AA", "AAp"])
+def test_a_fit_finds_the_first_order(family):
+    expected = coefficients(family)
+    cells = with_dipoles(uniaxial(family), expected)
     found = dg.fit(cells, translated, EXACT)
     np.testing.assert_allclose(found.mean.first_order, expected, atol=1e-6)
     assert found.rms.max() < 1e-9
@@ -122,21 +128,12 @@ def test_a_fit_finds_the_first_order(family):
     assert not np.any(found.mean.second_order)
 
 
-def with_both_orders(cells, first, second):
-    """Cells with the dipoles of some translated bilayers and coefficients."""
-    for cell in cells:
-        sites = np.arange(len(cell.sites))
-        p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
-        cell.set_site_array("dipole", p0 + dg.change(first, cell) + dg.change(second, cell))
-    return cells
-
-
 @pytest.mark.parametrize("family", ["AA", "AAp"])
 def test_a_moire_cell_determines_the_second_order_of_a_twist(family):
     """Uniaxial cells alone do not: their relative gradient has no determinant."""
     first, second = coefficients(family), coefficients(family, 2)
     moire = [build(f"{family}_{name}", A, D) for name in ("moire-1-4-2-3", "moire-2-3-1-4")]
-    cells = with_both_orders([*uniaxial(family), *moire], first, second)
+    cells = with_dipoles([*uniaxial(family), *moire], first, second)
     wide = np.array([10.0, 10.0, 1e-9, 1e-6, 1e-9])
     twisted = build(f"{family}_twist-3-4", A, D)
     expected = dg.change(second, twisted)
@@ -151,10 +148,10 @@ def test_a_moire_cell_determines_the_second_order_of_a_twist(family):
 def test_cells_of_a_large_gradient_have_more_noise():
     """A part of the third order in the largest cells changes the fit less."""
     first, second = coefficients("AA"), coefficients("AA", 2)
-    cells = with_both_orders(uniaxial("AA"), first, second)
-    third = np.random.default_rng(7)
+    cells = with_dipoles(uniaxial("AA"), first, second)
+    random = np.random.default_rng(7)
     for cell in cells:
-        noise = dg.size_of(dg.gradient_of(cell)) ** 3 * third.normal(size=cell.dipoles.shape)
+        noise = dg.size_of(dg.gradient_of(cell)) ** 3 * random.normal(size=cell.dipoles.shape)
         cell.set_site_array("dipole", cell.dipoles + noise)
     found = dg.fit(cells, translated)
     size = np.mean([dg.size_of(dg.gradient_of(cell)) for cell in cells])
@@ -181,12 +178,8 @@ def test_a_fit_separates_the_interlayer_coupling_from_the_first_order():
 
 
 def test_the_second_order_does_not_bias_the_first():
-    expected, cells = coefficients("AA"), uniaxial("AA")
-    second = coefficients("AA", 2)
-    for cell in cells:
-        sites = np.arange(len(cell.sites))
-        p0 = translated(cell.site_stackings)[sites, cell.site_layers] @ cell.mean_orientation.T
-        cell.set_site_array("dipole", p0 + dg.change(expected, cell) + dg.change(second, cell))
+    expected, second = coefficients("AA"), coefficients("AA", 2)
+    cells = with_dipoles(uniaxial("AA"), expected, second)
     found = dg.fit(cells, translated, np.array([1.0, 1.0, 1e-6, 1e-6, 1e-9]))
     blind = dg.fit(cells, translated, np.array([1e-9, 1e-9, 1e-6, 1e-2, 1e-9]))
     wrong, alone = (np.abs(each.mean.first_order - expected).max() for each in (found, blind))

@@ -188,7 +188,7 @@ def test_periodic_images_add_what_a_sum_over_them_adds():
 
 def test_a_label_with_periodic_images_has_another_field_than_a_prediction():
     isolated, label = (build("AA_twist-21-22", A, D) for _ in range(2))
-    label.info["image_distance_A"] = 16.0
+    label.image_distance_A = 16.0
     value, q = wave(isolated)
     p = np.column_stack([0 * value, 0 * value, value])
     fields = [longrange.Field(bilayer, D).of(p)[:, 2] @ value for bilayer in (isolated, label)]
