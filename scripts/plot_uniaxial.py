@@ -19,7 +19,7 @@ STYLES = {
     "direct DFT": ("black", "D"),
     "without long range": ("tab:orange", "v"),
     "with long range, slabs": ("tab:green", "s"),
-    "with long range, measured coupling": ("tab:blue", "o"),
+    "with long range, fitted coupling": ("tab:blue", "o"),
 }
 
 
