@@ -9,7 +9,7 @@ from functools import cache
 from types import SimpleNamespace
 
 from moirepol.console import say
-from moirepol.dft.engine import engine_name, engine_of
+from moirepol.dft.engine import engine_of
 from moirepol.errors import ConfigError, JobError
 from moirepol.structure.material import DEFAULT_MATERIAL, known_materials
 from moirepol.structure.names import ANY_FAMILY, FAMILIES, OTHER_NAMES
@@ -177,7 +177,7 @@ def start_labels() -> None:
     its own programs.
     """
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "label_frame"]
-    labels = [(job.wildcards.frame, engine_name(job.params.settings["recipe"])) for job in jobs]
+    labels = [(job.wildcards.frame, job.params.settings["recipe"]) for job in jobs]
     if words := announcement(labels, SHIPPED_LABELS):
         say(words)
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:

@@ -1,5 +1,7 @@
 """Meshes that a label is computed on: k points, and the grid of the density."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 from scipy.fft import next_fast_len
@@ -24,10 +26,13 @@ def mesh_size(atoms: Atoms, lattice_constant_A: float, mesh_4_atom_cell: int) ->
     tuple of int
         Divisions along the two in-plane cell vectors.
     """
-    lengths = atoms.cell.lengths()[:2]
-    return tuple(
-        max(1, round(mesh_4_atom_cell * lattice_constant_A / length)) for length in lengths
-    )
+    return divisions(atoms.cell.lengths()[:2] / lattice_constant_A, mesh_4_atom_cell)
+
+
+def divisions(lengths: Sequence[float], mesh_4_atom_cell: int) -> tuple[int, int]:
+    """Return the divisions of a mesh for two cell vectors, in units of the lattice constant."""
+    first, second = (max(1, round(mesh_4_atom_cell / length)) for length in lengths)
+    return first, second
 
 
 def uniform_mesh(size: tuple[int, int]) -> np.ndarray:

@@ -4,15 +4,22 @@ import pandas as pd
 import pytest
 
 from benchmark_rules import benchmark_rules
+from moirepol.structure.names import System
 from moirepol.workflow.label_cost import announcement, core_seconds
 from support import ROOT
 
 LABELS = ROOT / "resources" / "labels"
+RECIPE = {"engine": "espresso", "mesh_4_atom_cell": 9}
+GPAW = RECIPE | {"engine": "gpaw"}
+
+
+def seconds(name, recipe=RECIPE):
+    return core_seconds(System.parse(name), recipe, LABELS)
 
 
 def test_new_labels_are_announced_with_number_size_and_time():
     frames = ["AA_slide-0-0-1_d3.400", "AA_slide-1-1-3_d3.400", "AA_twist-5-6_d3.400"]
-    words = announcement([(frame, "espresso") for frame in frames], LABELS)
+    words = announcement([(frame, RECIPE) for frame in frames], LABELS)
     assert words.startswith("labels to compute by DFT: 2 of 4 atoms, 1 of 364 atoms; about ")
     assert words.endswith(" h on one core")
     assert announcement([], LABELS) == ""
@@ -20,16 +27,25 @@ def test_new_labels_are_announced_with_number_size_and_time():
 
 def test_the_estimate_is_that_of_the_shipped_labels():
     """The shipped labels of 364 atoms took 2.3 and 2.5 hours on one core."""
-    assert core_seconds(364, LABELS) == pytest.approx(2.4 * 3600, rel=0.05)
-    assert core_seconds(728, LABELS) == pytest.approx(4 * core_seconds(364, LABELS))
-    assert 20 < core_seconds(4, LABELS) < 60
+    assert seconds("AA_twist-5-6") == pytest.approx(2.4 * 3600, rel=0.05)
+    larger = System.parse("AA_twist-7-8").n_atoms / 364
+    assert seconds("AA_twist-7-8") == pytest.approx(larger**2 * seconds("AA_twist-5-6"))
+    assert 20 < seconds("AA_slide-0-0-1") < 60
+
+
+def test_the_estimate_contains_the_k_points():
+    """A label of 148 atoms took 920 core-seconds with one k point, and 4780 with four."""
+    one, four = (seconds("AA_twist-3-4", RECIPE | {"mesh_4_atom_cell": n}) for n in (9, 12))
+    assert four == pytest.approx(4 * one)
+    assert 3600 < four < 5400
+    assert 200 < seconds("AA_shear-9") < 260
 
 
 def test_the_estimate_is_that_of_the_dft_code():
     """GPAW took 69 to 74 core-seconds for each of its shipped labels of four atoms."""
-    assert 65 < core_seconds(4, LABELS, "gpaw") < 80
-    assert "about 5 min" in announcement([("AA_slide-0-0-1", "gpaw")] * 4, LABELS)
-    both = [("AA_slide-0-0-1", "gpaw"), ("AA_slide-0-0-1", "espresso")]
+    assert 65 < seconds("AA_slide-0-0-1", GPAW) < 80
+    assert "about 5 min" in announcement([("AA_slide-0-0-1", GPAW)] * 4, LABELS)
+    both = [("AA_slide-0-0-1", GPAW), ("AA_slide-0-0-1", RECIPE)]
     assert "2 of 4 atoms;" in announcement(both, LABELS)
 
 
