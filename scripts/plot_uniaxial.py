@@ -1,4 +1,4 @@
-"""Draw P_perp of uniaxial cells against the wave vector: DFT and predictions."""
+"""Draw the dipoles of uniaxial cells against the wave vector: DFT and predictions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,9 +17,15 @@ from moirepol.workflow.provenance import stamp, write_netcdf
 GRID = 60
 STYLES = {
     "direct DFT": ("black", "D"),
-    "without long range": ("tab:orange", "v"),
-    "with long range, slabs": ("tab:green", "s"),
-    "with long range, fitted coupling": ("tab:blue", "o"),
+    "prediction without long range": ("tab:orange", "v"),
+    "prediction with c = 1": ("tab:green", "s"),
+    "prediction with fitted c": ("tab:blue", "o"),
+}
+#: Components of P relative to the wave vector, and their names in the figure.
+COMPONENTS = {
+    "out-of-plane": r"$P_\perp$ / $|g|$",
+    "longitudinal": r"$P_\parallel$ along $q$",
+    "transverse": r"$P_\parallel$ across $q$",
 }
 
 
@@ -33,7 +39,7 @@ def plot_uniaxial(
     pdf: str,
     png: str,
 ) -> None:
-    """Draw the first harmonic of P_perp per size of the gradient, for cells without a shift.
+    """Draw the first harmonics of P, for cells without a shift.
 
     Parameters
     ----------
@@ -42,9 +48,9 @@ def plot_uniaxial(
     zero_field, response, polarizability, gradient
         As in `predict_dipoles`. Each cell is predicted by the fit that omits it.
     data
-        NetCDF to write: ``amplitude`` (cell, case), the first harmonic of the summed layers in
-        e.angstrom; ``wave_vector`` (cell) times the layer distance; ``size`` (cell), the size of
-        the gradient.
+        NetCDF to write: ``amplitude`` (cell, case, component), the first harmonics of the summed
+        layers in e.angstrom; ``wave_vector`` (cell) times the layer distance; ``size`` (cell), the
+        size of the gradient.
     pdf, png
         The figure to write.
     """
@@ -57,15 +63,15 @@ def plot_uniaxial(
         slabs = Predictor([_with_slabs(term) for term in predictor.terms]).dipoles(frame)
         alone = measured.arrays["dipole_short_range"]
         fields = (frame.arrays["dipole"], alone, slabs.arrays["dipole"], measured.arrays["dipole"])
-        amplitude.append([_first_harmonic(frame, values) for values in fields])
+        amplitude.append([_first_harmonics(frame, values) for values in fields])
     period = [np.linalg.norm(frame.cell_2d[0]) * np.sin(np.pi / 3) for frame in frames]
     distance = [frame.layer_distance_A for frame in frames]
     shown = xr.Dataset(
         {
             "amplitude": (
-                ("cell", "case"),
+                ("cell", "case", "component"),
                 np.array(amplitude),
-                {"units": "e.angstrom", "long_name": "first harmonic of P_perp"},
+                {"units": "e.angstrom", "long_name": "first harmonic of P"},
             ),
             "wave_vector": (
                 "cell",
@@ -78,18 +84,26 @@ def plot_uniaxial(
                 {"units": "1", "long_name": "size of the displacement gradient"},
             ),
         },
-        {"cell": [frame.name for frame in frames], "case": list(STYLES)},
+        {
+            "cell": [frame.name for frame in frames],
+            "case": list(STYLES),
+            "component": list(COMPONENTS),
+        },
     )
     write_netcdf(stamp(shown, "Uniaxial cells against the wave vector"), data)
 
-    figure, ax = new_figure(3.0)
-    for case, (color, marker) in STYLES.items():
-        values = UNIT * shown["amplitude"].sel(case=case) / shown["size"]
-        style = {"color": color, "marker": marker, "markersize": 4, "linestyle": "none"}
-        ax.plot(shown["wave_vector"], values, label=case, **style)
-    ax.set(xlabel=r"wave vector times layer distance, $qd$", xlim=(0, None), ylim=(0, None))
-    ax.set_ylabel(rf"first harmonic of $P_\perp$ / $|g|$ ({DIPOLE})")
-    figure.legend(loc="outside upper center", ncols=2)
+    figure, axes = new_figure(5.4, nrows=len(COMPONENTS), sharex=True)
+    for ax, (component, symbol) in zip(axes, COMPONENTS.items(), strict=True):
+        for case, (color, marker) in STYLES.items():
+            values = UNIT * shown["amplitude"].sel(case=case, component=component)
+            if component == "out-of-plane":  # it vanishes without a gradient
+                values = values / shown["size"]
+            style = {"color": color, "marker": marker, "markersize": 4, "linestyle": "none"}
+            ax.plot(shown["wave_vector"], values, label=case, **style)
+        ax.set(xlim=(0, None), ylim=(0, None), ylabel=symbol)
+    axes[-1].set_xlabel(r"wave vector times layer distance, $qd$")
+    figure.supylabel(rf"first harmonic ({DIPOLE})", fontsize="medium")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     save(figure, pdf, png)
 
 
@@ -100,14 +114,18 @@ def _with_slabs(term: Term) -> Term:
     return replace(term, fits=term.fits.assign(coupling=xr.ones_like(term.fits["coupling"])))
 
 
-def _first_harmonic(frame: Bilayer, values: np.ndarray) -> float:
-    """Return the amplitude of the first harmonic of P_perp along the pattern, in e.angstrom."""
+def _first_harmonics(frame: Bilayer, values: np.ndarray) -> list[float]:
+    """Return the amplitudes (3,) of the first harmonic along the pattern, in e.angstrom.
+
+    The order is that of `COMPONENTS`.
+    """
     frame = frame.copy()
     frame.set_array("values", values)
-    field = layer_fields(frame, GRID, "values").sum(axis=0)[2]
-    waves = np.abs(np.fft.fft2(field)) / GRID**2
-    along = max(waves[1, 0], waves[0, 1])
-    return float(2 * along)
+    field = layer_fields(frame, GRID, "values").sum(axis=0)
+    x, y, z = 2 * np.fft.fft2(field)[:, 1, 0] / GRID**2  # the pattern varies along the first vector
+    along = np.linalg.inv(frame.cell_2d)[:, 0]
+    along /= np.linalg.norm(along)
+    return [abs(z), abs(along @ [x, y]), abs(along @ [y, -x])]
 
 
 if __name__ == "__main__":

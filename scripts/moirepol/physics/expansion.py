@@ -26,6 +26,8 @@ class Expansion:
         Factor c of the long-range electrostatics, `moirepol.physics.long_range`.
     coupling_deviations
         Deviation (member,) of this factor for every member without a field; None without any.
+    without_field
+        Part (m, 3) of the coefficient of power 0 that makes no long-range field, in e.angstrom.
     completions
         Linear maps of dipoles (m, 3) that are applied after the sum over the powers.
     """
@@ -34,6 +36,7 @@ class Expansion:
     coefficients: dict[int, np.ndarray] = field(default_factory=dict)
     interlayer_coupling: float = 1.0
     coupling_deviations: np.ndarray | None = None
+    without_field: np.ndarray | None = None
     completions: list[Callable[[np.ndarray], np.ndarray]] = field(default_factory=list)
 
     def add(self, power: int, values: np.ndarray) -> None:

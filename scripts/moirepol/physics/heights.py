@@ -17,7 +17,8 @@ centre of its bonds by u: by strain, by rumpling or by a vibration. This changes
 Where a layer is tilted, its dipole turns with it: p_par changes by -p_z grad h, with the height h
 of the layer. Where it is curved, it is polarized: p_z changes by mu laplace h, with the
 flexoelectric coefficient mu of the monolayer. The layers of a bilayer are curved in opposite
-directions, so these parts cancel in their sum.
+directions, so these parts cancel in their sum. Their fields nearly cancel, too. Therefore mu is
+that of a layer without the field of its own ripple, and this part makes no long-range field.
 
 All changes have a part without a field and a part that is linear in it. Plane waves of the stacking
 interpolate them (`moirepol.physics.configuration`).
@@ -236,22 +237,26 @@ class Heights:
         n = len(values)
         return at_stackings(*slide_waves(PRIMITIVE, values.reshape(n * n, 2, 3)), tau)
 
-    def ions(self, bilayer: Bilayer, response: float = 0.0) -> np.ndarray:
-        """Return the change (m, 3) of the dipoles by displaced sites, and by curvature.
+    def of_displaced_sites(self, bilayer: Bilayer) -> np.ndarray:
+        """Return the change (m, 3) of the dipoles by sites that are displaced in their layer."""
+        if not bilayer.has_relief or self.monolayer is None:
+            return np.zeros((len(bilayer.sites), 3))
+        return self.monolayer.born_charges_e * bilayer.relief.separations_A
+
+    def of_curvature(self, bilayer: Bilayer, response: float = 0.0) -> np.ndarray:
+        """Return the change (m, 3) of the dipoles by curvature.
 
         `response` is the mean change of a site's out-of-plane dipole with a field, in e.A^2/V.
         """
         change = np.zeros((len(bilayer.sites), 3))
         if bilayer.has_relief and self.monolayer is not None:
-            relief = bilayer.relief
-            change = self.monolayer.born_charges_e * relief.separations_A
-            # The ripple has polarized itself; the long-range term adds this to the bilayer.
+            # The ripple of the monolayer has polarized itself.
             q = 2 * np.pi / (RIPPLED_CELLS * bilayer.reference_lattice_constant_A)
             wave, dipole = np.array([[q, 0.0]]), np.array([[0.0, 0.0, 1.0]])
             area = float(bilayer.areas.mean())
             own = slab_field(wave, dipole, 0, 0, area, bilayer.layer_distance_A)[0, 2].real
             polarized = self.monolayer.flexoelectricity_eA2 * (1 - response * own)
-            change[:, 2] += polarized * relief.curvatures_per_A
+            change[:, 2] = polarized * bilayer.relief.curvatures_per_A
         return change
 
     def contribute(self, expansion: Expansion) -> None:
@@ -264,7 +269,9 @@ class Heights:
             if power == 0:
                 responses = expansion.coefficients.get(1)
                 mean_response = 0.0 if responses is None else float(responses[..., 2].mean())
-                change = change + self.ions(bilayer, mean_response)
+                curved = self.of_curvature(bilayer, mean_response)
+                expansion.without_field = curved
+                change = change + self.of_displaced_sites(bilayer) + curved
             if bilayer.has_relief:
                 mean = expansion.coefficients[power].mean(axis=0) + change
                 change = change.copy()

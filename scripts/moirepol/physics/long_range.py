@@ -11,35 +11,30 @@ in-plane polarizability. The dipoles of layer l are
     E_l(q) = sum_l' T_ll'(q) p_l'(q),    T(0) = 0.
 
 **Field of the slabs.** A layer is modelled as a slab of thickness t, the layer distance, polarized
-uniformly over its thickness. E_l is the field of all charges, averaged over the slab of layer l,
-minus the depolarization field that translated bilayers contain already. With x = q t,
-C = e / (4 pi eps0) and A the area per site, the form factors are
+uniformly over its thickness. E_l is the field of the charges of both slabs, averaged over the slab
+of layer l, minus the depolarization field that translated bilayers contain already. Layer l is the
+one in which the field acts, l' the one that makes it, and D = z_l - z_l' is their distance along z.
+With x = q t, C = e / (4 pi eps0) and A the area per site,
 
-    f = 2 (x - 1 + exp(-x)) / x^2  within a layer,   g = (1 - exp(-x))^2 / x^2  between layers.
+    E_z = (2 pi C / A) (h q p_z - c k i q.p_par),
+    E_par = -i q phi,   phi = (2 pi C / A) (-h i q.p_par / q + k p_z).
 
-Let h be f or g, and s = +1 in the upper and -1 in the lower layer. Layer l is the one in which the
-field acts, l' the one that makes it:
+The form factors h and k are
 
-    E_z = (2 pi C / A) (h q p_z + c s' g i q.p_par / 2),
-    E_par = -i q phi,  phi = (2 pi C / A) (-h i q.p_par / q + s g p_z / 2).
-
-To first order in q this is the field of two-dimensional sheets of dipoles. Two terms of the slabs
-are omitted on purpose. One is the equal potential in both layers due to opposite p_z in the two.
-The other is the opposite E_z due to equal charges in the two. They belong to the quadrupole of the
-bilayer. The quadrupole depends on how the dipole is divided between the layers and contains more
-than dipoles.
+    h = 2 (x - 1 + exp(-x)) / x^2,   k = 0                      within a layer,
+    h = (1 - exp(-x))^2 / x^2,       k = h, or -h below l'      between layers.
 
 **Interlayer coupling.** The number c is 1 for slabs. It is the strength with which the charges of
-in-plane dipoles polarize the layers along z. If the charges are opposite in the two layers, their
-field is confined between the layers and acts on a part of the electrons only. R is the response to
-a field that acts on all of them. c is fitted together with the expansion in the displacement
-gradient (`moirepol.physics.gradient`).
+the in-plane dipoles of one layer polarize the other layer along z. If the charges are opposite in
+the two layers, their field is confined between the layers and acts on a part of the electrons only.
+R is the response to a field that acts on all of them. c is fitted together with the expansion in
+the displacement gradient (`moirepol.physics.gradient`).
 
 **Periodic images.** A label by plane waves is of a bilayer that is repeated along z at a distance
 H, the cell height. Its dipoles contain the field of the images. With S = sinh(x/2) / (x/2) and
 n = 1 / (exp(q H) - 1), the images add
 
-    2 n S^2 cosh(q (z_l - z_l')) to h,   -n S^2 sinh(x) to c g / 2 and to g / 2.
+    2 n S^2 cosh(q D) to h,   -2 n S^2 sinh(q D) to k and to c k.
 
 Labels that are computed with a two-dimensional Coulomb interaction have no images, and predictions
 have none.
@@ -64,7 +59,6 @@ from moirepol.structure.conventions import LOWER, UPPER
 from moirepol.workflow.provenance import read_netcdf
 
 COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
-SIDES = (-1, 1)  # of the lower and the upper layer
 #: Wave number in 1/angstrom that counts as zero.
 SMALLEST_Q = 1e-6
 TOLERANCE = 1e-9  # of the dipoles' size
@@ -214,22 +208,23 @@ class Field:
         )
 
 
-def _slab(wave_vector, C, here, there, area, thickness_A, coupling, image_distance_A):
-    """Wave number, charge of the in-plane dipoles, form factors and strength of a slab's waves.
+def _slab(wave_vector, C, here, there, thickness_A, image_distance_A):
+    """Wave number, charge of the in-plane dipoles, and form factors of a slab's waves.
 
-    The form factors are those of one component, and those that couple the two components: for the
-    potential of out-of-plane dipoles, and for the field along z of charges.
+    The form factors are h, k without images, and what the images add to k.
     """
     q = np.maximum(np.linalg.norm(wave_vector, axis=1), SMALLEST_Q)
     x = q * thickness_A
     charge = -1j * (wave_vector * C[:, :2]).sum(axis=1)
-    between = (1 - np.exp(-x)) ** 2 / x**2
-    shape = 2 * (x - 1 + np.exp(-x)) / x**2 if here == there else between
+    if here == there:
+        h, k = 2 * (x - 1 + np.exp(-x)) / x**2, 0 * x
+    else:
+        h = (1 - np.exp(-x)) ** 2 / x**2
+        k = h * np.sign(here - there)
     with np.errstate(over="ignore"):
-        images = (2 * np.sinh(x / 2) / x) ** 2 / np.expm1(q * image_distance_A)
-    shape = shape + 2 * images * np.cosh(x * (here - there))
-    cross = [c * between / 2 - images * np.sinh(x) for c in (1.0, coupling)]
-    return q, charge, shape, *cross, 2 * np.pi * COULOMB_V_A / area
+        images = 2 * (2 * np.sinh(x / 2) / x) ** 2 / np.expm1(q * image_distance_A)
+    D = x * (here - there)
+    return q, charge, h + images * np.cosh(D), k, -images * np.sinh(D)
 
 
 def slab_potential(
@@ -263,9 +258,8 @@ def slab_potential(
     ndarray
         Complex coefficients (K,) of the potential in V.
     """
-    slab = _slab(wave_vector, C, here, there, area, thickness_A, 1.0, image_distance_A)
-    q, charge, shape, cross, _, strength = slab
-    return strength * (shape * charge / q + SIDES[here] * cross * C[:, 2])
+    q, charge, h, k, images = _slab(wave_vector, C, here, there, thickness_A, image_distance_A)
+    return 2 * np.pi * COULOMB_V_A / area * (h * charge / q + (k + images) * C[:, 2])
 
 
 def slab_field(
@@ -288,10 +282,10 @@ def slab_field(
         Complex coefficients (K, 3) of the field in V/angstrom; zero for a uniform polarization.
     """
     uniform = np.linalg.norm(wave_vector, axis=1) < SMALLEST_Q
-    slab = _slab(wave_vector, C, here, there, area, thickness_A, coupling, image_distance_A)
-    q, charge, shape, _, cross, strength = slab
+    q, charge, h, k, images = _slab(wave_vector, C, here, there, thickness_A, image_distance_A)
     potential = slab_potential(wave_vector, C, here, there, area, thickness_A, image_distance_A)
-    along_z = strength * (shape * q * C[:, 2] - SIDES[there] * cross * charge)
+    along_z = h * q * C[:, 2] + (coupling * k + images) * charge
+    along_z = 2 * np.pi * COULOMB_V_A / area * along_z
     field = np.column_stack([-1j * wave_vector * potential[:, None], along_z])
     return np.where(uniform[:, None], 0.0, field)
 
@@ -314,7 +308,7 @@ def read_polarizabilities(path: str | Path | Sequence[str]) -> tuple[float, floa
     if not isinstance(path, str | Path):
         return 0.0, 0.0
     ds = read_netcdf(path, "in_plane", "along_z")
-    return float(ds["in_plane"]), float(ds["along_z"]) / len(SIDES)
+    return float(ds["in_plane"]), float(ds["along_z"]) / 2
 
 
 class LongRangeSolver:
@@ -412,6 +406,10 @@ class LongRange:
             raise JobError(f"{bilayer.name}: no response model of {bilayer.family}")
         coupling = expansion.interlayer_coupling
         solver = self.solver(expansion.bilayer, expansion.response, coupling)
+        if expansion.without_field is not None:
+            # The solver turns what it removes from these dipoles into the dipoles themselves.
+            removed = solver.remove(expansion.without_field) - expansion.without_field
+            expansion.add(0, removed[None])
         if expansion.coupling_deviations is not None:
             # A small change of the coupling acts as a change of the short-range dipoles.
             complete = solver.add(expansion.coefficients[0].mean(axis=0))

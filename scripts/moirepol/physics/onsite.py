@@ -1,12 +1,13 @@
 """Electrostatic potential in the layers: shifts of on-site energies for tight-binding models.
 
 The potential of the slabs of `moirepol.physics.long_range` is averaged over the slab of each layer.
-For a uniform polarization it is
+For uniform dipoles p_z of the sites it is
 
-    phi_upper = -phi_lower = P_z / (4 eps0 A),
+    phi_upper = p_z,lower / (2 eps0 A),   phi_lower = -p_z,upper / (2 eps0 A),
 
-with the dipole P_z per pair of sites and the area A per site. The energy of an electron in layer l
-is shifted by -e phi_l. A dipole along +z therefore lowers the levels of the upper layer.
+with the area A per site. The difference of the two layers is P_z / (2 eps0 A), with the sum P_z of
+both dipoles. The energy of an electron in layer l is shifted by -e phi_l. A dipole along +z
+therefore lowers the levels of the upper layer relative to those of the lower layer.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from moirepol.structure.conventions import LOWER, UPPER
 
 FORMULA = (
     "shift_eV = -phi_layer / V. phi_layer is the potential of polarized slabs, averaged over the "
-    "layer; uniform polarization gives phi_upper = -phi_lower = P_z / (4 eps0 A)"
+    "layer; uniform polarization gives phi_upper - phi_lower = P_z / (2 eps0 A)"
 )
 
 

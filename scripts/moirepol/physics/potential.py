@@ -16,9 +16,9 @@ coefficients below and above a bilayer and the transmission to the vacuum above.
 act on the dipoles of the bilayer. Its layers respond with the mean polarizability of the material.
 In a stack, every bilayer is in turn the source, and the others are dielectric slabs.
 
-**Limits.** The potential is that of the dipoles. Opposite p_z of the two layers are omitted, as in
-`moirepol.physics.long_range`: they belong to the quadrupole of the bilayer, which contains more
-than dipoles. So are the waves of the layers' own lattices. They are below 1 mV from 4 angstrom on.
+**Limits.** The potential is that of the dipoles. Opposite p_z of the two layers are omitted: above
+the bilayer they belong to its quadrupole, which contains more than dipoles. So are the waves of the
+layers' own lattices. They are below 1 mV from 4 angstrom on.
 """
 
 from collections.abc import Mapping, Sequence

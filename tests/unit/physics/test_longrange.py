@@ -120,6 +120,35 @@ def test_the_grid_of_a_sampled_bilayer_has_the_field_of_the_atoms(name):
     np.testing.assert_allclose(found[1], found[0], atol=1e-9)
 
 
+@pytest.mark.parametrize("there", [0, 1])
+@pytest.mark.parametrize("here", [0, 1])
+def test_the_field_is_the_mean_over_a_slab(here, there):
+    """The charges of a slab are integrated numerically: in its volume, or on its two surfaces."""
+    size, area, n = 0.4, 5.4, 2000
+    depth = (np.arange(n) + 0.5) / n * D - D / 2
+    strength = 2 * np.pi * longrange.COULOMB_V_A / area
+    charge = -1j * size
+
+    def potential(z, charges):
+        return np.exp(-size * np.abs(z[:, None] - charges)) * strength / size
+
+    z, surfaces = here * D + depth, here * D + np.array([-D / 2, D / 2])
+    sources, plates = there * D + depth, there * D + np.array([-D / 2, D / 2])
+    of_charge = [charge * potential(at, sources).mean(axis=1) for at in (z, surfaces)]
+    of_dipole = [potential(at, plates) @ [-1, 1] / D for at in (z, surfaces)]
+    depolarization = 2 * strength / D * (here == there)
+    found = [
+        longrange.slab_field(np.array([[size, 0.0]]), np.eye(3)[[axis]], here, there, area, D)[0]
+        for axis in (0, 2)
+    ]
+    for field, (inside, at_surfaces), uniform in zip(
+        found, (of_charge, of_dipole), (0.0, depolarization), strict=True
+    ):
+        assert field[0] == pytest.approx(-1j * size * inside.mean(), rel=1e-3, abs=1e-9)
+        along_z = uniform - np.diff(at_surfaces)[0] / D
+        assert field[2] == pytest.approx(along_z, rel=1e-3, abs=1e-9)
+
+
 def test_the_coupling_scales_what_in_plane_charges_do_to_the_other_component(atoms):
     """In-plane dipoles, opposite in the layers, make a vertical field; it is linear in c."""
     value, q = wave(atoms)
@@ -158,7 +187,6 @@ def test_dipoles_on_a_coarse_grid_converge():
 
 
 def test_periodic_images_add_what_a_sum_over_them_adds():
-    """Out-of-plane fields of charges are means over the two layers, as without images."""
     height, area, size = 16.0, 5.4, 0.12
     q = np.array([[size, 0.0]])
     in_plane, along_z = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0]])
@@ -173,17 +201,17 @@ def test_periodic_images_add_what_a_sum_over_them_adds():
         return decay.sum(), (np.sign(apart) * decay).sum()
 
     for there in (0, 1):
-        side = np.mean([sums(here, there)[1] for here in (0, 1)])
         for here in (0, 1):
             added = [
                 longrange.slab_field(q, wave, here, there, area, D, 0.8, height)
                 - longrange.slab_field(q, wave, here, there, area, D, 0.8)
                 for wave in (in_plane, along_z)
             ]
-            even, _ = sums(here, there)
+            even, odd = sums(here, there)
             assert added[0][0, 0] == pytest.approx(-size * strength * even)
             assert added[1][0, 2] == pytest.approx(size * strength * even)
-            assert added[0][0, 2] == pytest.approx(-1j * size * strength * side)
+            assert added[0][0, 2] == pytest.approx(-1j * size * strength * odd)
+            assert added[1][0, 0] == pytest.approx(-1j * size * strength * odd)
 
 
 def test_a_label_with_periodic_images_has_another_field_than_a_prediction():
@@ -213,3 +241,14 @@ def test_deviations_of_the_coupling_change_the_members_as_another_coupling_does(
     np.testing.assert_allclose(
         found[0.8][0] - found[0.8][1], plus - minus, atol=1e-3 * np.abs(plus - minus).max()
     )
+
+
+def test_dipoles_without_a_field_are_added_to_the_others(atoms):
+    random = np.random.default_rng(5)
+    p0, silent = dipoles(atoms, random), dipoles(atoms, random)
+    R = np.full((1, len(atoms.sites), 3), [0.0, 0.0, 0.06])
+    expansion = Expansion(atoms, {0: (p0 + silent)[None], 1: R}, without_field=silent)
+    term = longrange.LongRange(0.4)
+    term.contribute(expansion)
+    expected = term.solver(atoms, R[0]).add(p0) + silent
+    np.testing.assert_allclose(expansion.powers()[0][0], expected, atol=1e-6)

@@ -13,13 +13,13 @@ A, D = 2.51, 3.33
 AREA = A**2 * np.sqrt(3) / 2
 
 
-def test_a_uniform_polarization_shifts_the_layers_by_a_quarter_of_the_step():
+def test_the_dipole_of_one_layer_shifts_the_other_layer():
     bilayer = build("AA_slide-1-1-3", A, D)
     bilayer.set_site_array("dipole", np.array([[0.0, 0, 1e-3], [0.0, 0, 2e-3]]))
     shifts = onsite_shifts(bilayer)
-    expected = 3e-3 * e / (4 * epsilon_0 * AREA * 1e-10)  # e A / (eps0 A^2) in V
-    assert shifts[bilayer.layer == UPPER] == pytest.approx(-expected, rel=1e-5)
-    assert shifts[bilayer.layer == LOWER] == pytest.approx(expected, rel=1e-5)
+    of_dipole = e / (2 * epsilon_0 * AREA * 1e-10)  # 1 / (eps0 A^2) in V / (e A)
+    assert shifts[bilayer.layer == UPPER] == pytest.approx(-1e-3 * of_dipole, rel=1e-5)
+    assert shifts[bilayer.layer == LOWER] == pytest.approx(2e-3 * of_dipole, rel=1e-5)
 
 
 def test_the_potential_is_that_of_the_long_range_field():
