@@ -142,7 +142,8 @@ def fit_gradient(
                 "second order, constants",
                 "uniform in-plane dipole of a cell",
                 "noise of a label",
-                "noise per third power of the gradient",
+                "noise per third power of the twist",
+                "noise per third power of the strain",
             ],
         },
     )

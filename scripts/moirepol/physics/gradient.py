@@ -27,8 +27,9 @@ The fit (`fit`) is a Bayesian linear regression. Its parameters are the first an
 and the interlayer coupling of the long-range electrostatics. At small gradients, the effects of the
 first order and of the coupling are linear in g, so cells of several lengths are needed to separate
 them. A uniform in-plane dipole of each layer of each cell is a nuisance parameter. The noise has
-two parts, that of a label and one that grows as the third power of the size of the gradient. The
-evidence of the labels determines the prior widths and the noise [Bishop2006]_.
+three parts: that of a label, and two that represent the third order. They grow as the third power
+of the twist and of the size of the strains. The evidence of the labels determines the prior widths
+and the noise [Bishop2006]_.
 
 The error of predictions contains the covariance of the fit. It also contains the orders that the
 expansion omits: `remainder` is drawn at random, with a width that is calibrated on held-out cells
@@ -75,9 +76,9 @@ FIRST_ORDER_WIDTH_EA = 1.0
 COUPLING, COUPLING_WIDTH = 1.0, 1.0
 #: Where the search for the other prior widths and the noise starts, in e.angstrom: second order of
 #: the waves and of the constants, uniform in-plane dipoles of the cells, noise of a label, noise
-#: for each third power of the gradient. The best of two searches is used, because the evidence may
-#: have several maxima.
-STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5, 0.01), (1.0, 0.3, 5e-3, 3e-5, 0.01))
+#: per third power of the twist, and of the strain. The best of two searches is used, because the
+#: evidence may have several maxima.
+STARTS_EA = ((0.05, 0.3, 5e-3, 6e-5, 0.01, 0.1), (1.0, 0.3, 5e-3, 3e-5, 0.01, 0.1))
 #: Gradients below this size are round-off.
 SMALLEST_GRADIENT = 1e-9
 #: Independent deviations in the file. Each is used with both signs.
@@ -298,7 +299,7 @@ class Fit:
     coupling_error
         Standard deviation of the interlayer coupling.
     widths
-        The five numbers of `STARTS_EA` after the search, in e.angstrom.
+        The six numbers of `STARTS_EA` after the search, in e.angstrom.
     rms
         Root mean square (3,) of the residuals in e.angstrom.
     """
@@ -372,11 +373,12 @@ def fit(
     moments = np.array([each.T @ found for each, found in zip(rows, values, strict=True)])
     powers_of_value = np.array([found @ found for found in values])
     counts = np.array([len(found) for found in values])
-    cubes = np.array([size_of(gradient_of(cell)) for cell in cells]) ** 3
+    gradients = np.array([gradient_of(cell) for cell in cells])
+    cubes = np.abs([gradients[:, 6], strain_of(gradients)]) ** 3  # of the twists, of the strains
 
     def posterior(logarithms):
         scales = np.exp(logarithms)
-        noise = np.hypot(scales[3], scales[4] * cubes)  # of each cell
+        noise = np.sqrt(scales[3] ** 2 + scales[4:] ** 2 @ cubes**2)  # of each cell
         precision = 1 / np.append(known, scales[group]) ** 2
         inverse = np.tensordot(noise**-2, grams, 1) + np.diag(precision)
         moment = noise**-2 @ moments

@@ -21,7 +21,7 @@ PLACES = ("", "_shift-0-1-3", "_shift-0-2-3", "_shift-0-1-2")
 STRETCHED = [f"strip-{cells}{place}" for cells in ("9-10", "9-8") for place in PLACES]
 SHEARED = ["shear-9", "shear-9_shift-1-0-3", "shear-9_shift-2-0-3"]
 #: Narrow priors of everything but the first order, and almost no noise.
-EXACT = np.array([1e-12, 1e-12, 1e-12, 1e-9, 1e-12])
+EXACT = np.array([1e-12, 1e-12, 1e-12, 1e-9, 1e-12, 1e-12])
 
 
 def uniaxial(family):
@@ -134,7 +134,7 @@ def test_a_moire_cell_determines_the_second_order_of_a_twist(family):
     first, second = coefficients(family), coefficients(family, 2)
     moire = [build(f"{family}_{name}", A, D) for name in ("moire-1-4-2-3", "moire-2-3-1-4")]
     cells = with_dipoles([*uniaxial(family), *moire], first, second)
-    wide = np.array([10.0, 10.0, 1e-9, 1e-6, 1e-9])
+    wide = np.array([10.0, 10.0, 1e-9, 1e-6, 1e-9, 1e-9])
     twisted = build(f"{family}_twist-3-4", A, D)
     expected = dg.change(second, twisted)
     errors = [
@@ -151,11 +151,15 @@ def test_cells_of_a_large_gradient_have_more_noise():
     cells = with_dipoles(uniaxial("AA"), first, second)
     random = np.random.default_rng(7)
     for cell in cells:
-        noise = dg.size_of(dg.gradient_of(cell)) ** 3 * random.normal(size=cell.dipoles.shape)
+        noise = dg.strain_of(dg.gradient_of(cell)) ** 3 * random.normal(size=cell.dipoles.shape)
         cell.set_site_array("dipole", cell.dipoles + noise)
     found = dg.fit(cells, translated)
-    size = np.mean([dg.size_of(dg.gradient_of(cell)) for cell in cells])
-    assert np.hypot(found.widths[3], found.widths[4] * size**3) == pytest.approx(size**3, rel=0.3)
+    strain, twist = np.mean(
+        [(dg.strain_of(g), abs(g[6])) for g in map(dg.gradient_of, cells)], axis=0
+    )
+    parts = found.widths[3:] * [1, twist**3, strain**3]
+    assert np.linalg.norm(parts) == pytest.approx(strain**3, rel=0.3)
+    assert parts[2] > parts[1]
 
 
 def test_a_fit_separates_the_interlayer_coupling_from_the_first_order():
@@ -180,8 +184,8 @@ def test_a_fit_separates_the_interlayer_coupling_from_the_first_order():
 def test_the_second_order_does_not_bias_the_first():
     expected, second = coefficients("AA"), coefficients("AA", 2)
     cells = with_dipoles(uniaxial("AA"), expected, second)
-    found = dg.fit(cells, translated, np.array([1.0, 1.0, 1e-6, 1e-6, 1e-9]))
-    blind = dg.fit(cells, translated, np.array([1e-9, 1e-9, 1e-6, 1e-2, 1e-9]))
+    found = dg.fit(cells, translated, np.array([1.0, 1.0, 1e-6, 1e-6, 1e-9, 1e-9]))
+    blind = dg.fit(cells, translated, np.array([1e-9, 1e-9, 1e-6, 1e-2, 1e-9, 1e-9]))
     wrong, alone = (np.abs(each.mean.first_order - expected).max() for each in (found, blind))
     assert wrong < alone / 5
 
