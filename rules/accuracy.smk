@@ -113,7 +113,9 @@ rule tabulate_accuracy:
 
 rule calibrate_errors:
     input:
-        study=lambda wildcards: f"results/studies/{ERROR_STUDIES[wildcards.family]}.nc",
+        studies=lambda wildcards: expand(
+            "results/studies/{study}.nc", study=ERROR_STUDIES[wildcards.family]
+        ),
     output:
         errors="results/errors/{family}.nc",
     log:

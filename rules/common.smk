@@ -428,8 +428,11 @@ def terms_of_study(name: str) -> str:
     return " + ".join(["local stacking", *terms])
 
 
-#: Family -> study with which the errors of this family are calibrated.
-ERROR_STUDIES = {family_of_study(name): name for name in studies_used_for("errors", STUDIES)}
+#: Family -> studies with which the errors of this family are calibrated.
+ERROR_STUDIES = {
+    family: [s for s in studies_used_for("errors", STUDIES) if family_of_study(s) == family]
+    for family in map(family_of_study, studies_used_for("errors", STUDIES))
+}
 
 
 def studied(kind: str):

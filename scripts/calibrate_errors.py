@@ -1,4 +1,6 @@
-"""Calibrate the error of predictions on direct DFT of cells that no model was fitted to."""
+"""Calibrate the error of predictions on direct DFT of held-out moire cells."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -8,13 +10,13 @@ from moirepol.structure.names import System
 from moirepol.workflow.provenance import read_netcdf, stamp, write_netcdf
 
 
-def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
-    """Calibrate on all moire cells of a study together, and on all but one, for each of them.
+def calibrate_errors(studies: Sequence[str], errors: str, largest_eta: float) -> None:
+    """Calibrate on all moire cells together, and on all but one, for each of them.
 
     Parameters
     ----------
-    study
-        File of `validate_frames` with moire cells.
+    studies
+        Files of `validate_frames` with moire cells of one family.
     errors
         NetCDF to write: ``scale`` (direction) in e.angstrom, ``saturation``, ``largest_strain`` and
         ``largest_twist`` among the cells, and for every cell the fraction of components within one
@@ -22,21 +24,12 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
     largest_eta
         Cells of a larger mismatch in size are left out: predictions beyond it are marked.
     """
-    ds = read_netcdf(study, "model", "dft", "spread", "remainder", "gradient", "cell")
-    cells = []
-    for name in ds["cell"].values:
-        part = ds.isel(sample=np.flatnonzero(ds["frame"].values == name))
-        if abs(System.parse(str(name)).eta) > largest_eta + 1e-9:
-            continue
-        cells.append(
-            ValidatedCell(
-                str(name),
-                float(part["gradient"].max()),
-                (part["model"] - part["dft"]).values,
-                part["spread"].values,
-                part["remainder"].values,
-            )
-        )
+    cells = [
+        cell
+        for study in studies
+        for cell in _cells(study)
+        if abs(System.parse(cell.name).eta) <= largest_eta + 1e-9
+    ]
     full = calibrate(cells)
     within, left_out = coverages(cells, calibrate)
     gradients = [
@@ -80,6 +73,20 @@ def calibrate_errors(study: str, errors: str, largest_eta: float) -> None:
     for number, direction in enumerate(DIRECTIONS):
         one, two = within[..., number].mean(axis=0)
         print(f"{direction}: {one:.1%} within one error, {two:.1%} within two")
+
+
+def _cells(study):
+    """Moire cells of one study."""
+    ds = read_netcdf(study, "model", "dft", "spread", "remainder", "gradient", "cell")
+    for name in ds["cell"].values:
+        part = ds.isel(sample=np.flatnonzero(ds["frame"].values == name))
+        yield ValidatedCell(
+            str(name),
+            float(part["gradient"].max()),
+            (part["model"] - part["dft"]).values,
+            part["spread"].values,
+            part["remainder"].values,
+        )
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ READERS = {
     "export_dipoles": {"dipoles": LABELS},
     "export_map": {"polarization_map": "map.nc"},
     "export_sweep": {"sweep": "sweep.nc"},
-    "calibrate_errors": {"study": "study.nc"},
+    "calibrate_errors": {"studies": ["study.nc"]},
     "calibrate_relaxation": {
         "labels": LABELS,
         "polarizability": "polarizability.nc",

@@ -1,4 +1,4 @@
-"""Error of predictions, calibrated on direct DFT of cells that no model was fitted to.
+"""Error of predictions, calibrated on held-out direct DFT.
 
 The error of a dipole has three parts: the committee, the covariance of the fit, and the orders
 that the expansion omits. The last part, the **remainder**, is a random second-order term
@@ -7,15 +7,20 @@ that the expansion omits. The last part, the **remainder**, is a random second-o
     c / (1 + |g| / g0),
 
 with one factor c for in-plane and one for out-of-plane components. |g| is the size of the
-displacement gradient. The term grows as |g|^2 below g0 and as |g| above it. The errors of the cells
-do the same. c is the geometric mean of two values. With the first value, 68.3 % of the components
-lie within one error. With the second value, 95.4 % lie within two errors. Every cell has the same
-weight. g0 is the value of largest likelihood, and at least the smallest gradient of the cells.
+displacement gradient. g0 is a small fraction of the smallest gradient of the cells, so the term
+grows as |g|. The cells do not determine another power: errors of the expansion grow faster, but
+those of the long-range electrostatics grow as |g|.
+
+c is the geometric mean of two values. With the first value, 68.3 % of the components lie within one
+error. With the second value, 95.4 % lie within two errors. Every cell has the same weight. The
+errors of one cell are alike, so K cells determine c like K numbers determine a standard deviation.
+Both values are therefore multiplied by the ratio of the quantiles of Student's t-distribution with
+K degrees of freedom to those of the normal distribution.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +30,8 @@ from moirepol.workflow.provenance import read_netcdf
 DIRECTIONS = {"in-plane": slice(0, 2), "out-of-plane": slice(2, 3)}
 #: Fraction of components within one and two errors of a normal distribution.
 FRACTIONS = {times: math.erf(times / math.sqrt(2)) for times in (1, 2)}
-#: Candidates of g0, in units of the smallest gradient of the cells.
-SATURATIONS = np.geomspace(1, 100, 21)
+#: g0 in units of the smallest gradient of the cells.
+SATURATION = 0.03
 #: Error of a label in e.angstrom. The shipped labels violate their symmetry by up to this size.
 LABEL_ERROR_EA = 5e-6
 LARGEST_SCALE = 1e3
@@ -125,22 +130,17 @@ def calibrate(cells: Sequence[ValidatedCell]) -> Calibration:
     Parameters
     ----------
     cells
-        Cells that no model was fitted to.
+        Cells, each predicted without a fit to it.
 
     Returns
     -------
     Calibration
         The widths.
     """
-    best, found = -np.inf, Calibration((0.0, 0.0), 1.0)
-    for saturation in SATURATIONS * min(cell.size for cell in cells):
-        calibration = calibrate_widths(cells, float(saturation))
-        likelihood = np.mean(
-            [_log_density(cell.error, calibration.errors(cell)).mean() for cell in cells]
-        )
-        if likelihood > best:
-            best, found = float(likelihood), calibration
-    return found
+    calibration = calibrate_widths(cells, SATURATION * min(cell.size for cell in cells))
+    wider = _few_cells(len(cells))
+    in_plane, out_of_plane = calibration.scale
+    return replace(calibration, scale=(wider * in_plane, wider * out_of_plane))
 
 
 def calibrate_widths(cells: Sequence[ValidatedCell], saturation: float) -> Calibration:
@@ -149,7 +149,7 @@ def calibrate_widths(cells: Sequence[ValidatedCell], saturation: float) -> Calib
     Parameters
     ----------
     cells
-        Cells that no model was fitted to.
+        Cells, each predicted without a fit to it.
     saturation
         Size g0 of the displacement gradient.
 
@@ -162,6 +162,14 @@ def calibrate_widths(cells: Sequence[ValidatedCell], saturation: float) -> Calib
     return Calibration((in_plane, out_of_plane), saturation)
 
 
+def _few_cells(number):
+    """Factor of widths that a small number of cells determines: geometric mean over `FRACTIONS`."""
+    from scipy.stats import t  # slow to import, and predictions do not need it
+
+    ratios = [t.ppf((1 + fraction) / 2, number) / times for times, fraction in FRACTIONS.items()]
+    return float(np.exp(np.log(ratios).mean()))
+
+
 def coverages(
     cells: Sequence[ValidatedCell], fit: Callable[[Sequence[ValidatedCell]], Calibration]
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +178,7 @@ def coverages(
     Parameters
     ----------
     cells
-        Cells that no model was fitted to.
+        Cells, each predicted without a fit to it.
     fit
         Function that calibrates the widths on cells.
 
@@ -192,11 +200,6 @@ def coverages(
         for calibrations in ([full] * len(cells), others)
     )
     return within, left_out
-
-
-def _log_density(error, width):
-    """Logarithm of the density of a normal distribution around 0."""
-    return -0.5 * (error / width) ** 2 - np.log(width) - 0.5 * math.log(2 * math.pi)
 
 
 def _scale(cells, number, saturation):

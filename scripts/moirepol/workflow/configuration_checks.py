@@ -232,7 +232,7 @@ def _check_studies(config: Mapping[str, Any]) -> None:
             if "response" not in study["models"]:
                 raise ConfigError(f"{key}: key 'response' is missing, the long range needs it")
         if "errors" in study.get("used_for", []):
-            _errors(name, study, family, config)
+            _errors(name, study)
     _check_labels_of_studies(config["studies"])
 
 
@@ -313,21 +313,10 @@ def _slide(key: str, name: str, family: str) -> None:
         raise ConfigError(f"{key} = {name!r}: allowed is a slide of {family} without a field")
 
 
-def _errors(name: str, study: Mapping[str, Any], family: str, config: Mapping[str, Any]) -> None:
-    """Check that a study can calibrate the error of predictions, and that no other one does."""
+def _errors(name: str, study: Mapping[str, Any]) -> None:
+    """Check that a study can calibrate the error of predictions."""
     if not study.get("gradient"):
         raise ConfigError(f"studies.{name}.gradient = False: used_for: [errors] needs True")
-    others = [
-        other
-        for other in studies_used_for("errors", config["studies"])
-        if other != name
-        and config["models"][config["studies"][other]["models"]["zero_field"]]["family"] == family
-    ]
-    if others:
-        raise ConfigError(
-            f"studies.{name}.used_for = 'errors': allowed is one study of {family}, {others[0]} "
-            "has this entry too"
-        )
 
 
 def _gradient_cells(key: str, name: str, family: str, config: Mapping[str, Any]) -> None:

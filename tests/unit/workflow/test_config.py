@@ -197,11 +197,6 @@ def test_the_settings_are_read_without_slow_libraries(root):
         ("studies.cells_field.long_range", "AAp_slide-0-0-1", ["a slide of AA without a field"]),
         ("studies.cells_field.used_for", ["figures"], ["used_for.0 = 'figures'", "claims"]),
         ("studies.cells_field.used_for", ["errors"], ["cells_field.gradient = False", "True"]),
-        (
-            "studies.cells_gradient.used_for",
-            ["errors"],
-            ["used_for = 'errors'", "one study of AA", "cells_figures"],
-        ),
         ("studies.cells_field.label", "layer distance", ["cells_field.label", "distance has"]),
         ("studies.cells_field.label", "$x$", ["studies.cells_field.label = ", "without $"]),
         ("long_range", {"AA": "AA_twist-1-2"}, ["long_range.AA", "a slide of AA"]),
@@ -258,7 +253,7 @@ def test_null_removes_an_entry_of_the_default_settings(config):
     assert "copies" not in check_config(config)["labels"]["sets"]
 
 
-@pytest.mark.parametrize("old", ["cells_gradient", "cells_figures", "left_out"])
+@pytest.mark.parametrize("old", ["cells_gradient", "moire_small", "left_out"])
 def test_a_renamed_study_keeps_its_uses(config, old):
     """Uses and labels of studies follow the configuration, whatever a study is named."""
     studies = check_config(config)["studies"]

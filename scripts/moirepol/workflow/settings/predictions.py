@@ -51,8 +51,8 @@ class Study(StudiedInterlayer):
     used_for: SomeDistinct[Literal["claims", "errors", "cells", "uniaxial"]] = setting(
         "Further uses of the study. The accuracy tables contain every study. claims = the claim "
         "F2-mae contains the error of the study for the 6.01° cell. errors = the error of "
-        "predictions is calibrated on the moiré cells of the study. At most one study of a family "
-        "has this use. This study must not contain uniaxial cells. cells = the figure of moiré "
+        "predictions is calibrated on the moiré cells of the study. Such a study must not contain "
+        "uniaxial cells. cells = the figure of moiré "
         "cells shows the study. uniaxial = the figure of uniaxial cells shows the study.",
         default=ABSENT,
         otherwise="none",
@@ -93,7 +93,9 @@ class Plans(Section):
 
     labels: int = setting("Largest number of proposed labels.", ge=1, le=1000)
     slides_per_axis: int = setting(
-        "Number n of the candidate stackings tau = (i a1 + j a2) / n.", ge=1, le=100
+        "Number n of candidate stackings along each primitive vector: tau = (i a1 + j a2) / n.",
+        ge=1,
+        le=100,
     )
     maximum_atoms: int = setting(
         "Largest candidate among twisted or mismatched cells.", "atoms", ge=4, le=1000

@@ -52,8 +52,9 @@ class Protocol(Inheriting):
     )
     batch_size: int = setting("Frames in each step of adam.", default=ABSENT, ge=1)
     label_noise_eA: float = setting(
-        "Expected standard deviation between labels and model (docs/methods.md). A smaller "
-        "value increases the weight of the labels relative to that of the initial network weights.",
+        "Expected standard deviation between labels and model (docs/methods.md). With a "
+        "smaller value, the loss depends more on the labels and less on the distance from the "
+        "initial parameters of the network.",
         "e·Å",
         default=ABSENT,
         gt=0,
@@ -62,9 +63,9 @@ class Protocol(Inheriting):
         "Factor that multiplies the dipoles in e·Å for the training.", gt=0
     )
     row_gain: float = setting(
-        "Standard deviation of the scaled rows R_j (docs/methods.md) over the training set, for "
+        "Standard deviation of the scaled rows X_j (docs/methods.md) over the training set, for "
         "gauss_newton. Larger values increase the variance of the initial network output. adam "
-        "uses the statistics of deepmd-kit.",
+        "does not use this setting: deepmd-kit scales the rows itself.",
         default=ABSENT,
         gt=0,
     )
@@ -96,7 +97,7 @@ class Model(Inheriting):
     family: Family = setting("Stacking family of the labels.")
     kind: Literal["zero_field", "response", "curvature"] = setting(
         "zero_field = dipoles without a field. response = first-order change in a field. "
-        "curvature = second-order change in a field. docs/methods.md contains the formulas."
+        "curvature = second-order response to a field. docs/methods.md contains the formulas."
     )
     field_V_per_A: float = setting(
         "Electric field of the labels for a response or curvature.", "V/Å", default=ABSENT, gt=0
