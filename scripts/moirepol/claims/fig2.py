@@ -121,9 +121,9 @@ def closer_at_smaller_angles(results: Results) -> Found:
 def half_charges(results: Results, paper: Mapping[str, float]) -> Found:
     """1.54 degrees. Q is computed by finite differences (Eq. 3), by solid angles and by the sign
     rule. |Q| at N and M, and the total Q, differ from those of the paper by at most 0.02. Q at N
-    and M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). The
-    interpolated field has further zeros about 3 A from G, where |P| is near 1e-5 e.A. Because of
-    these zeros, |Q| by the first two methods is below 1/2 (docs/methods.md). Orientation: z points
+    and M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). P_par
+    has three zeros near G, at a tenth of the cell vectors. Because of these zeros, |Q| by the first
+    two methods is below 1/2 (docs/methods.md). Orientation: z points
     from the lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires
     P_perp = 0 on the edges. Symmetry makes this condition exact.
     """

@@ -77,6 +77,8 @@ class Results:
         Comparisons of predictions with labels, by name of the study.
     predictors
         Names of the models that are used for prediction.
+    committees
+        Numbers of members of the maps, charges and dipoles that were read.
     """
 
     maps: dict[str, xr.Dataset] = field(default_factory=dict)
@@ -86,31 +88,38 @@ class Results:
     parities: list[xr.Dataset] = field(default_factory=list)
     studies: dict[str, xr.Dataset] = field(default_factory=dict)
     predictors: tuple[str, ...] = ()
+    committees: set[int] = field(default_factory=set)
 
     def map(self, system: str) -> xr.Dataset:
         """Return the polarization map of a system."""
-        return _take(self.maps, system, "map")
+        return self._read(_take(self.maps, system, "map"))
 
     def charge(self, system: str) -> xr.Dataset:
         """Return the topological charges of a system."""
-        return _take(self.charges, system, "charge")
+        return self._read(_take(self.charges, system, "charge"))
 
     def frame(self, system: str) -> Bilayer:
         """Return the atoms of a system with predicted dipoles."""
-        return _take(self.dipoles, system, "dipoles")
+        frame = _take(self.dipoles, system, "dipoles")
+        self.committees.add(frame.arrays.get("dipole_member", np.empty((0, 0))).shape[1])
+        return frame
 
     def label(self, system: str) -> Bilayer:
         """Return the atoms of a system with dipoles from first principles."""
         return _take(self.labels, system, "first-principles label")
 
-    def members(self) -> int:
-        """Return the number of members of the largest committee among the maps."""
-        return max((ds.sizes.get("member", 0) for ds in self.maps.values()), default=0)
+    def _read(self, ds: xr.Dataset) -> xr.Dataset:
+        self.committees.add(ds.sizes.get("member", 0))
+        return ds
 
     @cached_property
     def by_member(self) -> list["Results"]:
-        """The results of each member of the committees, where the files contain members."""
-        return [self._of_member(k) for k in range(self.members())]
+        """The results of each member of the largest committee, where the files contain members.
+
+        The members of smaller committees are used repeatedly.
+        """
+        largest = max((ds.sizes.get("member", 0) for ds in self.maps.values()), default=0)
+        return [self._of_member(k) for k in range(largest)]
 
     def _of_member(self, member: int) -> "Results":
         return replace(
@@ -148,7 +157,7 @@ class Results:
             if name.startswith(f"{family}_twist"):
                 system = System.parse(name)
                 if system == system.plain:
-                    found.append((system.twist_angle_deg, ds))
+                    found.append((system.twist_angle_deg, self._read(ds)))
         if len(found) < 2:
             raise NotYet(f"needs maps of two or more twist angles of {family}")
         return sorted(found, key=lambda pair: pair[0])
@@ -167,10 +176,11 @@ def _coarser(ds):
 
 
 def _of_member(ds, member, *names):
-    if ds.sizes.get("member", 0) <= member:
+    members = ds.sizes.get("member", 0)
+    if not members:
         return ds
     values = {
-        name: ds[f"{name}_member"].isel(member=member, drop=True)
+        name: ds[f"{name}_member"].isel(member=member % members, drop=True)
         for name in names
         if f"{name}_member" in ds
     }
@@ -179,10 +189,10 @@ def _of_member(ds, member, *names):
 
 def _frame_of_member(frame, member):
     members = frame.arrays.get("dipole_member")
-    if members is None or members.shape[1] <= member:
+    if members is None or not members.shape[1]:
         return frame
     frame = frame.copy()
-    frame.arrays["dipole"] = members[:, member]
+    frame.arrays["dipole"] = members[:, member % members.shape[1]]
     return frame
 
 
@@ -255,8 +265,10 @@ def evaluate(name: str, results: Results, paper: Paper | None = None) -> dict[st
         raise JobError(f"claim {name}: key 'paper' is missing, the claim compares with its value")
     row = {"figure": registered.figure, "how": registered.how}
     try:
+        results.committees.clear()
         words, numbers, holds = registered.evaluate(results, paper)
-        members = [registered.evaluate(member, paper) for member in results.by_member]
+        used = results.by_member[: max(results.committees, default=0)]
+        members = [registered.evaluate(member, paper) for member in used]
         coarser = registered.evaluate(results.on_coarser_grid, paper)
     except NotYet as missing:
         return row | {

@@ -274,6 +274,18 @@ def test_members_that_disagree_leave_a_claim_undecided():
     assert "1 of 2 members agree" in row["how"]
 
 
+def test_a_larger_committee_of_another_map_does_not_change_the_share_of_the_members():
+    """Only the maps that a claim reads have members that can agree."""
+    members = with_members(a_map(first_harmonics()), [1e-4, 0.0])
+    larger = with_members(a_map(first_harmonics()), [0.0] * 6)
+    alone, both = (
+        row_of("F1-zero-G", [members, *others])
+        for others in ((), [larger.assign_attrs(system="AA_twist-1-2")])
+    )
+    assert "1 of 2 members agree" in alone["how"]
+    assert both == alone
+
+
 def test_numbers_on_half_the_grid_are_an_error():
     sharp = first_harmonics()
     sharp[:, 2, 1, 0] += 1e-3
