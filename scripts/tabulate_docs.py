@@ -115,7 +115,7 @@ def claims_table(rows: pd.DataFrame, relaxed: pd.DataFrame) -> str:
 
 
 def accuracy_table(rows: pd.DataFrame) -> str:
-    """Return errors and committee standard deviations of untwisted bilayers, in 1e-6 e.A."""
+    """Return errors and standard deviations over members of untwisted bilayers, in 1e-6 e.A."""
     in_cell = rows["on"].str.match(f"{ANY_FAMILY}_")
     rows = rows[(rows["axis"] != "all") & ~in_cell].replace("", np.nan)
     order = list(dict.fromkeys(zip(rows["on"], rows["model"], strict=True)))
@@ -138,8 +138,9 @@ def accuracy_table(rows: pd.DataFrame) -> str:
             }
         )
     words = (
-        "MAE of a dipole component over the N atoms of the frames, and mean committee standard "
-        "deviation of the same components, both in 1e-6 e·Å. If only one member predicts a frame, "
+        "MAE of a dipole component over the N atoms of the frames, and mean standard deviation of "
+        "the same components over the members, both in 1e-6 e·Å. With the displacement gradient, "
+        "the members contain the error of the fit. If only one member predicts a frame, "
         "its deviation is not given. A row with a study contains the frames of this study "
         "(`studies` in `config.yaml`). The last rows give the size of the dipoles of a label set: "
         "the mean absolute deviation of a dipole from the mean dipole of its layer. "
