@@ -45,8 +45,9 @@ class Recipe(Section):
     filled: ClassVar[bool] = False
 
     engine: Literal["espresso", "gpaw"] = setting(
-        "The DFT code, a module of moirepol.dft. A label set whose code differs from that of "
-        "labels.recipe is a comparison. Such a set is computed only if a command names it.",
+        "The DFT code, a module of moirepol.dft. A label set is a comparison if its code differs "
+        "from that of labels.recipe (h-BN) or from the first code in the file of the material. "
+        "Such a set is computed only if a command names it.",
         default=DEFAULT_ENGINE,
     )
     pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
