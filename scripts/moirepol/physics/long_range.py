@@ -62,7 +62,7 @@ COULOMB_V_A = 14.3996454  # e / (4 pi eps0) in V A
 #: Wave number in 1/angstrom that counts as zero.
 SMALLEST_Q = 1e-6
 TOLERANCE = 1e-9  # of the dipoles' size
-LARGEST_NUMBER_OF_STEPS = 100
+LARGEST_NUMBER_OF_STEPS = 30
 #: Largest wave vector times the lattice constant: beyond the corner of the Brillouin zone, also of
 #: a strained layer.
 LARGEST_WAVE = 1.1 * 4 * np.pi / 3
@@ -345,7 +345,8 @@ class LongRangeSolver:
 
         The dipoles respond to the field, and they make it. With the mean response of each layer,
         the solution is known wave by wave. Every step adds this solution for what is missing. The
-        responses differ little from their mean, so a few steps are enough.
+        responses differ little from their mean, so a few steps are enough. In small cells of a
+        large mismatch, these steps may not converge. Then GMRES finds the solution.
         """
         dipoles, missing = np.zeros_like(short_range), short_range
         for _ in range(LARGEST_NUMBER_OF_STEPS):
@@ -353,7 +354,27 @@ class LongRangeSolver:
             missing = short_range - self.remove(dipoles)
             if np.linalg.norm(missing) <= TOLERANCE * np.linalg.norm(short_range):
                 return dipoles + missing
-        raise JobError(f"{self.name}: the long-range field of the dipoles does not converge")
+        return self._by_gmres(short_range)
+
+    def _by_gmres(self, short_range):
+        from scipy.sparse.linalg import LinearOperator, gmres  # slow to import, rarely needed
+
+        def operator(function):
+            shape = (short_range.size,) * 2
+            return LinearOperator(
+                shape, lambda p: function(p.reshape(short_range.shape)).ravel(), dtype=float
+            )
+
+        found, failed = gmres(
+            operator(self.remove),
+            short_range.ravel(),
+            rtol=TOLERANCE,
+            restart=LARGEST_NUMBER_OF_STEPS,
+            M=operator(self._with_mean_response),
+        )
+        if failed:
+            raise JobError(f"{self.name}: the long-range field of the dipoles does not converge")
+        return found.reshape(short_range.shape)
 
     def remove(self, dipoles: np.ndarray) -> np.ndarray:
         """Return the short-range dipoles (m, 3) that `add` turns into these."""

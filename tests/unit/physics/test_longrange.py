@@ -162,11 +162,15 @@ def test_the_coupling_scales_what_in_plane_charges_do_to_the_other_component(ato
     np.testing.assert_allclose(half[:, :2], whole[:, :2], atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["AA_twist-1-2", "AA_mismatch-4-5"])
-def test_the_field_of_responding_dipoles_solves_the_linear_equations(name):
+@pytest.mark.parametrize(
+    ("name", "spread"),
+    [("AA_twist-1-2", 0.005), ("AA_mismatch-4-5", 0.005), ("AA_mismatch-4-5", 0.03)],
+)
+def test_the_field_of_responding_dipoles_solves_the_linear_equations(name, spread):
+    """With the large spread, the steps of the mean response do not converge."""
     atoms = build(name, A, D)
     number = len(atoms.sites)
-    response = np.random.default_rng(2).normal((0, 0, 0.06), 0.005, (number, 3))
+    response = np.random.default_rng(2).normal((0, 0, 0.06), spread, (number, 3))
     solver = longrange.LongRangeSolver(atoms, response, 0.4, D)
     p0 = np.random.default_rng(3).normal(size=(number, 3))
     units = np.eye(3 * number).reshape(-1, number, 3)
