@@ -45,10 +45,10 @@ class Recipe(Section):
     filled: ClassVar[bool] = False
 
     engine: Literal["espresso", "gpaw"] = setting(
-        "The DFT code, a module of moirepol.dft. A label set of h-BN is a comparison if its "
-        "code differs from that of labels.recipe. A label set of another material is a comparison "
-        "if its code differs from the first code in the file of the material. A comparison is "
-        "computed only if a command names it.",
+        "The DFT code, a module of moirepol.dft. A label set of the default material is a "
+        "comparison if its code differs from that of labels.recipe. A label set of another "
+        "material is a comparison if its code differs from the first code in the file of the "
+        "material. A comparison is computed only if a command names it.",
         default=DEFAULT_ENGINE,
     )
     pseudopotentials: Pseudopotentials = setting(  # type: ignore[valid-type]
