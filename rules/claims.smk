@@ -3,8 +3,8 @@
 # cells. Makes: results/claims.{csv,html}, results/claims_relaxed.csv.
 
 SHOWN_SYSTEMS = systems_shown()
-#: The claims are on rigid bilayers. The maps of relaxed bilayers have more members.
-RIGID_SYSTEMS = [name for name in SHOWN_SYSTEMS if "_relaxed" not in name]
+#: The claims are on rigid bilayers.
+RIGID_SYSTEMS = [name for name in SHOWN_SYSTEMS if not System.parse(name).relaxed]
 #: Systems whose atomic dipoles the claims need: cells compared with direct DFT, and mismatched
 #: cells.
 WITH_ATOMS = sorted(

@@ -123,9 +123,9 @@ def half_charges(results: Results, paper: Mapping[str, float]) -> Found:
     rule. |Q| at N and M, and the total Q, differ from those of the paper by at most 0.02. Q at N
     and M have opposite signs. P_par is within 15 degrees of the tangential direction (Bloch). P_par
     has three zeros near G, at a tenth of the cell vectors. Because of these zeros, |Q| by the first
-    two methods is below 1/2 (docs/methods.md). Orientation: z points
-    from the lower to the upper layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires
-    P_perp = 0 on the edges. Symmetry makes this condition exact.
+    two methods is below 1/2 (docs/methods.md). Orientation: z points from the lower to the upper
+    layer, and P_perp is downward at N, so Q_N < 0. |Q| = 1/2 requires P_perp = 0 on the edges.
+    Symmetry makes this condition exact.
     """
     ours, numbers, Q = finest_charges(results.charge("AA_twist-21-22"))
     helicities = [swirl(results.map("AA_twist-21-22"), label)[1] for label in "NM"]

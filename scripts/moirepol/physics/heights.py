@@ -17,8 +17,9 @@ centre of its bonds by u: by strain, by rumpling or by a vibration. This changes
 Where a layer is tilted, its dipole turns with it: p_par changes by -p_z grad h, with the height h
 of the layer. Where it is curved, it is polarized: p_z changes by mu laplace h, with the
 flexoelectric coefficient mu of the monolayer. The layers of a bilayer are curved in opposite
-directions, so these parts cancel in their sum. Their fields nearly cancel, too. Therefore mu is
-that of a layer without the field of its own ripple, and this part makes no long-range field.
+directions, so these parts cancel in their sum. Their fields nearly cancel, too. This part therefore
+makes no long-range field. The dipoles of a rippled monolayer also make a field in this layer, and
+this field changes the dipoles. mu does not contain this change.
 
 All changes have a part without a field and a part that is linear in it. Plane waves of the stacking
 interpolate them (`moirepol.physics.configuration`).
@@ -250,7 +251,7 @@ class Heights:
         """
         change = np.zeros((len(bilayer.sites), 3))
         if bilayer.has_relief and self.monolayer is not None:
-            # The ripple of the monolayer has polarized itself.
+            # The ripple of the monolayer was computed with the field of its own dipoles.
             q = 2 * np.pi / (RIPPLED_CELLS * bilayer.reference_lattice_constant_A)
             wave, dipole = np.array([[q, 0.0]]), np.array([[0.0, 0.0, 1.0]])
             area = float(bilayer.areas.mean())

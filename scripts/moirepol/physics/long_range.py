@@ -22,7 +22,8 @@ With x = q t, C = e / (4 pi eps0) and A the area per site,
 The form factors h and k are
 
     h = 2 (x - 1 + exp(-x)) / x^2,   k = 0                      within a layer,
-    h = (1 - exp(-x))^2 / x^2,       k = h, or -h below l'      between layers.
+    h = (1 - exp(-x))^2 / x^2,       k = h                      if l is above l',
+    h = (1 - exp(-x))^2 / x^2,       k = -h                     if l is below l'.
 
 **Interlayer coupling.** The number c is 1 for slabs. It is the strength with which the charges of
 the in-plane dipoles of one layer polarize the other layer along z. If the charges are opposite in
@@ -34,7 +35,7 @@ the displacement gradient (`moirepol.physics.gradient`).
 H, the cell height. Its dipoles contain the field of the images. With S = sinh(x/2) / (x/2) and
 n = 1 / (exp(q H) - 1), the images add
 
-    2 n S^2 cosh(q D) to h,   -2 n S^2 sinh(q D) to k and to c k.
+    2 n S^2 cosh(q D) to h,   -2 n S^2 sinh(q D) to k in phi and to the product c k in E_z.
 
 Labels that are computed with a two-dimensional Coulomb interaction have no images, and predictions
 have none.
@@ -284,8 +285,8 @@ def slab_field(
     uniform = np.linalg.norm(wave_vector, axis=1) < SMALLEST_Q
     q, charge, h, k, images = _slab(wave_vector, C, here, there, thickness_A, image_distance_A)
     potential = slab_potential(wave_vector, C, here, there, area, thickness_A, image_distance_A)
-    along_z = h * q * C[:, 2] + (coupling * k + images) * charge
-    along_z = 2 * np.pi * COULOMB_V_A / area * along_z
+    strength = 2 * np.pi * COULOMB_V_A / area
+    along_z = strength * (h * q * C[:, 2] + (coupling * k + images) * charge)
     field = np.column_stack([-1j * wave_vector * potential[:, None], along_z])
     return np.where(uniform[:, None], 0.0, field)
 
@@ -428,7 +429,7 @@ class LongRange:
         coupling = expansion.interlayer_coupling
         solver = self.solver(expansion.bilayer, expansion.response, coupling)
         if expansion.without_field is not None:
-            # The solver turns what it removes from these dipoles into the dipoles themselves.
+            # `add` turns the result of `remove` into these dipoles, so they do not change.
             removed = solver.remove(expansion.without_field) - expansion.without_field
             expansion.add(0, removed[None])
         if expansion.coupling_deviations is not None:
